@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * The control interface of mdevd.ko: ioctls and events of /dev/mdevd.
+ *
+ * Every struct starts with its own @size in bytes and may grow at its end.  A
+ * caller built against an older header passes the smaller size and what it
+ * does not know reads as zero; a caller that is newer than the module must
+ * leave what the module does not know zero, or gets -E2BIG (the rule of
+ * copy_struct_from_user(), Documentation/userspace-api and lib/usercopy.c).
+ * Arrays are passed as {address, count, size of one element} under the same
+ * rule.  Unknown flags are -EINVAL.  Nothing changes when a call fails.
+ *
+ * All offsets and sizes are bytes; extents and pools are page aligned.
+ * Strings are NUL terminated inside their arrays; one that is not is -EINVAL.
+ */
+#ifndef _UAPI_MDEVD_H
+#define _UAPI_MDEVD_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define MDEVD_API_VERSION	1
+
+#define MDEVD_PARENT_LEN	32	/* device name on its bus, "0000:00:05.0" */
+#define MDEVD_NAME_LEN		32	/* pool or type id; [A-Za-z0-9_.+-] */
+#define MDEVD_LABEL_LEN		64	/* human readable name; owner label */
+
+#define MDEVD_MAX_BARS		6	/* guest BARs of one device */
+#define MDEVD_MAX_POOLS		32	/* pools of one parent */
+#define MDEVD_MAX_TYPES		64	/* types of one parent */
+#define MDEVD_MAX_EXTENTS	32	/* extents of one device */
+#define MDEVD_MAX_PARENTS	256
+#define MDEVD_MAX_RESERVATIONS	1024	/* unconsumed, of one descriptor */
+
+/* ---- what a parent is made of ---- */
+
+enum mdevd_pool_kind {
+	MDEVD_POOL_MEMORY	= 0,	/* plain memory: scrubbed by zeroing */
+	MDEVD_POOL_REGISTERS	= 1,	/* never zeroed by the module */
+};
+
+enum mdevd_cache {
+	MDEVD_CACHE_UC		= 0,	/* uncached (x86: UC-) */
+	MDEVD_CACHE_WC		= 1,	/* write combining */
+};
+
+enum mdevd_scrub {
+	MDEVD_SCRUB_ZERO	= 0,	/* memory pools only */
+	MDEVD_SCRUB_NONE	= 1,	/* contents survive; must be said in words */
+};
+
+/**
+ * struct mdevd_pool - a range of one parent BAR that may be handed out
+ * @name: unique among the parent's pools
+ * @bar: BAR of the parent, 0..5; a memory BAR of at least one page
+ * @kind: enum mdevd_pool_kind
+ * @cache: enum mdevd_cache, the host's memory type of its mappings
+ * @scrub: enum mdevd_scrub; a registers pool must say MDEVD_SCRUB_NONE
+ * @offset: first byte, from the start of the BAR, page aligned
+ * @length: bytes, page aligned, not zero; within the BAR, overlapping neither
+ *	another pool nor the pages of the parent's MSI-X table and PBA
+ */
+struct mdevd_pool {
+	char name[MDEVD_NAME_LEN];
+	__u8 bar;
+	__u8 kind;
+	__u8 cache;
+	__u8 scrub;
+	__u32 __reserved;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+};
+
+#define MDEVD_BAR_64BIT		(1 << 0)	/* consumes BAR index + 1 too */
+#define MDEVD_BAR_PREFETCH	(1 << 1)
+
+/**
+ * struct mdevd_type_bar - one BAR of a type, as the guest sees it
+ * @length: bytes backed by extents, page aligned; 0: the BAR is absent.  The
+ *	guest sees the next power of two, the rest reads as ones.
+ * @flags: MDEVD_BAR_*
+ */
+struct mdevd_type_bar {
+	__aligned_u64 length;
+	__u32 flags;
+	__u32 __reserved;
+};
+
+enum mdevd_map_mode {
+	MDEVD_MAP_FAULT		= 0,	/* pages appear at first touch */
+	MDEVD_MAP_EAGER		= 1,	/* pages appear at mmap() */
+};
+
+/**
+ * struct mdevd_type - what a device of the parent looks like
+ * @name: sysfs id is "<driver>-<name>"
+ * @label: sysfs "name", free text, one line
+ * @map: enum mdevd_map_mode
+ * @vectors: MSI-X vectors, 0..2048
+ * @vendor: PCI ids the guest sees; 0 everywhere: the parent's own
+ * @device: see @vendor
+ * @subvendor: see @vendor
+ * @subdevice: see @vendor
+ * @class: PCI class code, 24 bits; see @vendor
+ * @bars: the BARs
+ */
+struct mdevd_type {
+	char name[MDEVD_NAME_LEN];
+	char label[MDEVD_LABEL_LEN];
+	__u32 map;
+	__u32 vectors;
+	__u16 vendor;
+	__u16 device;
+	__u16 subvendor;
+	__u16 subdevice;
+	__u32 class;
+	__u32 __reserved;
+	struct mdevd_type_bar bars[MDEVD_MAX_BARS];
+};
+
+/**
+ * struct mdevd_extent - a piece of a pool that backs a piece of a guest BAR
+ * @offset: first byte, from the start of the pool's BAR of the parent
+ * @length: bytes; page aligned, not zero
+ * @bar: BAR of the parent
+ * @guest_bar: BAR of the device; its extents follow each other in array order
+ *	and must add up to exactly the type's length
+ */
+struct mdevd_extent {
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__u8 bar;
+	__u8 guest_bar;
+	__u8 __reserved[6];
+};
+
+/* ---- verbs ---- */
+
+/**
+ * struct mdevd_get_info - MDEVD_GET_INFO
+ * @size: sizeof this struct
+ * @flags: in: 0
+ * @api_version: out: MDEVD_API_VERSION
+ * @features: out: MDEVD_FEATURE_*
+ * @page_size: out: granularity of extents
+ */
+struct mdevd_get_info {
+	__u32 size;
+	__u32 flags;
+	__u32 api_version;
+	__u32 page_size;
+	__aligned_u64 features;
+};
+
+#define MDEVD_FEATURE_HUGE	(1ULL << 0)	/* maps 2 MiB entries */
+
+/**
+ * struct mdevd_configure - MDEVD_CONFIGURE
+ * @size: sizeof this struct
+ * @flags: 0
+ * @parent: a device bound to the driver "mdevd"
+ * @n_pools: 1..MDEVD_MAX_POOLS
+ * @pool_size: sizeof(struct mdevd_pool)
+ * @n_types: 1..MDEVD_MAX_TYPES
+ * @type_size: sizeof(struct mdevd_type)
+ * @pools: address of the array
+ * @types: address of the array
+ *
+ * Registers the parent with mdev core once everything has been checked.
+ * Errors: -ENODEV no such bound device or it is going away; -EEXIST it is
+ * configured already; -EINVAL, -ERANGE a pool outside its BAR; -EBUSY pools
+ * overlap or cover the MSI-X table or PBA; -EOPNOTSUPP what this module or
+ * machine cannot do (vectors without MSI isolation).
+ */
+struct mdevd_configure {
+	__u32 size;
+	__u32 flags;
+	char parent[MDEVD_PARENT_LEN];
+	__u32 n_pools;
+	__u32 pool_size;
+	__u32 n_types;
+	__u32 type_size;
+	__aligned_u64 pools;
+	__aligned_u64 types;
+};
+
+/**
+ * struct mdevd_unconfigure - MDEVD_UNCONFIGURE
+ * @size: sizeof this struct
+ * @flags: 0
+ * @parent: a configured parent
+ *
+ * Errors: -ENODEV; -ENOENT not configured; -EBUSY a device, a reservation or
+ * a running scrub exists.
+ */
+struct mdevd_unconfigure {
+	__u32 size;
+	__u32 flags;
+	char parent[MDEVD_PARENT_LEN];
+};
+
+/**
+ * struct mdevd_reserve - MDEVD_RESERVE
+ * @size: sizeof this struct
+ * @flags: 0
+ * @parent: a configured parent
+ * @type: a type's name (without "<driver>-")
+ * @owner: label kept with the device, may be empty
+ * @uuid: of the device to come, in RFC 4122 byte order
+ * @n_extents: 1..MDEVD_MAX_EXTENTS
+ * @extent_size: sizeof(struct mdevd_extent)
+ * @extents: address of the array
+ *
+ * All extents or none.  Consumed by the create of @uuid on @parent with @type
+ * that the same process (thread group) writes to sysfs; an unconsumed
+ * reservation ends with the descriptor that made it.  Never blocks.
+ * Errors: -ENODEV; -ENOENT no such type; -EEXIST the UUID is reserved or
+ * alive; -ERANGE an extent outside every pool; -EINVAL lengths that do not
+ * make up the type; -EBUSY an extent is another's or is being scrubbed;
+ * -ENOSPC too many reservations.
+ */
+struct mdevd_reserve {
+	__u32 size;
+	__u32 flags;
+	char parent[MDEVD_PARENT_LEN];
+	char type[MDEVD_NAME_LEN];
+	char owner[MDEVD_LABEL_LEN];
+	__u8 uuid[16];
+	__u32 n_extents;
+	__u32 extent_size;
+	__aligned_u64 extents;
+};
+
+/**
+ * struct mdevd_release - MDEVD_RELEASE
+ * @size: sizeof this struct
+ * @flags: 0
+ * @uuid: of an unconsumed reservation made through this descriptor
+ *
+ * Errors: -ENOENT no such reservation here; -EBUSY it became a device.
+ */
+struct mdevd_release {
+	__u32 size;
+	__u32 flags;
+	__u8 uuid[16];
+};
+
+/**
+ * struct mdevd_query - MDEVD_QUERY
+ * @size: sizeof this struct
+ * @flags: 0
+ * @generation: out: changes whenever the answer would
+ * @buffer: address for records, each a struct mdevd_record and its payload;
+ *	0 asks for the length only
+ * @length: in: bytes at @buffer; out: bytes needed
+ *
+ * One consistent snapshot.  -ENOSPC when @length was too small (@length then
+ * says what is needed; nothing was written to @buffer).
+ */
+struct mdevd_query {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 generation;
+	__aligned_u64 buffer;
+	__aligned_u64 length;
+};
+
+enum mdevd_record_type {
+	MDEVD_RECORD_PARENT	= 1,	/* struct mdevd_parent_record */
+	MDEVD_RECORD_POOL	= 2,	/* struct mdevd_pool, of the last parent */
+	MDEVD_RECORD_TYPE	= 3,	/* struct mdevd_type, of the last parent */
+	MDEVD_RECORD_DEVICE	= 4,	/* struct mdevd_device_record, same */
+	MDEVD_RECORD_EXTENT	= 5,	/* struct mdevd_extent, of the last device */
+};
+
+/**
+ * struct mdevd_record - header of one record
+ * @length: of header and payload, a multiple of 8; step by this
+ * @type: enum mdevd_record_type; skip what is not known
+ */
+struct mdevd_record {
+	__u32 length;
+	__u32 type;
+};
+
+enum mdevd_parent_state {
+	MDEVD_PARENT_BOUND	= 0,	/* bound, not configured */
+	MDEVD_PARENT_CONFIGURED	= 1,
+	MDEVD_PARENT_CLOSING	= 2,	/* going away, no new devices */
+};
+
+struct mdevd_parent_record {
+	char name[MDEVD_PARENT_LEN];
+	__u32 state;
+	__u32 __reserved;
+};
+
+enum mdevd_device_state {
+	MDEVD_DEVICE_RESERVED	= 0,	/* no mdev yet */
+	MDEVD_DEVICE_LIVE	= 1,
+	MDEVD_DEVICE_SCRUBBING	= 2,	/* live, closed, contents being zeroed */
+	MDEVD_DEVICE_DYING	= 3,	/* mdev gone, extents being zeroed */
+	MDEVD_DEVICE_REVOKED	= 4,	/* parent gone, kept open by a VMM */
+};
+
+/**
+ * struct mdevd_device_record - a reservation or a device
+ * @uuid: RFC 4122 byte order
+ * @type: name of its type
+ * @owner: label given at reserve
+ * @state: enum mdevd_device_state
+ * @opened: number of open device descriptors
+ * @faults: page faults taken by mappings of its BARs since it was made
+ * @faults_huge: of these, answered with a 2 MiB entry
+ * @insertions: pages (of PAGE_SIZE) inserted on faults or by eager mapping
+ * @insertions_eager: of these, inserted at mmap()
+ * @mapped: bytes of its BARs that some VMA covers now
+ */
+struct mdevd_device_record {
+	__u8 uuid[16];
+	char type[MDEVD_NAME_LEN];
+	char owner[MDEVD_LABEL_LEN];
+	__u32 state;
+	__u32 opened;
+	__aligned_u64 faults;
+	__aligned_u64 faults_huge;
+	__aligned_u64 insertions;
+	__aligned_u64 insertions_eager;
+	__aligned_u64 mapped;
+};
+
+#define MDEVD_GET_INFO		_IOWR('m', 0xd0, struct mdevd_get_info)
+#define MDEVD_CONFIGURE		_IOW('m', 0xd1, struct mdevd_configure)
+#define MDEVD_UNCONFIGURE	_IOW('m', 0xd2, struct mdevd_unconfigure)
+#define MDEVD_RESERVE		_IOW('m', 0xd3, struct mdevd_reserve)
+#define MDEVD_RELEASE		_IOW('m', 0xd4, struct mdevd_release)
+#define MDEVD_QUERY		_IOWR('m', 0xd5, struct mdevd_query)
+
+/* ---- events: read() and poll() ---- */
+
+enum mdevd_event_type {
+	MDEVD_EVENT_LOST	= 0,	/* the queue was full: QUERY again */
+	MDEVD_EVENT_PARENT_ADDED = 1,	/* bound to the driver */
+	MDEVD_EVENT_PARENT_GONE	= 2,
+	MDEVD_EVENT_PARENT_CONFIGURED = 3,
+	MDEVD_EVENT_PARENT_UNCONFIGURED = 4,
+	MDEVD_EVENT_DEVICE_ADDED = 5,	/* a reservation became a device */
+	MDEVD_EVENT_DEVICE_GONE	= 6,	/* mdev removed; extents not yet clean */
+	MDEVD_EVENT_DEVICE_OPENED = 7,	/* first open */
+	MDEVD_EVENT_DEVICE_CLOSED = 8,	/* last close */
+	MDEVD_EVENT_DEVICE_CLEAN = 9,	/* its extents are zeroed: after CLOSED
+					 * it may be opened, after GONE its
+					 * extents are free
+					 */
+};
+
+/**
+ * struct mdevd_event - one event, read() in whole records
+ * @size: of this record; a reader steps by it
+ * @type: enum mdevd_event_type
+ * @parent: name of the parent
+ * @uuid: of the device, zero where there is none
+ * @pid: opener, for DEVICE_OPENED: thread group in the reader's pid namespace
+ * @comm: opener's name
+ *
+ * Each descriptor opened for reading sees what happens after it was opened.
+ * read() of less than one record is -EINVAL.
+ */
+struct mdevd_event {
+	__u32 size;
+	__u32 type;
+	char parent[MDEVD_PARENT_LEN];
+	__u8 uuid[16];
+	__s32 pid;
+	char comm[16];
+	__u32 __reserved;
+};
+
+#endif /* _UAPI_MDEVD_H */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * config.h: mdevd.json and its drop-ins. Read in this order, later ones win per parent address and
+ * per type name: <root>/usr/lib/mdevd/mdevd.json, /usr/lib/mdevd/mdevd.d/, /etc/mdevd/mdevd.json,
+ * /etc/mdevd/mdevd.d/ (files *.json in byte order; one in /etc masks one of the same name in
+ * /usr/lib). Comments are allowed. What is wrong is left out and said; what is right holds.
+ */
+#pragma once
+
+#include "model/parent.h"
+#include "util/list.h"
+
+typedef struct Config Config;
+typedef struct ConfigProblem ConfigProblem;
+
+/* One thing that is wrong with a file. Line and column count from 1, 0: the file as a whole. */
+struct ConfigProblem {
+        List node;
+        char *file;
+        unsigned line;
+        unsigned column;
+        char *text; /* "expected a size such as \"16M\", found true" */
+};
+
+/* The parents hold pools and types; types are `ours` and their bars name pools of that parent. */
+struct Config {
+        List parents;  /* of Parent, unlinked from any model, state PARENT_ABSENT, in_config and ours set */
+        List problems; /* of ConfigProblem, in order of reading */
+};
+
+/* Negative errno only when memory or the root directory fails; a missing file is no error. */
+int config_load(Config **ret, int root_fd);
+/* One text, as if it were the file @name. For tests, fuzzers and --check-config FILE. */
+int config_load_text(Config **ret, const char *name, const char *text, size_t size);
+Config *config_free(Config *c);
+DEFINE_CLEANUP(Config *, config_free)

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * manager.h: a request becomes a decision becomes an operation; an event changes the model and is
+ * told to the observer. It owns the model, the configuration and the running operations; it knows
+ * nothing of D-Bus.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "config/config.h"
+#include "core/observer.h"
+#include "core/operation.h"
+
+/* @root is "/" but in tests; @event is referenced. */
+int manager_new(Manager **ret, sd_event *event, const char *root);
+Manager *manager_free(Manager *m);
+DEFINE_CLEANUP(Manager *, manager_free)
+
+void manager_set_observer(Manager *m, const Observer *observer); /* copied */
+
+/*
+ * Reads configuration and definitions, opens /dev/mdevd and the uevent monitor, then enumerates;
+ * adopts or settles the operations found. When it returns the model is built.
+ */
+int manager_start(Manager *m);
+/* Configures parents and starts autostart definitions, as their parents are ready. After READY=1. */
+int manager_autostart(Manager *m);
+/* Reads configuration and definitions anew; what is wrong is kept out, see manager_get_problems(). */
+int manager_reload(Manager *m);
+
+Model *manager_get_model(Manager *m);               /* borrowed; do not change */
+const List *manager_get_planned(Manager *m);        /* of Planned */
+const List *manager_get_operations(Manager *m);     /* of Operation */
+const List *manager_get_problems(Manager *m);       /* of ConfigProblem */
+Operation *manager_find_operation(Manager *m, uint64_t id);
+
+/*
+ * Starts, or joins, the creation of a device. Takes ownership of @request in every case. 0: *@ret
+ * (borrowed) is the operation, running, or ended already when the same request was repeated.
+ * Positive: an Outcome, @reason has the sentence. With request->plan: OUTCOME_OK and *@ret NULL,
+ * @reason says what would happen.
+ */
+int manager_create(Manager *m, Request *request, const char *client, Operation **ret,
+                   Reason *reason);
+/* The same for the removal of a live device, and for starting a definition. */
+int manager_stop(Manager *m, Device *device, const char *client, Operation **ret, Reason *reason);
+int manager_start_definition(Manager *m, Definition *definition, const char *client,
+                             Operation **ret, Reason *reason);

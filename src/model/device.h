@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* device.h: one mdev as the kernel reports it, or a reservation of our module that is none yet. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "model/extent.h"
+#include "model/types.h"
+#include "util/list.h"
+#include "util/uuid.h"
+
+typedef enum DeviceState {
+        DEVICE_RESERVED,  /* extents are taken, no mdev yet */
+        DEVICE_LIVE,      /* can be opened */
+        DEVICE_SCRUBBING, /* closed, its memory is being zeroed; opens wait */
+        DEVICE_DYING,     /* mdev gone, extents not yet clean */
+        DEVICE_REVOKED,   /* parent gone, a VMM still has it open */
+        _DEVICE_STATE_MAX,
+} DeviceState;
+
+typedef enum Origin {
+        ORIGIN_FOREIGN,    /* made by somebody else: left alone */
+        ORIGIN_REQUEST,    /* CreateDevice */
+        ORIGIN_DEFINITION, /* a definition was started */
+        _ORIGIN_MAX,
+} Origin;
+
+DECLARE_STRING_TABLE(device_state, DeviceState)
+DECLARE_STRING_TABLE(origin, Origin)
+
+struct Device {
+        List node;      /* in model->devices */
+        Model *model;   /* borrowed; NULL while unlinked */
+        Parent *parent; /* borrowed */
+        Uuid uuid;
+        char *type;     /* sysfs id */
+        char *owner;    /* never NULL, may be empty */
+        DeviceState state;
+        Origin origin;
+        bool ours; /* of our module: extents and counts below are the kernel's word */
+        Extent extents[EXTENTS_MAX];
+        size_t n_extents;
+        unsigned opened;
+        uint64_t faults;
+        uint64_t faults_huge;
+        uint64_t insertions;
+        uint64_t mapped;
+        bool seen; /* scratch of a reconciliation */
+};
+
+int device_new(Device **ret, Parent *parent, const Uuid *uuid, const char *type);
+Device *device_free(Device *d);
+DEFINE_CLEANUP(Device *, device_free)

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * model.h: the registry of parents, devices and definitions. It owns what is linked in it. It
+ * changes only on an event; every change goes through a link/unlink or a setter in core, never
+ * through policy or bus.
+ */
+#pragma once
+
+#include "model/definition.h"
+#include "model/device.h"
+#include "model/parent.h"
+#include "model/request.h"
+
+struct Model {
+        List parents;
+        List devices;
+        List definitions;
+};
+
+int model_new(Model **ret);
+Model *model_free(Model *m); /* frees all that is linked */
+DEFINE_CLEANUP(Model *, model_free)
+
+Parent *model_find_parent(const Model *m, const char *name);
+/* @parent NULL: any; *@ret_n (may be NULL) says how many there are, the first is returned. */
+Device *model_find_device(const Model *m, const Parent *parent, const Uuid *uuid, size_t *ret_n);
+Definition *model_find_definition(const Model *m, const char *parent, const Uuid *uuid,
+                                  size_t *ret_n);
+
+/* Ownership passes to the model. The name, or parent and UUID, must not be linked yet. */
+void model_link_parent(Model *m, Parent *p);
+void model_link_device(Model *m, Device *d);
+void model_link_definition(Model *m, Definition *d);

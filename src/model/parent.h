@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * parent.h: a device that can be divided, its pools and its types. Plain data: what is linked here
+ * was seen by an event (a uevent, a record of /dev/mdevd), or stands in the configuration.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/types.h"
+#include "util/list.h"
+
+#define BARS_MAX 6
+
+typedef enum ParentState {
+        PARENT_ABSENT,     /* configured or has definitions, but no such device */
+        PARENT_PRESENT,    /* the device is there */
+        PARENT_BOUND,      /* bound to our driver, not configured */
+        PARENT_REGISTERED, /* mdev types are offered */
+        PARENT_CLOSING,    /* going away */
+        _PARENT_STATE_MAX,
+} ParentState;
+
+typedef enum PoolKind {
+        POOL_MEMORY,
+        POOL_REGISTERS,
+        _POOL_KIND_MAX,
+} PoolKind;
+
+typedef enum Cache {
+        CACHE_UC,
+        CACHE_WC,
+        _CACHE_MAX,
+} Cache;
+
+typedef enum Scrub {
+        SCRUB_ZERO,
+        SCRUB_NONE,
+        _SCRUB_MAX,
+} Scrub;
+
+typedef enum MapMode {
+        MAP_FAULT,
+        MAP_EAGER,
+        _MAP_MODE_MAX,
+} MapMode;
+
+DECLARE_STRING_TABLE(parent_state, ParentState)
+DECLARE_STRING_TABLE(pool_kind, PoolKind)
+DECLARE_STRING_TABLE(cache, Cache)
+DECLARE_STRING_TABLE(scrub, Scrub)
+DECLARE_STRING_TABLE(map_mode, MapMode)
+
+struct Pool {
+        List node; /* in parent->pools */
+        char *name;
+        uint64_t offset; /* bytes, from the start of the BAR */
+        uint64_t size;   /* bytes; 0 in a configuration: to the end of the BAR */
+        uint8_t bar;
+        PoolKind kind;
+        Cache cache;
+        Scrub scrub;
+};
+
+typedef struct TypeBar TypeBar;
+
+struct TypeBar {
+        uint64_t size; /* bytes backed by the pool, page aligned; 0: absent */
+        char *pool;    /* name of the pool of the same parent */
+        bool is_64bit;
+        bool prefetch;
+};
+
+struct Type {
+        List node;     /* in parent->types */
+        char *id;      /* name in sysfs, "mdevd-fb-16M" or "nvidia-22" */
+        char *name;    /* of our own types: the id without "mdevd-", else the id */
+        char *label;   /* sysfs "name", NULL where there is none */
+        char *device_api;
+        char *description;
+        unsigned available; /* available_instances as last read */
+        bool ours;          /* placed by our policy into our pools: the rest is valid */
+        MapMode map;
+        unsigned vectors;
+        uint16_t vendor, device, subvendor, subdevice;
+        uint32_t class;
+        TypeBar bars[BARS_MAX];
+};
+
+struct Parent {
+        List node;   /* in model->parents */
+        Model *model; /* borrowed; NULL while unlinked */
+        char *name;  /* as in /sys/class/mdev_bus, "0000:00:05.0" */
+        char *path;  /* sysfs path below the root, "devices/pci0000:00/…"; NULL while absent */
+        char *driver;
+        int numa_node; /* -1: none */
+        ParentState state;
+        bool ours;       /* configured for our module */
+        bool in_config;
+        List pools;
+        List types;
+        uint64_t bar_sizes[BARS_MAX]; /* bytes, as sysfs "resource" says; 0: absent */
+};
+
+int pool_new(Pool **ret, const char *name);
+Pool *pool_free(Pool *p);
+DEFINE_CLEANUP(Pool *, pool_free)
+
+int type_new(Type **ret, const char *id);
+Type *type_free(Type *t);
+DEFINE_CLEANUP(Type *, type_free)
+
+int parent_new(Parent **ret, const char *name);
+/* Unlinks, frees pools and types. Devices of it must be gone from the model. */
+Parent *parent_free(Parent *p);
+DEFINE_CLEANUP(Parent *, parent_free)
+
+Pool *parent_find_pool(const Parent *p, const char *name);
+/* By id or, for our own types, by name. */
+Type *parent_find_type(const Parent *p, const char *name);
+void parent_link_pool(Parent *p, Pool *pool);
+void parent_link_type(Parent *p, Type *type);
