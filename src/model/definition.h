@@ -16,6 +16,11 @@ struct Attribute {
         char *value;
 };
 
+void attribute_done(Attribute *a);
+/* Appends a copy to an array that grows. For definitions and requests alike. */
+int attributes_add(Attribute **attributes, size_t *n_attributes, const char *name,
+                   const char *value);
+
 struct Definition {
         List node; /* in model->definitions */
         Model *model;

@@ -30,6 +30,8 @@ struct Placement {
         size_t n_extents; /* 0 for a vendor's device */
 };
 
+/* With a random UUID, no parent, no owner, no NUMA node, ORIGIN_REQUEST. */
 int request_new(Request **ret, const char *type);
 Request *request_free(Request *r);
 DEFINE_CLEANUP(Request *, request_free)
+int request_add_attribute(Request *r, const char *name, const char *value);

@@ -13,7 +13,7 @@ int read_attr_at(int dir_fd, const char *path, char **ret);
 int write_attr_at(int dir_fd, const char *path, const char *value);
 /* Last component of a link's target. */
 int readlink_base_at(int dir_fd, const char *path, char **ret);
-/* Creates missing folders of @path, mode 0755. */
+/* Creates the missing folders before the last slash of @path ("a/b/c": a and a/b), less the umask. */
 int mkdir_parents_at(int dir_fd, const char *path, mode_t mode);
 /* Temporary file beside it, fdatasync, rename, fsync of the folder. */
 int write_file_atomic_at(int dir_fd, const char *path, const char *data, size_t size, mode_t mode);

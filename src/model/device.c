@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* device.c: life of a device. Its parent outlives it: the model frees devices first. */
+#include "model/device.h"
+
+static const char *const device_state_table[_DEVICE_STATE_MAX] = {
+        [DEVICE_RESERVED] = "reserved",
+        [DEVICE_LIVE] = "live",
+        [DEVICE_SCRUBBING] = "scrubbing",
+        [DEVICE_DYING] = "dying",
+        [DEVICE_REVOKED] = "revoked",
+};
+
+static const char *const origin_table[_ORIGIN_MAX] = {
+        [ORIGIN_FOREIGN] = "foreign",
+        [ORIGIN_REQUEST] = "request",
+        [ORIGIN_DEFINITION] = "definition",
+};
+
+DEFINE_STRING_TABLE(device_state, DeviceState, _DEVICE_STATE_MAX)
+DEFINE_STRING_TABLE(origin, Origin, _ORIGIN_MAX)
+
+int device_new(Device **ret, Parent *parent, const Uuid *uuid, const char *type) {
+        _cleanup_(device_freep) Device *d = NULL;
+
+        d = calloc(1, sizeof(*d));
+        if (!d)
+                return -ENOMEM;
+        list_init(&d->node);
+        d->parent = parent;
+        d->uuid = *uuid;
+        d->state = DEVICE_LIVE;
+
+        d->type = strdup(type);
+        d->owner = strdup("");
+        if (!d->type || !d->owner)
+                return -ENOMEM;
+
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+Device *device_free(Device *d) {
+        if (!d)
+                return NULL;
+
+        list_unlink(&d->node);
+        free(d->type);
+        free(d->owner);
+        free(d);
+        return NULL;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* parent.c: life of parents, pools and types. A parent owns the pools and types linked in it. */
+#include "model/parent.h"
+
+#include "names.h"
+
+static const char *const parent_state_table[_PARENT_STATE_MAX] = {
+        [PARENT_ABSENT] = "absent",
+        [PARENT_PRESENT] = "present",
+        [PARENT_BOUND] = "bound",
+        [PARENT_REGISTERED] = "registered",
+        [PARENT_CLOSING] = "closing",
+};
+
+static const char *const pool_kind_table[_POOL_KIND_MAX] = {
+        [POOL_MEMORY] = "memory",
+        [POOL_REGISTERS] = "registers",
+};
+
+static const char *const cache_table[_CACHE_MAX] = {
+        [CACHE_UC] = "uc",
+        [CACHE_WC] = "wc",
+};
+
+static const char *const scrub_table[_SCRUB_MAX] = {
+        [SCRUB_ZERO] = "zero",
+        [SCRUB_NONE] = "none",
+};
+
+static const char *const map_mode_table[_MAP_MODE_MAX] = {
+        [MAP_FAULT] = "fault",
+        [MAP_EAGER] = "eager",
+};
+
+DEFINE_STRING_TABLE(parent_state, ParentState, _PARENT_STATE_MAX)
+DEFINE_STRING_TABLE(pool_kind, PoolKind, _POOL_KIND_MAX)
+DEFINE_STRING_TABLE(cache, Cache, _CACHE_MAX)
+DEFINE_STRING_TABLE(scrub, Scrub, _SCRUB_MAX)
+DEFINE_STRING_TABLE(map_mode, MapMode, _MAP_MODE_MAX)
+
+int pool_new(Pool **ret, const char *name) {
+        _cleanup_(pool_freep) Pool *p = NULL;
+
+        p = calloc(1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+        list_init(&p->node);
+        p->name = strdup(name);
+        if (!p->name)
+                return -ENOMEM;
+
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+Pool *pool_free(Pool *p) {
+        if (!p)
+                return NULL;
+
+        list_unlink(&p->node);
+        free(p->name);
+        free(p);
+        return NULL;
+}
+
+/* The kernel puts the driver's name before the type's; nobody else's may begin with ours. */
+static const char *type_name_from_id(const char *id) {
+        static const char prefix[] = MDEVD_DRIVER "-";
+        size_t n = strlen(prefix);
+
+        return strncmp(id, prefix, n) == 0 && id[n] ? id + n : id;
+}
+
+int type_new(Type **ret, const char *id) {
+        _cleanup_(type_freep) Type *t = NULL;
+
+        t = calloc(1, sizeof(*t));
+        if (!t)
+                return -ENOMEM;
+        list_init(&t->node);
+        t->id = strdup(id);
+        t->name = strdup(type_name_from_id(id));
+        if (!t->id || !t->name)
+                return -ENOMEM;
+
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+Type *type_free(Type *t) {
+        if (!t)
+                return NULL;
+
+        list_unlink(&t->node);
+        for (size_t i = 0; i < BARS_MAX; i++)
+                free(t->bars[i].pool);
+        free(t->id);
+        free(t->name);
+        free(t->label);
+        free(t->device_api);
+        free(t->description);
+        free(t);
+        return NULL;
+}
+
+int parent_new(Parent **ret, const char *name) {
+        _cleanup_(parent_freep) Parent *p = NULL;
+
+        p = calloc(1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+        list_init(&p->node);
+        list_init(&p->pools);
+        list_init(&p->types);
+        p->numa_node = -1;
+        p->name = strdup(name);
+        if (!p->name)
+                return -ENOMEM;
+
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+Parent *parent_free(Parent *p) {
+        if (!p)
+                return NULL;
+
+        list_unlink(&p->node);
+        list_foreach_safe(t, &p->types, Type, node)
+                type_free(t);
+        list_foreach_safe(pool, &p->pools, Pool, node)
+                pool_free(pool);
+        free(p->name);
+        free(p->path);
+        free(p->driver);
+        free(p);
+        return NULL;
+}
+
+Pool *parent_find_pool(const Parent *p, const char *name) {
+        list_foreach(pool, &p->pools, Pool, node)
+                if (streq(pool->name, name))
+                        return pool;
+        return NULL;
+}
+
+Type *parent_find_type(const Parent *p, const char *name) {
+        list_foreach(t, &p->types, Type, node)
+                if (streq(t->id, name))
+                        return t;
+        list_foreach(t, &p->types, Type, node)
+                if (t->ours && streq(t->name, name))
+                        return t;
+        return NULL;
+}
+
+void parent_link_pool(Parent *p, Pool *pool) {
+        list_append(&p->pools, &pool->node);
+}
+
+void parent_link_type(Parent *p, Type *type) {
+        list_append(&p->types, &type->node);
+}

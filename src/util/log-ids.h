@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* log-ids.h: MESSAGE_ID of every record that somebody may want to find or act on. Never reused. */
+#pragma once
+
+#define LOG_ID_STARTED "4f0b6d1c9c3a4c0d8f5f3f0a2f8e6b11"
+#define LOG_ID_STOPPED "9a1d7e52b7c7450f8b0c1a8d41f4c2e0"
+#define LOG_ID_CONFIG_INVALID "c5d20a9f6e3b4a4ea2a8d1f7b0936c54"
+#define LOG_ID_DEFINITION_INVALID "18e3f4c7a0d94be2b6f95d0c7a21e8f3"
+#define LOG_ID_PARENT_REGISTERED "72c9b8e1d5f04d3fa9e60b4c8d17a2f5"
+#define LOG_ID_PARENT_GONE "e06fb3a94c8d4712b5a7d9e8f1c0324b"
+#define LOG_ID_PARENT_FAILED "3d8a51f0c67e4b9c8e2f7b06d4a9e513"
+#define LOG_ID_DEVICE_CREATED "b94e07d2a1c34f6e9d58c3f0e7b6218a"
+#define LOG_ID_DEVICE_REMOVED "5ac6f39e80d7412ba3f1e4d92b7c0856"
+#define LOG_ID_DEVICE_OPENED "d17b0e4f95ac4832b6e8f2c03a5d9174"
+#define LOG_ID_DEVICE_CLOSED "860f2d7ac3e14b59a0d4c9e7f1b5328d"
+#define LOG_ID_REQUEST_REFUSED "f23e9c60b8d54a7f91c5e0a7d3b8462e"
+#define LOG_ID_OPERATION_FAILED "2c74a9d8e1f04536bd0f8e5a97c1b36f"
+#define LOG_ID_OPERATION_ADOPTED "a8d51b3f7e9c4206b4c0f7e2d9135a8c"
+#define LOG_ID_EVENTS_LOST "61e8c0f4d2b94a7395fb3a6d0e7c81b4"

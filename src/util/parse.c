@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * parse.c: strict text to numbers and the alphabets of names. strtoull() is not used because it
+ * takes signs, blanks and octal, and names are checked byte by byte because they become paths.
+ */
+#include "util/parse.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static int digit_value(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F')
+                return c - 'A' + 10;
+        return 16;
+}
+
+/* Reads digits as far as they go. Too large a number is told last, so "1e99x" is -EINVAL. */
+static int parse_digits(const char *s, uint64_t *ret, const char **ret_end, bool *ret_overflow) {
+        unsigned base = 10;
+        uint64_t v = 0;
+        size_t n = 0;
+
+        *ret_overflow = false;
+        if (s[0] == '0' && s[1] == 'x') {
+                base = 16;
+                s += 2;
+        }
+        for (; digit_value(*s) < (int) base; s++, n++)
+                if (__builtin_mul_overflow(v, (uint64_t) base, &v) ||
+                    __builtin_add_overflow(v, (uint64_t) digit_value(*s), &v))
+                        *ret_overflow = true;
+        if (n == 0)
+                return -EINVAL;
+
+        *ret = v;
+        *ret_end = s;
+        return 0;
+}
+
+int parse_u64(const char *s, uint64_t *ret) {
+        const char *end;
+        bool overflow;
+        uint64_t v;
+        int r;
+
+        if (!s)
+                return -EINVAL;
+        r = parse_digits(s, &v, &end, &overflow);
+        if (r < 0)
+                return r;
+        if (*end)
+                return -EINVAL;
+        if (overflow)
+                return -ERANGE;
+
+        *ret = v;
+        return 0;
+}
+
+int parse_size(const char *s, uint64_t *ret) {
+        static const char suffixes[] = "KMGT";
+        const char *end, *suffix;
+        unsigned shift = 0;
+        bool overflow;
+        uint64_t v;
+        int r;
+
+        if (!s)
+                return -EINVAL;
+        r = parse_digits(s, &v, &end, &overflow);
+        if (r < 0)
+                return r;
+        if (*end) {
+                suffix = strchr(suffixes, *end);
+                if (!suffix)
+                        return -EINVAL;
+                shift = 10 * (unsigned) (suffix - suffixes + 1);
+                end++;
+                if (*end && strcmp(end, "iB") != 0 && strcmp(end, "B") != 0)
+                        return -EINVAL;
+        }
+        if (overflow || v > UINT64_MAX >> shift)
+                return -ERANGE;
+
+        *ret = v << shift;
+        return 0;
+}
+
+/*
+ * Never rounds: two different sizes must not read alike in a refusal. So the unit is the largest in
+ * which at most two decimals say it exactly.
+ */
+char *size_format(uint64_t bytes, char buf[static SIZE_STRING_MAX]) {
+        static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+        uint64_t unit = 1, whole, hundredths;
+        size_t i = 0;
+
+        if (bytes == 0)
+                return strcpy(buf, "0");
+
+        for (size_t j = 1; j < sizeof(units) / sizeof(units[0]); j++) {
+                uint64_t u = UINT64_C(1) << 10 * j;
+
+                if (bytes >= u && bytes % u * 100 % u == 0) {
+                        unit = u;
+                        i = j;
+                }
+        }
+        whole = bytes / unit;
+        hundredths = bytes % unit * 100 / unit;
+        if (hundredths == 0)
+                (void) snprintf(buf, SIZE_STRING_MAX, "%" PRIu64 " %s", whole, units[i]);
+        else if (hundredths % 10 == 0)
+                (void) snprintf(buf, SIZE_STRING_MAX, "%" PRIu64 ".%" PRIu64 " %s", whole,
+                                hundredths / 10, units[i]);
+        else
+                (void) snprintf(buf, SIZE_STRING_MAX, "%" PRIu64 ".%02" PRIu64 " %s", whole,
+                                hundredths, units[i]);
+        return buf;
+}
+
+static bool name_is_valid(const char *s, size_t max, const char *more) {
+        size_t n;
+
+        if (!s || strcmp(s, ".") == 0 || strcmp(s, "..") == 0)
+                return false;
+        for (n = 0; s[n]; n++) {
+                char c = s[n];
+
+                if (n >= max)
+                        return false;
+                if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+                    !(c >= '0' && c <= '9') && !strchr(more, c))
+                        return false;
+        }
+        return n > 0;
+}
+
+bool name_is_valid_parent(const char *s) {
+        return name_is_valid(s, 63, ":._-");
+}
+
+bool name_is_valid_id(const char *s) {
+        return name_is_valid(s, 31, "_.+-");
+}
+
+/* One character of UTF-8 as RFC 3629 has it: shortest form, no surrogates. 0: not valid. */
+static size_t utf8_decode(const unsigned char *s, uint32_t *ret) {
+        static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+        size_t n;
+        uint32_t c;
+
+        if (s[0] < 0x80) {
+                *ret = s[0];
+                return 1;
+        }
+        if ((s[0] & 0xe0) == 0xc0)
+                n = 2;
+        else if ((s[0] & 0xf0) == 0xe0)
+                n = 3;
+        else if ((s[0] & 0xf8) == 0xf0)
+                n = 4;
+        else
+                return 0;
+
+        c = s[0] & (0x7fU >> n);
+        for (size_t i = 1; i < n; i++) {
+                /* the terminating NUL is no continuation byte, so this stops there */
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+                c = c << 6 | (s[i] & 0x3f);
+        }
+        if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+                return 0;
+
+        *ret = c;
+        return n;
+}
+
+bool name_is_valid_owner(const char *s) {
+        size_t total = 0;
+
+        if (!s)
+                return false;
+        while (s[total]) {
+                uint32_t c = 0;
+                size_t n = utf8_decode((const unsigned char *) s + total, &c);
+
+                if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0))
+                        return false;
+                total += n;
+                if (total > 63)
+                        return false;
+        }
+        return true;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * uuid.c: the one place where a UUID meets text. Everything else passes it by value, so two
+ * spellings of one UUID cannot be taken for two devices.
+ */
+#include "util/uuid.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+static int unhex(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F')
+                return c - 'A' + 10;
+        return -EINVAL;
+}
+
+/* A dash stands before these bytes. */
+static bool dash_before(size_t i) {
+        return i == 4 || i == 6 || i == 8 || i == 10;
+}
+
+int uuid_parse(const char *s, Uuid *ret) {
+        Uuid u;
+
+        if (!s)
+                return -EINVAL;
+        for (size_t i = 0; i < sizeof(u.bytes); i++) {
+                int high, low;
+
+                if (dash_before(i) && *s++ != '-')
+                        return -EINVAL;
+                /* s[1] is read only when s[0] was a digit, so never past the end */
+                high = unhex(s[0]);
+                if (high < 0)
+                        return -EINVAL;
+                low = unhex(s[1]);
+                if (low < 0)
+                        return -EINVAL;
+                u.bytes[i] = (uint8_t) (high << 4 | low);
+                s += 2;
+        }
+        if (*s)
+                return -EINVAL;
+
+        *ret = u;
+        return 0;
+}
+
+char *uuid_format(const Uuid *u, char buf[static UUID_STRING_MAX]) {
+        static const char digits[] = "0123456789abcdef";
+        char *p = buf;
+
+        for (size_t i = 0; i < sizeof(u->bytes); i++) {
+                if (dash_before(i))
+                        *p++ = '-';
+                *p++ = digits[u->bytes[i] >> 4];
+                *p++ = digits[u->bytes[i] & 15];
+        }
+        *p = '\0';
+        return buf;
+}
+
+int uuid_random(Uuid *ret) {
+        Uuid u;
+        ssize_t n;
+
+        /* Up to 256 bytes come whole or not at all; before the pool is ready this waits. */
+        do
+                n = getrandom(u.bytes, sizeof(u.bytes), 0);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return -errno;
+        if (n != sizeof(u.bytes))
+                return -EIO;
+
+        u.bytes[6] = (uint8_t) ((u.bytes[6] & 0x0f) | 0x40);
+        u.bytes[8] = (uint8_t) ((u.bytes[8] & 0x3f) | 0x80);
+        *ret = u;
+        return 0;
+}
+
+bool uuid_equal(const Uuid *a, const Uuid *b) {
+        return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+bool uuid_is_null(const Uuid *u) {
+        static const Uuid null;
+
+        return uuid_equal(u, &null);
+}
