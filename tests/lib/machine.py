@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Owns what the test VM's machine looks like: the devices every boot has, and the ones a test
+case asks for by name (`# machine: NAME…`)."""
+
+MEMORY_MIB = 2560
+
+# The parents: name, size of BAR 2 in MiB. The name is QEMU's device id and what `host` knows.
+PARENTS = (("parent0", 64), ("parent1", 16))
+
+COMMAND_LINE = ("console=ttyS0", "panic=-1", "oops=panic", "panic_on_warn=1",
+                "kfence.sample_interval=100", "apparmor=1", "security=apparmor",
+                "mitigations=off", "random.trust_cpu=on", "net.ifnames=0", "nowatchdog",
+                "systemd.show_status=no", "systemd.default_timeout_start_sec=180",
+                "systemd.log_target=journal")
+
+# Each may add QEMU arguments and words of the kernel command line.
+FEATURES = {
+    "iommu": {
+        "help": "an Intel IOMMU with interrupt remapping",
+        "qemu": ("-device", "intel-iommu,intremap=on"),
+        "cmdline": ("intel_iommu=on",),
+    },
+    "edu": {
+        "help": "QEMU's edu device (registers, a DMA engine, one MSI), behind a root port",
+        "qemu": ("-device", "pcie-root-port,id=rp-edu,chassis=10,slot=10",
+                 "-device", "edu,id=edu,bus=rp-edu,dma_mask=0xffffffffffffffff"),
+        "cmdline": (),
+    },
+    "nothp": {
+        "help": "transparent huge pages off",
+        "qemu": (),
+        "cmdline": ("transparent_hugepage=never",),
+    },
+}
+
+
+def command_line(features):
+    words = list(COMMAND_LINE)
+    for name in features:
+        words += FEATURES[name]["cmdline"]
+    return " ".join(words)
+
+
+def parent_arguments(memory):
+    """Each parent behind a root port of its own, so that it can be unplugged."""
+    argv = []
+    for number, (name, _) in enumerate(PARENTS):
+        path, size = memory[name]
+        argv += ["-object", f"memory-backend-file,id=mem-{name},share=on,mem-path={path},"
+                            f"size={size}",
+                 "-device", f"pcie-root-port,id=rp{number},chassis={number + 1},"
+                            f"slot={number + 1}",
+                 "-device", f"ivshmem-plain,id={name},memdev=mem-{name},bus=rp{number}"]
+    return argv
+
+
+def arguments(image, series, folder, payload, memory, shares, features):
+    """The whole command line of QEMU."""
+    argv = ["qemu-system-x86_64", "-name", f"mdevd-test-{series}", "-no-user-config", "-nodefaults",
+            "-display", "none", "-no-reboot", "-machine", "q35",
+            "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,svm=on,npt=on",
+            "-smp", "2", "-m", f"{MEMORY_MIB}M",
+            "-kernel", image.vmlinuz(series), "-initrd", image.initrd(series),
+            "-append", command_line(features),
+            "-chardev", f"file,id=console,path={folder}/console.log", "-serial", "chardev:console",
+            "-qmp", f"unix:{folder}/qmp.sock,server=on,wait=off"]
+    # an IOMMU must be there before the devices that it serves
+    for name in features:
+        argv += FEATURES[name]["qemu"]
+    argv += ["-drive", f"if=none,id=root,format=raw,readonly=on,cache=unsafe,file={image.root}",
+             "-device", "virtio-blk-pci,drive=root",
+             "-drive", f"if=none,id=payload,format=raw,readonly=on,cache=unsafe,file={payload}",
+             "-device", "virtio-blk-pci,drive=payload",
+             "-device", "virtio-serial-pci",
+             "-chardev", f"socket,id=ctl,path={folder}/ctl.sock,server=on,wait=off",
+             "-device", "virtserialport,chardev=ctl,name=mdevd.ctl"]
+    for tag, path in shares.items():
+        argv += ["-virtfs", f"local,path={path},mount_tag={tag},security_model=none,readonly=on,"
+                            f"multidevs=remap"]
+    return argv + parent_arguments(memory)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Owns the payload: the tar file that the initrd lays over the VM's root, with the agent, the
+command `host`, and, when asked for, mdevd as installed and its module for that kernel."""
+
+import os
+import shutil
+import tarfile
+
+from progress import run
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+AGENT = os.path.join(os.path.dirname(HERE), "vm", "agent")
+
+
+def _compile(source, out):
+    run(["gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", out, source])
+
+
+def _modules(image, series, modules, tree):
+    """Modules of ours go beside the distribution's, in an index made by depmod on this side."""
+    release = image.kernels[series].release
+    stage = os.path.join(tree, "..", "modules-stage")
+    shutil.copytree(image.modules(series), stage, symlinks=True)
+    top = os.path.join(stage, "lib/modules", release)
+    os.makedirs(os.path.join(top, "updates"))
+    for module in modules:
+        shutil.copy(module, os.path.join(top, "updates"))
+    run(["depmod", "-b", stage, release])
+    out = os.path.join(tree, "usr/lib/modules", release)
+    os.makedirs(out)
+    shutil.move(os.path.join(top, "updates"), out)
+    for name in os.listdir(top):
+        if name.startswith("modules."):
+            shutil.move(os.path.join(top, name), out)
+    shutil.rmtree(stage)
+
+
+def _plain(info):
+    """Root owns everything, whoever built it."""
+    info.uid = info.gid = 0
+    info.uname = info.gname = "root"
+    return info
+
+
+def make(work, image, series, modules=(), dest=None):
+    """Returns the path of the tar file. `dest` is a tree made by meson install."""
+    tree = os.path.join(work, "payload")
+    lib = os.path.join(tree, "usr/lib/mdevd-test")
+    units = os.path.join(tree, "etc/systemd/system")
+    for folder in (lib, os.path.join(tree, "usr/bin"), os.path.join(units, "sysinit.target.wants")):
+        os.makedirs(folder)
+    _compile(os.path.join(AGENT, "agent.c"), os.path.join(lib, "agent"))
+    _compile(os.path.join(AGENT, "host.c"), os.path.join(tree, "usr/bin/host"))
+    shutil.copy2(os.path.join(AGENT, "where.sh"), lib)
+    shutil.copy(os.path.join(AGENT, "mdevd-agent.service"), units)
+    os.symlink("../mdevd-agent.service",
+               os.path.join(units, "sysinit.target.wants/mdevd-agent.service"))
+    if modules:
+        _modules(image, series, modules, tree)
+    out = os.path.join(work, "payload.tar")
+    with tarfile.open(out, "w", format=tarfile.GNU_FORMAT) as tar:
+        for source in (tree, dest):
+            if not source:
+                continue
+            for name in sorted(os.listdir(source)):
+                tar.add(os.path.join(source, name), name, filter=_plain)
+    return out

@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Owns what the tests need from the distribution: the list of packages, and installing the
+# missing ones. Everything else the tests need they build themselves, below the cache.
+#
+# Idempotent and quick when nothing is missing: no network, no apt.
+
+set -euo pipefail
+
+packages=(
+        # the build
+        meson ninja-build pkgconf gcc clang libc6-dev make
+        libsystemd-dev libudev-dev libjson-c-dev
+        # the module, for both kernels, and its checks
+        linux-headers-amd64 linux-headers-6.12-amd64 kmod sparse
+        linux-source-6.12 xz-utils perl
+        # the test VM
+        mmdebstrap erofs-utils qemu-system-x86 busybox-static cpio debian-archive-keyring
+        # what the host tests run
+        python3 dbus polkitd
+)
+
+start=$SECONDS
+
+say() {
+        printf '[%4ds] %s\n' "$((SECONDS - start))" "$*" >&2
+}
+
+missing() {
+        local p status
+        for p in "${packages[@]}"; do
+                status=$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true)
+                [[ $status == installed ]] || echo "$p"
+        done
+}
+
+main() {
+        local -a want=()
+        local line
+
+        [[ $(dpkg --print-architecture 2>/dev/null) == amd64 ]] || {
+                echo "setup: this is not a Debian system on amd64; the tests need Debian 12" \
+                     "(bookworm) on amd64." >&2
+                exit 1
+        }
+        mapfile -t want < <(missing)
+        (( ${#want[@]} )) || return 0
+        (( EUID == 0 )) || {
+                echo "setup: these packages are missing and only root can install them:" \
+                     "${want[*]}. Run this as root, or install them first." >&2
+                exit 1
+        }
+
+        say "updating the package lists"
+        apt-get -q -o DPkg::Lock::Timeout=600 update >/dev/null
+        say "installing ${#want[@]} packages: ${want[*]}"
+        DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 install -y \
+                --no-install-recommends "${want[@]}" </dev/null |
+                while IFS= read -r line; do
+                        [[ $line == "Setting up linux-"* ]] && say "${line%% (*}"
+                        :
+                done
+        say "packages are there"
+}
+
+main "$@"
