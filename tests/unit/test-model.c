@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-model.c: life of every noun, with and without memory; finding in the registry. */
+#include "model/model.h"
+
+#include "alloc.h"
+#include "test.h"
+
+static const Uuid uuid_a = { .bytes = { 0xa } }, uuid_b = { .bytes = { 0xb } };
+
+static void check_table(const char *(*to)(int), int (*from)(const char *), int max) {
+        for (int i = 0; i < max; i++) {
+                ASSERT_NOT_NULL(to(i));
+                ASSERT_EQ(from(to(i)), i);
+        }
+        ASSERT_NULL(to(max));
+        ASSERT_NULL(to(-1));
+        ASSERT_EQ(from("no such word"), -EINVAL);
+}
+
+#define CHECK_TABLE(name, type, max)                                                               \
+        static const char *name##_text(int v) {                                                    \
+                return name##_to_string((type) v);                                                 \
+        }                                                                                          \
+        TEST(name##_names) {                                                                       \
+                check_table(name##_text, name##_from_string, max);                                 \
+        }
+
+CHECK_TABLE(device_state, DeviceState, _DEVICE_STATE_MAX)
+CHECK_TABLE(origin, Origin, _ORIGIN_MAX)
+CHECK_TABLE(parent_state, ParentState, _PARENT_STATE_MAX)
+CHECK_TABLE(pool_kind, PoolKind, _POOL_KIND_MAX)
+CHECK_TABLE(cache, Cache, _CACHE_MAX)
+CHECK_TABLE(scrub, Scrub, _SCRUB_MAX)
+CHECK_TABLE(map_mode, MapMode, _MAP_MODE_MAX)
+
+TEST(extents_that_touch_do_not_overlap) {
+        const Extent a = { .offset = 0x1000, .size = 0x1000, .bar = 2 };
+        Extent b = { .offset = 0x2000, .size = 0x1000, .bar = 2 };
+
+        ASSERT_FALSE(extent_overlaps(&a, &b));
+        ASSERT_FALSE(extent_overlaps(&b, &a));
+        b.offset--;
+        ASSERT_TRUE(extent_overlaps(&a, &b));
+        ASSERT_TRUE(extent_overlaps(&b, &a));
+        b.bar = 0;
+        ASSERT_FALSE(extent_overlaps(&a, &b));
+}
+
+TEST(type_names) {
+        static const struct {
+                const char *id;
+                const char *name;
+        } cases[] = {
+                { "mdevd-fb-16M", "fb-16M" },
+                { "nvidia-22", "nvidia-22" },
+                { "mdevd-", "mdevd-" },
+                { "mdevd", "mdevd" },
+                { "mdevdx-1", "mdevdx-1" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(type_freep) Type *t = NULL;
+
+                ASSERT_OK(type_new(&t, cases[i].id));
+                ASSERT_STREQ(t->id, cases[i].id);
+                ASSERT_STREQ(t->name, cases[i].name);
+                ASSERT_FALSE(t->ours);
+        }
+}
+
+/* Frees @free_fn(NULL) too: it must be harmless. */
+#define CHECK_NEW(type, expr, free_fn)                                                             \
+        do {                                                                                       \
+                long _before = alloc_balance();                                                    \
+                size_t _failures = 0;                                                              \
+                type *x = NULL;                                                                    \
+                int r;                                                                             \
+                                                                                                   \
+                FOR_EACH_ALLOCATION_FAILURE(r, expr) {                                             \
+                        ASSERT_EQ(r, -ENOMEM);                                                     \
+                        ASSERT_NULL(x);                                                            \
+                        ASSERT_EQ(alloc_balance(), _before);                                       \
+                        _failures++;                                                               \
+                }                                                                                  \
+                ASSERT_OK(r);                                                                      \
+                ASSERT_TRUE(_failures > 0);                                                        \
+                ASSERT_NULL(free_fn(x));                                                           \
+                ASSERT_NULL(free_fn(NULL));                                                        \
+                ASSERT_EQ(alloc_balance(), _before);                                               \
+        } while (0)
+
+TEST(new_without_memory) {
+        Parent *p = NULL;
+
+        ASSERT_OK(parent_new(&p, "p"));
+        CHECK_NEW(Model, model_new(&x), model_free);
+        CHECK_NEW(Parent, parent_new(&x, "p"), parent_free);
+        CHECK_NEW(Pool, pool_new(&x, "fb"), pool_free);
+        CHECK_NEW(Type, type_new(&x, "mdevd-t"), type_free);
+        CHECK_NEW(Device, device_new(&x, p, &uuid_a, "mdevd-t"), device_free);
+        CHECK_NEW(Definition, definition_new(&x, "p", &uuid_a), definition_free);
+        CHECK_NEW(Request, request_new(&x, "t"), request_free);
+        parent_free(p);
+}
+
+TEST(attributes_keep_order_and_duplicates) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_(request_freep) Request *q = NULL;
+        int r;
+
+        ASSERT_OK(definition_new(&d, "p", &uuid_a));
+        ASSERT_OK(request_new(&q, "t"));
+        ASSERT_OK(definition_add_attribute(d, "assign_adapter", "5"));
+        FOR_EACH_ALLOCATION_FAILURE(r, definition_add_attribute(d, "assign_adapter", "6")) {
+                ASSERT_EQ(r, -ENOMEM);
+                ASSERT_EQ(d->n_attributes, 1);
+        }
+        ASSERT_OK(r);
+        ASSERT_EQ(d->n_attributes, 2);
+        ASSERT_STREQ(d->attributes[0].value, "5");
+        ASSERT_STREQ(d->attributes[1].name, "assign_adapter");
+        ASSERT_STREQ(d->attributes[1].value, "6");
+        ASSERT_OK(request_add_attribute(q, "x", ""));
+        ASSERT_STREQ(q->attributes[0].value, "");
+}
+
+TEST(request_defaults) {
+        _cleanup_(request_freep) Request *q = NULL;
+
+        ASSERT_OK(request_new(&q, "t"));
+        ASSERT_STREQ(q->owner, "");
+        ASSERT_NULL(q->parent);
+        ASSERT_FALSE(uuid_is_null(&q->uuid));
+        ASSERT_FALSE(q->uuid_given);
+        ASSERT_EQ(q->numa_node, -1);
+        ASSERT_EQ(q->origin, ORIGIN_REQUEST);
+}
+
+static Parent *add_parent(Model *m, const char *name) {
+        Parent *p;
+
+        ASSERT_OK(parent_new(&p, name));
+        model_link_parent(m, p);
+        return p;
+}
+
+static Device *add_device(Model *m, Parent *p, const Uuid *uuid) {
+        Device *d;
+
+        ASSERT_OK(device_new(&d, p, uuid, "t"));
+        model_link_device(m, d);
+        return d;
+}
+
+static Definition *add_definition(Model *m, const char *parent, const Uuid *uuid) {
+        Definition *d;
+
+        ASSERT_OK(definition_new(&d, parent, uuid));
+        model_link_definition(m, d);
+        return d;
+}
+
+TEST(registry) {
+        long before = alloc_balance();
+        Model *m = NULL;
+        Parent *p, *q;
+        Device *d;
+        Definition *e;
+        size_t n;
+
+        ASSERT_OK(model_new(&m));
+        p = add_parent(m, "p");
+        q = add_parent(m, "q");
+        ASSERT_TRUE(model_find_parent(m, "q") == q && q->model == m);
+        ASSERT_NULL(model_find_parent(m, "r"));
+
+        d = add_device(m, p, &uuid_a);
+        add_device(m, q, &uuid_a);
+        ASSERT_TRUE(model_find_device(m, NULL, &uuid_a, &n) == d);
+        ASSERT_EQ(n, 2);
+        ASSERT_TRUE(model_find_device(m, q, &uuid_a, &n)->parent == q);
+        ASSERT_EQ(n, 1);
+        ASSERT_NULL(model_find_device(m, NULL, &uuid_b, &n));
+        ASSERT_EQ(n, 0);
+        ASSERT_NULL(device_free(d));
+        ASSERT_EQ(list_length(&m->devices), 1);
+
+        e = add_definition(m, "p", &uuid_b);
+        add_definition(m, "absent", &uuid_b);
+        ASSERT_TRUE(model_find_definition(m, NULL, &uuid_b, &n) == e);
+        ASSERT_EQ(n, 2);
+        ASSERT_STREQ(model_find_definition(m, "absent", &uuid_b, NULL)->parent, "absent");
+        ASSERT_NULL(model_find_definition(m, "q", &uuid_b, NULL));
+        ASSERT_NULL(definition_free(e));
+        ASSERT_EQ(list_length(&m->definitions), 1);
+
+        ASSERT_NULL(model_free(m));
+        ASSERT_EQ(alloc_balance(), before);
+}
+
+TEST(pools_and_types_of_a_parent) {
+        _cleanup_(parent_freep) Parent *p = NULL;
+        Type *ours, *vendors;
+        Pool *pool;
+
+        ASSERT_OK(parent_new(&p, "p"));
+        ASSERT_EQ(p->numa_node, -1);
+        ASSERT_EQ(p->state, PARENT_ABSENT);
+        ASSERT_OK(pool_new(&pool, "fb"));
+        parent_link_pool(p, pool);
+        ASSERT_TRUE(parent_find_pool(p, "fb") == pool);
+        ASSERT_NULL(parent_find_pool(p, "f"));
+
+        ASSERT_OK(type_new(&vendors, "vendor-1"));
+        parent_link_type(p, vendors);
+        ASSERT_OK(type_new(&ours, "mdevd-fb"));
+        ours->ours = true;
+        parent_link_type(p, ours);
+        ASSERT_TRUE(parent_find_type(p, "fb") == ours);
+        ASSERT_TRUE(parent_find_type(p, "mdevd-fb") == ours);
+        ASSERT_TRUE(parent_find_type(p, "vendor-1") == vendors);
+        ASSERT_NULL(parent_find_type(p, "1"));
+}
+
+TESTS_MAIN

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test.h: a unit test is one program with static functions in a table; it speaks TAP. A failed
+ * assertion prints both sides and where, and ends the program: meson shows what was not reached.
+ *
+ *     TEST(parses_decimal) { ASSERT_OK(parse_u64("1", &v)); ASSERT_EQ(v, 1); }
+ *     TESTS_MAIN
+ */
+#pragma once
+
+#undef NDEBUG
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/macro.h"
+
+typedef struct TestCase TestCase;
+
+struct TestCase {
+        const char *name;
+        void (*run)(void);
+        TestCase *next;
+};
+
+static TestCase *test_first, **test_last = &test_first;
+static const char *test_running = "?";
+
+#define TEST(name)                                                                                 \
+        static void test_##name(void);                                                             \
+        static TestCase test_case_##name = { #name, test_##name, NULL };                           \
+        __attribute__((constructor)) static void test_register_##name(void) {                      \
+                *test_last = &test_case_##name;                                                    \
+                test_last = &test_case_##name.next;                                                \
+        }                                                                                          \
+        static void test_##name(void)
+
+static inline void _printf_(3, 4) __attribute__((noreturn))
+test_fail(const char *file, int line, const char *format, ...) {
+        va_list ap;
+
+        printf("not ok - %s\n# %s:%d: ", test_running, file, line);
+        va_start(ap, format);
+        vprintf(format, ap);
+        va_end(ap);
+        printf("\n");
+        (void) fflush(stdout);
+        exit(EXIT_FAILURE);
+}
+
+#define ASSERT_TRUE(expr)                                                                          \
+        do {                                                                                       \
+                if (!(expr))                                                                       \
+                        test_fail(__FILE__, __LINE__, "%s is not true", #expr);                    \
+        } while (0)
+#define ASSERT_FALSE(expr) ASSERT_TRUE(!(expr))
+
+/* Integers of at most 64 bits. Shown signed and in hex, so that either reading can be compared. */
+#define ASSERT_EQ(a, b)                                                                            \
+        do {                                                                                       \
+                typeof(a) _left = (a);                                                             \
+                typeof(b) _right = (b);                                                            \
+                if ((int64_t) _left != (int64_t) _right)                                           \
+                        test_fail(__FILE__, __LINE__,                                              \
+                                  "%s == %s: %" PRId64 " (0x%" PRIx64 ") is not %" PRId64          \
+                                  " (0x%" PRIx64 ")",                                              \
+                                  #a, #b, (int64_t) _left, (uint64_t) _left, (int64_t) _right,     \
+                                  (uint64_t) _right);                                              \
+        } while (0)
+
+#define ASSERT_OK(expr)                                                                            \
+        do {                                                                                       \
+                int _result = (expr);                                                              \
+                if (_result < 0)                                                                   \
+                        test_fail(__FILE__, __LINE__, "%s: %s", #expr, strerror(-_result));        \
+                if (_result > 0)                                                                   \
+                        test_fail(__FILE__, __LINE__, "%s: %d is not 0", #expr, _result);          \
+        } while (0)
+
+#define ASSERT_STREQ(a, b)                                                                         \
+        do {                                                                                       \
+                const char *_left = (a), *_right = (b);                                            \
+                if (!streq_ptr(_left, _right))                                                     \
+                        test_fail(__FILE__, __LINE__, "%s == %s:\n# left:  '%s'\n# right: '%s'",   \
+                                  #a, #b, _left ?: "(null)", _right ?: "(null)");                  \
+        } while (0)
+
+/* @part must stand somewhere in @text. */
+#define ASSERT_CONTAINS(text, part)                                                                \
+        do {                                                                                       \
+                const char *_text = (text), *_part = (part);                                       \
+                if (!_text || !strstr(_text, _part))                                               \
+                        test_fail(__FILE__, __LINE__, "%s has no '%s':\n# '%s'", #text, _part,     \
+                                  _text ?: "(null)");                                              \
+        } while (0)
+
+#define ASSERT_NULL(ptr) ASSERT_TRUE(!(ptr))
+#define ASSERT_NOT_NULL(ptr) ASSERT_TRUE((ptr) != NULL)
+
+static inline int tests_run(void) {
+        size_t n = 0;
+
+        for (TestCase *t = test_first; t; t = t->next) {
+                test_running = t->name;
+                t->run();
+                printf("ok %zu - %s\n", ++n, t->name);
+                (void) fflush(stdout);
+        }
+        printf("1..%zu\n", n);
+        return n > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+#define TESTS_MAIN                                                                                 \
+        int main(void) {                                                                           \
+                return tests_run();                                                                \
+        }
