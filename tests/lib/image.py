@@ -12,6 +12,7 @@ import glob
 import hashlib
 import os
 import shutil
+import time
 
 import kernels
 from progress import Failure, cache_dir, run, step
@@ -48,6 +49,10 @@ class Image:
     def modules(self, series):
         """A tree with lib/modules/RELEASE below it."""
         return os.path.join(self.folder, series, "modules")
+
+    def apparmor_cache(self, series):
+        """Compiled AppArmor profiles, kept by the first boot; compiling them takes 15 s there."""
+        return os.path.join(self.folder, series, "apparmor.tar")
 
 
 def _recipe(kernel_list):
@@ -154,7 +159,9 @@ def _make(folder, kernel_list):
                 os.path.join(folder, kernel.series, "modules/lib/modules", kernel.release),
                 os.path.join(root, "usr/lib/modules", kernel.release), symlinks=True)
         _configure(root)
-        run(["mkfs.erofs", "--quiet", os.path.join(folder, "root.erofs"), root])
+        # whole seconds: what is compared with these times goes through a tar file
+        run(["mkfs.erofs", "--quiet", f"-T{int(time.time())}",
+             os.path.join(folder, "root.erofs"), root])
         shutil.rmtree(root)
 
 

@@ -42,6 +42,14 @@ def _plain(info):
     return info
 
 
+def _copy_members(path, tar):
+    """Times as they are: a compiled profile counts while it is newer than its source."""
+    if os.path.exists(path):
+        with tarfile.open(path) as source:
+            for info in source:
+                tar.addfile(info, source.extractfile(info) if info.isfile() else None)
+
+
 def make(work, image, series, modules=(), dest=None):
     """Returns the path of the tar file. `dest` is a tree made by meson install."""
     tree = os.path.join(work, "payload")
@@ -64,4 +72,5 @@ def make(work, image, series, modules=(), dest=None):
                 continue
             for name in sorted(os.listdir(source)):
                 tar.add(os.path.join(source, name), name, filter=_plain)
+        _copy_members(image.apparmor_cache(series), tar)
     return out

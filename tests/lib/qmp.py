@@ -17,7 +17,6 @@ class Qmp:
         self.sock.connect(path)
         self.buffer = b""
         self.events = []
-        self._line()  # the greeting
         self.command("qmp_capabilities")
 
     def close(self):
@@ -39,7 +38,7 @@ class Qmp:
             answer = self._line()
             if "event" in answer:
                 self.events.append(answer)
-            else:
+            elif "return" in answer or "error" in answer:
                 return answer
 
     def command(self, name, **arguments):

@@ -77,7 +77,7 @@ class Vm:
                          HostCommands(self.memory, lambda: self.monitor))
         try:
             self.link.until(lambda: self.link.hello, deadline)
-            ident = self.link.start(["systemctl", "is-system-running", "--wait"])
+            ident = self.link.start(["sh", "-c", "systemctl is-system-running --wait; udevadm settle"])
             self.link.wait(ident, deadline)
         except (Gone, Overdue) as e:
             raise Failure(f"the VM with kernel {self.series} did not come up "
@@ -85,6 +85,19 @@ class Vm:
                           f"the end of its console:\n{excerpt(self.console.text())}\n"
                           f"{self.qemu_log()}") from e
         self.environment = self._environment()
+        self._keep_apparmor_cache()
+
+    def _keep_apparmor_cache(self):
+        path = self.image.apparmor_cache(self.series)
+        if os.path.exists(path):
+            return
+        work = f"{path}.{os.getpid()}"
+        with open(work, "wb") as f:
+            result = self.run(["tar", "-C", "/", "-cf", "-", "var/cache/apparmor"], output=f.write)
+        if result.status == 0:
+            os.rename(work, path)
+        else:
+            os.unlink(work)
 
     def _await_socket(self, name):
         """QEMU makes its sockets before it runs the guest, in a fraction of a second."""
