@@ -83,7 +83,10 @@ char *json_found(const JsonNode *node, char buf[static JSON_FOUND_MAX]) {
                         o = stpcpy(o, "…");
                         break;
                 }
-                if (c < 0x20 || c == 0x7f)
+                /* U+0080 to U+009f are control characters too, for a terminal */
+                if (c == 0xc2 && (unsigned char) s[1] < 0xa0)
+                        o += snprintf(o, 7, "\\u%04x", (unsigned char) *++s);
+                else if (c < 0x20 || c == 0x7f)
                         o += snprintf(o, 7, "\\u%04x", c);
                 else
                         *o++ = (char) c;

@@ -67,7 +67,10 @@ static const char *walk_found(const Walk *w, const char *at, char buf[static 48]
 
         if (at >= w->end)
                 return "the end of the file";
-        if ((unsigned char) *at < 0x20 || *at == 0x7f) {
+        /* U+0080 to U+009f have two bytes, the second of which is their number */
+        if (*at == '\xc2' && (unsigned char) at[1] < 0xa0)
+                at++;
+        if ((unsigned char) *at < 0x20 || *at == 0x7f || ((unsigned char) *at & 0xc0) == 0x80) {
                 (void) snprintf(buf, 48, "the control character 0x%02x", (unsigned char) *at);
                 return buf;
         }
@@ -81,8 +84,10 @@ static const char *walk_found(const Walk *w, const char *at, char buf[static 48]
                         n++;
                 while (at + n < w->end && ((unsigned char) at[n] & 0xc0) == 0x80);
 
-        (void) snprintf(buf, 48, *at == '"' ? "%.*s" : "\"%.*s\"", (int) n, at);
-        return *at == '"' ? "a string" : buf;
+        if (*at == '"')
+                return "a string";
+        (void) snprintf(buf, 48, "\"%.*s\"", (int) n, at);
+        return buf;
 }
 
 #define FOUND(w, at) walk_found((w), (at), (char[48]){})

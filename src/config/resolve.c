@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * resolve.c owns what only all files together can say: a parent's types are looked up and held
+ * against its pools, and what fits becomes the configuration.
+ */
+#include "config/spec.h"
+
+#include <stdarg.h>
+
+#include "util/parse.h"
+
+int loader_problem(Loader *l, const char *file, unsigned line, unsigned column, const char *format,
+                   ...) {
+        _cleanup_(freep) char *text = NULL;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                text = NULL;
+                return -ENOMEM;
+        }
+        return config_problem_add(&l->config->problems, file, line, column, false, text);
+}
+
+static int copy_string(char **ret, const char *s) {
+        *ret = s ? strdup(s) : NULL;
+        return s && !*ret ? -ENOMEM : 0;
+}
+
+/* Each parent has its own copy: the model gives and takes parents whole. */
+static int type_copy(Type **ret, const Type *from) {
+        _cleanup_(type_freep) Type *t = NULL;
+        int r;
+
+        r = type_new(&t, from->id);
+        if (r < 0)
+                return r;
+        r = copy_string(&t->label, from->label);
+        if (r < 0)
+                return r;
+
+        t->ours = from->ours;
+        t->map = from->map;
+        t->vectors = from->vectors;
+        t->vendor = from->vendor;
+        t->device = from->device;
+        t->subvendor = from->subvendor;
+        t->subdevice = from->subdevice;
+        t->class = from->class;
+        for (size_t i = 0; i < BARS_MAX; i++) {
+                t->bars[i] = from->bars[i];
+                t->bars[i].pool = NULL;
+                r = copy_string(&t->bars[i].pool, from->bars[i].pool);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+static const TypeSpec *loader_find_type(const Loader *l, const char *name) {
+        list_foreach(t, &l->types, TypeSpec, node)
+                if (streq(t->name, name))
+                        return t;
+        return NULL;
+}
+
+/* 1: it does not fit, and that was said. */
+static int check_pools(Loader *l, const ParentSpec *spec, const TypeRef *ref, const Type *type,
+                       const Parent *parent) {
+        int r;
+
+        for (size_t i = 0; i < BARS_MAX; i++) {
+                const TypeBar *bar = &type->bars[i];
+                const Pool *pool;
+
+                if (bar->size == 0)
+                        continue;
+                pool = parent_find_pool(parent, bar->pool);
+                if (pool && (pool->size == 0 || pool->size >= bar->size))
+                        continue;
+                if (!pool)
+                        r = loader_problem(l, spec->file, ref->line, ref->column,
+                                           "type \"%s\" is not offered on %s: expected a pool "
+                                           "\"%.31s\" there, found none",
+                                           type->name, parent->name, bar->pool);
+                else
+                        r = loader_problem(l, spec->file, ref->line, ref->column,
+                                           "type \"%s\" is not offered on %s: expected %s in pool "
+                                           "\"%s\", found %s",
+                                           type->name, parent->name, SIZE_STR(bar->size),
+                                           pool->name, SIZE_STR(pool->size));
+                return r < 0 ? r : 1;
+        }
+        return 0;
+}
+
+static int resolve_type(Loader *l, const ParentSpec *spec, const TypeRef *ref, Parent *parent) {
+        const TypeSpec *found = loader_find_type(l, ref->name);
+        Type *type;
+        int r;
+
+        if (!found || found->broken) {
+                _cleanup_(freep) char *name = json_printable(ref->name);
+
+                if (!name)
+                        return -ENOMEM;
+                if (!found)
+                        return loader_problem(l, spec->file, ref->line, ref->column,
+                                              "type \"%.31s\" is not offered on %s: expected it "
+                                              "under \"types\", found none",
+                                              name, parent->name);
+                return loader_problem(l, spec->file, ref->line, ref->column,
+                                      "type \"%.31s\" is not offered on %s: it is wrong, see %s "
+                                      "line %u",
+                                      name, parent->name, found->file, found->line);
+        }
+
+        r = check_pools(l, spec, ref, found->type, parent);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        r = type_copy(&type, found->type);
+        if (r < 0)
+                return r;
+        parent_link_type(parent, type);
+        return 0;
+}
+
+static int resolve_parent(Loader *l, ParentSpec *spec) {
+        _cleanup_(parent_freep) Parent *parent = NULL;
+        int r;
+
+        r = parent_new(&parent, spec->address);
+        if (r < 0)
+                return r;
+        parent->ours = parent->in_config = true;
+        list_foreach_safe(pool, &spec->pools, Pool, node) {
+                list_unlink(&pool->node);
+                parent_link_pool(parent, pool);
+        }
+        for (size_t i = 0; i < spec->n_types; i++) {
+                r = resolve_type(l, spec, &spec->types[i], parent);
+                if (r < 0)
+                        return r;
+        }
+        if (list_is_empty(&parent->types))
+                return loader_problem(l, spec->file, spec->line, spec->column,
+                                      "%s is left out: expected at least one type that it can "
+                                      "offer, found none",
+                                      spec->address);
+
+        list_append(&l->config->parents, &TAKE_PTR(parent)->node);
+        return 0;
+}
+
+int loader_resolve(Loader *l) {
+        unsigned n = 0;
+        int r;
+
+        list_foreach(spec, &l->parents, ParentSpec, node) {
+                if (spec->broken)
+                        continue;
+                if (n++ >= CONFIG_PARENTS_MAX)
+                        return loader_problem(l, spec->file, spec->line, spec->column,
+                                              "%s and those after it are left out: expected at "
+                                              "most %u parents",
+                                              spec->address, CONFIG_PARENTS_MAX);
+                r = resolve_parent(l, spec);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * store.c owns reading the definition store and the text of its files. The format is mdevctl's and
+ * other tools write it too, so that a file is only ever one definition, valid or not: whatever
+ * stands in it, all others are read.
+ */
+#include "config/store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "config/file.h"
+#include "model/model.h"
+#include "names.h"
+#include "util/json.h"
+#include "util/parse.h"
+
+#define SCRIPTS "scripts.d" /* mdevctl's callouts lie beside the parents */
+
+typedef struct StoreSink StoreSink;
+
+/* Keeps the first thing that is wrong: a definition is valid or it is not. */
+struct StoreSink {
+        JsonSink sink;
+        Definition *definition;
+        const char *file;
+};
+
+static int definition_refuse(Definition *d, const char *file, unsigned line, unsigned column,
+                             const char *text) {
+        int r;
+
+        if (d->invalid)
+                return 0;
+        if (line > 0)
+                r = asprintf(&d->invalid, "%s:%u:%u: %s", file, line, column, text);
+        else
+                r = asprintf(&d->invalid, "%s: %s", file, text);
+        if (r < 0) {
+                d->invalid = NULL;
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+/* Keys that mdevctl does not know it ignores, and so do we: nobody is warned. */
+static int store_report(JsonSink *sink, unsigned line, unsigned column, bool warning,
+                        const char *text) {
+        StoreSink *s = container_of(sink, StoreSink, sink);
+
+        return warning ? 0 : definition_refuse(s->definition, s->file, line, column, text);
+}
+
+/* A type's name becomes a path in sysfs. */
+static bool type_is_valid(const char *s) {
+        size_t n = strlen(s);
+
+        for (size_t i = 0; i < n; i++)
+                if ((unsigned char) s[i] < 0x20 || s[i] == 0x7f || s[i] == '/')
+                        return false;
+        return n > 0 && n <= 255 && !streq(s, ".") && !streq(s, "..");
+}
+
+/* An attribute's name is a path below the device, "subfolder/file" at its best. */
+static bool attribute_is_valid(const char *s) {
+        if (strlen(s) > 255)
+                return false;
+        for (;;) {
+                size_t n = strcspn(s, "/");
+
+                if (n == 0 || (n == 1 && s[0] == '.') || (n == 2 && s[0] == '.' && s[1] == '.'))
+                        return false;
+                for (size_t i = 0; i < n; i++)
+                        if ((unsigned char) s[i] < 0x20 || s[i] == 0x7f)
+                                return false;
+                if (s[n] == '\0')
+                        return true;
+                s += n + 1;
+        }
+}
+
+/* "auto" is auto, every other word is manual: so says mdevctl. */
+static int decode_start(JsonSink *sink, const JsonNode *node, const JsonField *field, void *value) {
+        if (node->kind != JSON_STRING)
+                return json_unexpected(sink, node, field->expect);
+        *(bool *) value = streq(node->text, "auto");
+        return 0;
+}
+
+static int decode_attributes(JsonSink *sink, const JsonNode *node, const JsonField *field,
+                             void *value) {
+        Definition *d = container_of(value, Definition, attributes);
+        int r;
+
+        if (node->kind != JSON_LIST)
+                return json_unexpected(sink, node, field->expect);
+
+        json_foreach(i, node) {
+                const JsonNode *a = i + 1;
+
+                if (i->kind != JSON_OBJECT || i->n_members != 1)
+                        return json_unexpected(sink, i, "an object of one attribute's name and "
+                                                        "value");
+                if (!attribute_is_valid(a->key))
+                        return json_problem_key(sink, a,
+                                                "expected an attribute's name, a path below the "
+                                                "device without \"..\"");
+                if (a->kind != JSON_STRING)
+                        return json_unexpected(sink, a, "an attribute's value in quotes");
+                r = definition_add_attribute(d, a->key, a->text);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static const JsonField definition_fields[] = {
+        { "mdev_type", JSON_FIELD(Definition, type, json_decode_string), .flags = JSON_REQUIRED,
+          .is_valid = type_is_valid, .expect = "the name of a type in quotes" },
+        { "start", JSON_FIELD(Definition, autostart, decode_start), .flags = JSON_REQUIRED,
+          .expect = "\"auto\" or \"manual\"" },
+        { "attrs", JSON_FIELD(Definition, attributes, decode_attributes),
+          .expect = "a list of attributes" },
+        {},
+};
+
+static const JsonField extras_fields[] = {
+        { "owner", JSON_FIELD(Definition, owner, json_decode_string),
+          .is_valid = name_is_valid_owner, .expect = "an owner in quotes, at most 63 bytes" },
+        { "reserve", JSON_FIELD(Definition, reserve, json_decode_bool) },
+        {},
+};
+
+/* 0, also when ->invalid was set. */
+static int store_decode(Definition *d, const char *file, const char *text, size_t size,
+                        const JsonField *fields) {
+        _cleanup_(json_freep) JsonDoc *doc = NULL;
+        StoreSink s = { .sink.report = store_report, .definition = d, .file = file };
+        JsonError error;
+        int r;
+
+        r = json_parse(&doc, text, size, false, &error);
+        if (r > 0)
+                return definition_refuse(d, file, error.line, error.column, error.text);
+        if (r < 0)
+                return r;
+        r = json_decode_fields(&s.sink, &doc->nodes[0], fields, "an object in { }", d);
+        return r < 0 ? r : 0;
+}
+
+int store_parse(Definition *d, const char *file, const char *text, size_t size) {
+        int r;
+
+        r = store_decode(d, file, text, size, definition_fields);
+        if (r < 0)
+                return r;
+        /* what is invalid is listed too, by code that expects a type */
+        if (!d->type)
+                d->type = strdup("");
+        if (!d->type)
+                return -ENOMEM;
+        d->reserve = d->autostart;
+        return 0;
+}
+
+int store_format(const Definition *d, char **ret) {
+        _cleanup_(freep) char *text = NULL;
+        FILE *f;
+        size_t size;
+        bool failed;
+
+        f = open_memstream(&text, &size);
+        if (!f)
+                return -ENOMEM;
+
+        (void) fputs("{\n  \"mdev_type\": ", f);
+        json_write_string(f, d->type);
+        (void) fprintf(f, ",\n  \"start\": \"%s\",\n  \"attrs\": [",
+                       d->autostart ? "auto" : "manual");
+        for (size_t i = 0; i < d->n_attributes; i++) {
+                (void) fprintf(f, "%s\n    {\n      ", i > 0 ? "," : "");
+                json_write_string(f, d->attributes[i].name);
+                (void) fputs(": ", f);
+                json_write_string(f, d->attributes[i].value);
+                (void) fputs("\n    }", f);
+        }
+        (void) fprintf(f, "%s]\n}", d->n_attributes > 0 ? "\n  " : "");
+
+        failed = ferror(f);
+        if (fclose(f) != 0 || failed)
+                return -ENOMEM;
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+/* Who a device is for must not be guessed: with bad extras the definition is of no use either. */
+static int store_load_extras(Definition *d, int root_fd) {
+        _cleanup_(freep) char *path = NULL, *text = NULL, *why = NULL;
+        size_t size = 0;
+        int r;
+
+        if (asprintf(&path, "/" MDEVD_PATH_EXTRAS "/%s/%s.json", d->parent, UUID_STR(&d->uuid)) <
+            0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = file_read(root_fd, path + 1, &text, &size, &why);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return definition_refuse(d, path, 0, 0, why);
+        return store_decode(d, path, text, size, extras_fields);
+}
+
+/* @path is "/etc/mdevctl.d/<parent>/<uuid>". A file that went away since the folder was listed: 0. */
+static int store_load_file(Model *model, int root_fd, const char *parent, const Uuid *uuid,
+                           const char *path) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_(freep) char *text = NULL, *why = NULL;
+        size_t size = 0;
+        int r;
+
+        r = definition_new(&d, parent, uuid);
+        if (r < 0)
+                return r;
+        r = file_read(root_fd, path + 1, &text, &size, &why);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        if (r > 0)
+                r = definition_refuse(d, path, 0, 0, why);
+        if (r < 0)
+                return r;
+        r = store_parse(d, path, text ?: "", size);
+        if (r < 0)
+                return r;
+        r = store_load_extras(d, root_fd);
+        if (r < 0)
+                return r;
+
+        model_link_definition(model, TAKE_PTR(d));
+        return 0;
+}
+
+/* The kind of an entry that is not followed; 0: it is gone. */
+static mode_t entry_kind(int dir_fd, const char *name) {
+        struct stat st;
+
+        return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_mode & S_IFMT;
+}
+
+static int store_problem(List *problems, const char *folder, const char *name, const char *text) {
+        _cleanup_(freep) char *path = NULL;
+
+        if (asprintf(&path, "%s/%s", folder, name) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        return config_problem_add(problems, path, 0, 0, true, text);
+}
+
+/* Lists @folder, a path from "/"; that it cannot be listed is a problem and no failure. */
+static int store_list(int root_fd, const char *folder, FileNames *ret, List *problems) {
+        _cleanup_(freep) char *text = NULL;
+        int r;
+
+        r = file_list(root_fd, folder + 1, ret);
+        if (r >= 0 || r == -ENOENT || r == -ENOMEM)
+                return r == -ENOENT ? 0 : r;
+        if (asprintf(&text, "cannot list this folder: %s", strerror(-r)) < 0) {
+                text = NULL;
+                return -ENOMEM;
+        }
+        return config_problem_add(problems, folder, 0, 0, false, text);
+}
+
+/* Only one spelling, or one device could have two files. */
+static int uuid_from_name(const char *name, Uuid *ret) {
+        int r;
+
+        r = uuid_parse(name, ret);
+        return r < 0 || !streq(UUID_STR(ret), name) ? -EINVAL : 0;
+}
+
+static int store_load_parent(Model *model, int root_fd, const char *parent, List *problems) {
+        _cleanup_(file_names_done) FileNames names = {};
+        _cleanup_(freep) char *folder = NULL;
+        int r;
+
+        if (asprintf(&folder, "/" MDEVD_PATH_DEFINITIONS "/%s", parent) < 0) {
+                folder = NULL;
+                return -ENOMEM;
+        }
+        r = store_list(root_fd, folder, &names, problems);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < names.n; i++) {
+                _cleanup_(freep) char *path = NULL;
+                Uuid uuid;
+
+                if (uuid_from_name(names.names[i], &uuid) < 0) {
+                        r = store_problem(problems, folder, names.names[i],
+                                          "expected a UUID in lower case as the file's name: it is "
+                                          "passed over");
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
+                if (asprintf(&path, "%s/%s", folder, names.names[i]) < 0) {
+                        path = NULL;
+                        return -ENOMEM;
+                }
+                r = store_load_file(model, root_fd, parent, &uuid, path);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int uuid_from_extras(const char *name, Uuid *ret) {
+        char stem[UUID_STRING_MAX];
+
+        if (strlen(name) != sizeof(stem) - 1 + strlen(".json") ||
+            !streq(name + sizeof(stem) - 1, ".json"))
+                return -EINVAL;
+        memcpy(stem, name, sizeof(stem) - 1);
+        stem[sizeof(stem) - 1] = '\0';
+        return uuid_from_name(stem, ret);
+}
+
+/* What lies in a folder of extras without its definition was left by a crash, or by another tool. */
+static int store_check_extras(const Model *model, int root_fd, const char *parent,
+                              List *problems) {
+        _cleanup_(file_names_done) FileNames names = {};
+        _cleanup_(freep) char *folder = NULL;
+        int r;
+
+        if (asprintf(&folder, "/" MDEVD_PATH_EXTRAS "/%s", parent) < 0) {
+                folder = NULL;
+                return -ENOMEM;
+        }
+        r = store_list(root_fd, folder, &names, problems);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < names.n; i++) {
+                Uuid uuid;
+
+                if (uuid_from_extras(names.names[i], &uuid) == 0 &&
+                    model_find_definition(model, parent, &uuid, NULL))
+                        continue;
+                r = store_problem(problems, folder, names.names[i],
+                                  "expected a definition of this name, found none: it is ignored");
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Goes through the folders of parents in @path: what is no folder there is somebody's temporary. */
+static int store_each_parent(Model *model, int root_fd, const char *path, List *problems,
+                             bool extras) {
+        _cleanup_(file_names_done) FileNames names = {};
+        _cleanup_(closep) int dir_fd = -EBADF;
+        int r;
+
+        r = store_list(root_fd, path, &names, problems);
+        if (r < 0 || names.n == 0)
+                return r;
+        dir_fd = openat(root_fd, path + 1, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (dir_fd < 0)
+                return 0;
+
+        for (size_t i = 0; i < names.n; i++) {
+                const mode_t kind = entry_kind(dir_fd, names.names[i]);
+
+                if ((kind != S_IFDIR && kind != S_IFLNK) || streq(names.names[i], SCRIPTS))
+                        continue;
+                if (kind == S_IFLNK)
+                        r = store_problem(problems, path, names.names[i],
+                                          "expected a folder, found a symbolic link: it is passed "
+                                          "over");
+                else if (!name_is_valid_parent(names.names[i]))
+                        r = store_problem(problems, path, names.names[i],
+                                          "expected the name of a device: it is passed over");
+                else if (extras)
+                        r = store_check_extras(model, root_fd, names.names[i], problems);
+                else
+                        r = store_load_parent(model, root_fd, names.names[i], problems);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int store_load(Model *model, int root_fd, List *problems) {
+        int r;
+
+        r = store_each_parent(model, root_fd, "/" MDEVD_PATH_DEFINITIONS, problems, false);
+        if (r < 0)
+                return r;
+        return store_each_parent(model, root_fd, "/" MDEVD_PATH_EXTRAS, problems, true);
+}
