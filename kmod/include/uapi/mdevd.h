@@ -71,8 +71,8 @@ struct mdevd_pool {
 	__aligned_u64 length;
 };
 
-#define MDEVD_BAR_64BIT		(1 << 0)	/* consumes BAR index + 1 too */
-#define MDEVD_BAR_PREFETCH	(1 << 1)
+#define MDEVD_BAR_64BIT		0x1	/* consumes BAR index + 1 too */
+#define MDEVD_BAR_PREFETCH	0x2
 
 /**
  * struct mdevd_type_bar - one BAR of a type, as the guest sees it
@@ -152,7 +152,7 @@ struct mdevd_get_info {
 	__aligned_u64 features;
 };
 
-#define MDEVD_FEATURE_HUGE	(1ULL << 0)	/* maps 2 MiB entries */
+#define MDEVD_FEATURE_HUGE	0x1ULL	/* maps 2 MiB entries */
 
 /**
  * struct mdevd_configure - MDEVD_CONFIGURE
@@ -216,8 +216,11 @@ struct mdevd_unconfigure {
  * reservation ends with the descriptor that made it.  Never blocks.
  * Errors: -ENODEV; -ENOENT no such type; -EEXIST the UUID is reserved or
  * alive; -ERANGE an extent outside every pool; -EINVAL lengths that do not
- * make up the type; -EBUSY an extent is another's or is being scrubbed;
- * -ENOSPC too many reservations.
+ * make up the type, an extent that is not aligned or overlaps another of the
+ * same call, or a @uuid of zeros; -EBUSY an extent is another's or is being
+ * scrubbed, or so is what @uuid had before; -ENOSPC too many reservations.
+ * The create that consumes it fails with -ENOENT when there is no reservation,
+ * -EBUSY when it is another process's, -EINVAL when @parent or @type differ.
  */
 struct mdevd_reserve {
 	__u32 size;
@@ -249,7 +252,8 @@ struct mdevd_release {
  * struct mdevd_query - MDEVD_QUERY
  * @size: sizeof this struct
  * @flags: 0
- * @generation: out: changes whenever the answer would
+ * @generation: out: changes whenever the answer would, counters (opened,
+ *	faults, insertions, mapped) apart
  * @buffer: address for records, each a struct mdevd_record and its payload;
  *	0 asks for the length only
  * @length: in: bytes at @buffer; out: bytes needed
@@ -312,9 +316,11 @@ enum mdevd_device_state {
  * @opened: number of open device descriptors
  * @faults: page faults taken by mappings of its BARs since it was made
  * @faults_huge: of these, answered with a 2 MiB entry
- * @insertions: pages (of PAGE_SIZE) inserted on faults or by eager mapping
- * @insertions_eager: of these, inserted at mmap()
- * @mapped: bytes of its BARs that some VMA covers now
+ * @insertions: page table fills, each of one 2 MiB entry or of the missing
+ *	pages of one 2 MiB window: a BAR of 16 MiB takes 8
+ * @insertions_eager: of these, made at mmap()
+ * @mapped: bytes of its BARs that VMAs cover now
+ * @pages: pages (of PAGE_SIZE) that the insertions put in
  */
 struct mdevd_device_record {
 	__u8 uuid[16];
@@ -327,6 +333,7 @@ struct mdevd_device_record {
 	__aligned_u64 insertions;
 	__aligned_u64 insertions_eager;
 	__aligned_u64 mapped;
+	__aligned_u64 pages;
 };
 
 #define MDEVD_GET_INFO		_IOWR('m', 0xd0, struct mdevd_get_info)
@@ -341,7 +348,7 @@ struct mdevd_device_record {
 enum mdevd_event_type {
 	MDEVD_EVENT_LOST	= 0,	/* the queue was full: QUERY again */
 	MDEVD_EVENT_PARENT_ADDED = 1,	/* bound to the driver */
-	MDEVD_EVENT_PARENT_GONE	= 2,
+	MDEVD_EVENT_PARENT_GONE	= 2,	/* unbound, nothing of it is left */
 	MDEVD_EVENT_PARENT_CONFIGURED = 3,
 	MDEVD_EVENT_PARENT_UNCONFIGURED = 4,
 	MDEVD_EVENT_DEVICE_ADDED = 5,	/* a reservation became a device */
@@ -352,6 +359,10 @@ enum mdevd_event_type {
 					 * it may be opened, after GONE its
 					 * extents are free
 					 */
+	MDEVD_EVENT_PARENT_CLOSING = 10, /* going away: its devices are
+					  * revoked, GONE follows when the last
+					  * VMM has closed
+					  */
 };
 
 /**

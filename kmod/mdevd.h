@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Private header of mdevd.ko: the objects, who owns them, and the locks.
+ *
+ * Objects
+ *   parent   a PCI function bound to our driver; reference counted, the
+ *            driver binding holds one reference, every claim another
+ *   config   its pools and types; lives while mdev core knows the types
+ *   claim    extents that belong to one UUID: a reservation, then a device,
+ *            then extents being scrubbed; on the parent's list all its life
+ *   vdev     the vfio device; the claim's face to a VMM while the mdev exists
+ *   ctl      one open descriptor of /dev/mdevd
+ *
+ * Locks, outermost first
+ *   parent->config_lock   one configure or unconfigure at a time; held over
+ *                         mdev_register_parent() and mdev_unregister_parent()
+ *   mdevd_lock            all control state: parents, their states, claims,
+ *                         who owns what.  Never held while waiting for a user,
+ *                         for mdev core or for vfio core, nor over a copy from
+ *                         or to user space.  sysfs readers take it, so it must
+ *                         not be held where sysfs files go away.
+ *   mmap_lock or VMA lock of some process (not ours; faults arrive with it)
+ *   vdev->memory_lock     read: touching or mapping what backs a BAR; write:
+ *                         changing what that is.  No user copy below it.
+ *   vdev->fill_lock       filling page tables, so that a window is filled and
+ *                         counted once
+ *   vdev->cfg_lock        config space; a leaf
+ *   vdev->irq_lock        eventfds; a leaf
+ *   ctl->event_lock       a queue of events; a leaf spinlock
+ */
+#ifndef MDEVD_H
+#define MDEVD_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mdev.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/vfio.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "mdevd_compat.h"
+#include "mdevd_pure.h"
+
+#define MDEVD_NAME "mdevd"
+
+/* A region's index in the file offset of a vfio device, as in vfio-pci. */
+#define MDEVD_OFFSET_SHIFT	40
+#define MDEVD_OFFSET_MASK	((1ULL << MDEVD_OFFSET_SHIFT) - 1)
+
+struct mdevd_ctl;
+struct mdevd_vdev;
+
+/**
+ * struct mdevd_type_entry - a type and its place in mdev core
+ * @mtype: mdev core's part
+ * @conf: as configured, ids filled in
+ * @available: what sysfs available_instances shows
+ */
+struct mdevd_type_entry {
+	struct mdev_type mtype;
+	struct mdevd_type conf;
+	u32 available;
+};
+
+/**
+ * struct mdevd_config - pools and types of a parent
+ * @n_pools: how many pools
+ * @n_types: how many types
+ * @pools: the pools
+ * @types: the types
+ * @mtypes: pointers to their @mtype, for mdev core
+ */
+struct mdevd_config {
+	u32 n_pools;
+	u32 n_types;
+	struct mdevd_pool *pools;
+	struct mdevd_type_entry *types;
+	struct mdev_type **mtypes;
+};
+
+/**
+ * struct mdevd_parent - a PCI function bound to our driver
+ * @ref: references
+ * @node: in mdevd_parents; mdevd_lock
+ * @pdev: the function; not to be touched once @removing
+ * @name: its name on the bus
+ * @config_lock: see above
+ * @config: NULL unless configured; mdevd_lock
+ * @state: enum mdevd_parent_state; mdevd_lock
+ * @removing: the driver is being unbound; mdevd_lock
+ * @cut: the function is physically gone: scrubbing is pointless
+ * @mdev: mdev core's part while configured
+ * @bounds: what the hardware allows; constant
+ * @bar_start: host physical addresses of its BARs; constant
+ * @bars: mask of the BARs that we requested; constant
+ * @group: its IOMMU group or NULL; constant
+ * @dma_owned: the group's DMA ownership is ours; constant
+ * @claims: claims; mdevd_lock
+ * @taken: who owns which range of each BAR; mdevd_lock
+ * @idle: woken when @claims becomes empty
+ */
+struct mdevd_parent {
+	struct kref ref;
+	struct list_head node;
+	struct pci_dev *pdev;
+	char name[MDEVD_PARENT_LEN];
+	struct mutex config_lock;	/* see the head of this file */
+	struct mdevd_config *config;
+	u32 state;
+	bool removing;
+	bool cut;
+	struct mdev_parent mdev;
+	struct mdevd_bounds bounds;
+	phys_addr_t bar_start[MDEVD_PCI_BARS];
+	int bars;
+	struct iommu_group *group;
+	bool dma_owned;
+	struct list_head claims;
+	struct mdevd_spans taken[MDEVD_PCI_BARS];
+	wait_queue_head_t idle;
+};
+
+/**
+ * struct mdevd_backing - an extent and the way to it
+ * @ext: the extent
+ * @phys: host physical address
+ * @map: kernel mapping of the extent's memory type, NULL while reserved
+ * @cache: of its pool
+ * @scrub: of its pool
+ */
+struct mdevd_backing {
+	struct mdevd_extent ext;
+	phys_addr_t phys;
+	void __iomem *map;
+	u8 cache;
+	u8 scrub;
+};
+
+/**
+ * struct mdevd_claim - extents that belong to one UUID
+ * @ref: references: the parent's list, the vdev, a queued scrub
+ * @node: in parent->claims; mdevd_lock
+ * @parent: referenced
+ * @ctl: descriptor that reserved it, NULL when that closed; mdevd_lock
+ * @maker: thread group that may consume it
+ * @vdev: while the mdev exists; mdevd_lock
+ * @uuid: RFC 4122 byte order
+ * @type: name of its type
+ * @owner: label
+ * @consumed: it became a device; mdevd_lock
+ * @announced: DEVICE_ADDED was sent; mdevd_lock
+ * @opened: between open_device and close_device; mdevd_lock
+ * @retired: its mdev has gone; mdevd_lock
+ * @zeroed: one of its extents is of a pool that is zeroed; constant
+ * @scrubbing: @scrub is queued or runs; mdevd_lock
+ * @unclean: may hold what the next opener must not see.  Set without a lock
+ *	while open, cleared under mdevd_lock while closed.
+ * @scrub: the work that zeroes it
+ * @clean_wait: openers that wait for it
+ * @faults: see struct mdevd_device_record
+ * @faults_huge: same
+ * @insertions: same
+ * @insertions_eager: same
+ * @pages: same
+ * @n: number of extents
+ * @backing: the extents in the order given at reserve
+ */
+struct mdevd_claim {
+	struct kref ref;
+	struct list_head node;
+	struct mdevd_parent *parent;
+	struct mdevd_ctl *ctl;
+	struct pid *maker;
+	struct mdevd_vdev *vdev;
+	u8 uuid[16];
+	char type[MDEVD_NAME_LEN];
+	char owner[MDEVD_LABEL_LEN];
+	bool consumed;
+	bool announced;
+	bool opened;
+	bool retired;
+	bool zeroed;
+	bool scrubbing;
+	bool unclean;
+	struct work_struct scrub;
+	wait_queue_head_t clean_wait;
+	atomic64_t faults;
+	atomic64_t faults_huge;
+	atomic64_t insertions;
+	atomic64_t insertions_eager;
+	atomic64_t pages;
+	u32 n;
+	struct mdevd_backing backing[];
+};
+
+/**
+ * struct mdevd_bar - a BAR as the guest sees it
+ * @length: bytes that are backed
+ * @size: with the padding, a power of two; 0: absent
+ * @pieces: what backs it
+ * @n: how many pieces
+ */
+struct mdevd_bar {
+	u64 length;
+	u64 size;
+	struct mdevd_piece *pieces;
+	u32 n;
+};
+
+/**
+ * struct mdevd_vdev - the vfio device
+ * @vdev: vfio core's part; first, because vfio core allocates it
+ * @parent: referenced through @claim
+ * @claim: referenced
+ * @type: copy of its type
+ * @dying: the mdev is being removed, no new opens; mdevd_lock
+ * @lost: the parent is going away, no new opens; mdevd_lock
+ * @memory_lock: see the head of this file
+ * @gone: nothing backs the BARs any more: @dummy does; memory_lock
+ * @dummy: the page behind every address once @gone; memory_lock
+ * @fill_lock: see the head of this file
+ * @cfg_lock: see the head of this file
+ * @cfg: config space; @cfg_lock
+ * @irq_lock: see the head of this file
+ * @err_ctx: eventfd of VFIO_PCI_ERR_IRQ_INDEX; @irq_lock
+ * @req_ctx: eventfd of VFIO_PCI_REQ_IRQ_INDEX; @irq_lock
+ * @bars: the BARs; constant
+ * @pieces: memory of all their pieces
+ * @inode: whose mapping all its VMAs are in, where vfio core has none
+ * @eager_lock: guards @eager
+ * @eager: processes that filled a VMA which may not be linked yet
+ * @n_eager: length of @eager
+ */
+struct mdevd_vdev {
+	struct vfio_device vdev;
+	struct mdevd_parent *parent;
+	struct mdevd_claim *claim;
+	struct mdevd_type type;
+	bool dying;
+	bool lost;
+	struct rw_semaphore memory_lock;
+	bool gone;
+	struct page *dummy;
+	struct mutex fill_lock;		/* see the head of this file */
+	struct mutex cfg_lock;		/* same */
+	struct mdevd_cfg cfg;
+	struct mutex irq_lock;		/* same */
+	struct eventfd_ctx *err_ctx;
+	struct eventfd_ctx *req_ctx;
+	struct mdevd_bar bars[MDEVD_MAX_BARS];
+	struct mdevd_piece *pieces;
+	struct inode *inode;
+	spinlock_t eager_lock;		/* guards eager and n_eager */
+	struct list_head eager;
+	u32 n_eager;
+};
+
+/* Called before anybody may write to what backs an open device. */
+static inline void mdevd_claim_touch(struct mdevd_claim *claim)
+{
+	if (claim->zeroed && !READ_ONCE(claim->unclean))
+		WRITE_ONCE(claim->unclean, true);
+}
+
+static inline struct mdevd_vdev *to_mdevd_vdev(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct mdevd_vdev, vdev);
+}
+
+extern struct mutex mdevd_lock;		/* see the head of this file */
+extern struct list_head mdevd_parents;
+extern struct workqueue_struct *mdevd_scrub_wq;
+extern struct mdev_driver mdevd_mdev_driver;
+extern struct pci_driver mdevd_pci_driver;
+extern const struct attribute_group *mdevd_attr_groups[];
+
+/* mdevd_parent.c */
+struct mdevd_parent *mdevd_parent_new(struct pci_dev *pdev);
+void mdevd_parent_put(struct mdevd_parent *parent);
+int mdevd_parent_link(struct mdevd_parent *parent);
+void mdevd_parent_unlink(struct mdevd_parent *parent);
+void mdevd_parent_shut(struct mdevd_parent *parent);
+struct mdevd_parent *mdevd_parent_find(const char *name);
+struct mdevd_type_entry *mdevd_parent_type(struct mdevd_parent *parent,
+					   const char *name);
+
+/* mdevd_config.c */
+int mdevd_configure(const struct mdevd_configure *arg);
+int mdevd_unconfigure(const struct mdevd_unconfigure *arg);
+int mdevd_copy_array(void **ret, u64 addr, u32 n, u32 max, u32 size,
+		     size_t ksize, size_t min);
+void mdevd_config_drop(struct mdevd_parent *parent);
+
+/* mdevd_claim.c */
+int mdevd_reserve(struct mdevd_ctl *ctl, const struct mdevd_reserve *arg);
+int mdevd_release(struct mdevd_ctl *ctl, const struct mdevd_release *arg);
+void mdevd_claims_forget(struct mdevd_ctl *ctl);
+void mdevd_claims_drop(struct mdevd_parent *parent);
+struct mdevd_claim *mdevd_claim_take(struct mdevd_parent *parent,
+				     const struct mdevd_type_entry *entry,
+				     const guid_t *guid);
+int mdevd_claim_publish(struct mdevd_claim *claim, struct mdevd_vdev *v);
+void mdevd_claim_announce(struct mdevd_claim *claim);
+void mdevd_claim_return(struct mdevd_claim *claim);
+void mdevd_claim_retire(struct mdevd_claim *claim);
+void mdevd_claim_end(struct mdevd_claim *claim);
+void mdevd_claim_put(struct mdevd_claim *claim);
+u32 mdevd_claim_state(const struct mdevd_claim *claim);
+
+/* mdevd_scrub.c */
+void mdevd_scrub_work(struct work_struct *work);
+void mdevd_scrub_start(struct mdevd_claim *claim);
+
+/* mdevd_query.c */
+int mdevd_query(struct mdevd_query *arg);
+void mdevd_changed(void);
+
+/* mdevd_ctl.c */
+int mdevd_ctl_init(void);
+void mdevd_ctl_exit(void);
+
+/* mdevd_event.c */
+struct mdevd_listener;
+struct mdevd_listener *mdevd_listener_new(void);
+void mdevd_listener_free(struct mdevd_listener *l);
+ssize_t mdevd_listener_read(struct mdevd_listener *l, char __user *buf,
+			    size_t count, bool nonblock);
+__poll_t mdevd_listener_poll(struct mdevd_listener *l, struct file *file,
+			     struct poll_table_struct *wait);
+void mdevd_event(u32 type, const struct mdevd_parent *parent,
+		 const struct mdevd_claim *claim);
+
+/* mdevd_vdev.c */
+u64 mdevd_vdev_region_size(const struct mdevd_vdev *v, u32 index);
+void mdevd_vdev_reset(struct mdevd_vdev *v);
+void mdevd_vdev_lost(struct mdevd_vdev *v);
+
+/* mdevd_ioctl.c */
+long mdevd_vdev_ioctl(struct vfio_device *vdev, unsigned int cmd,
+		      unsigned long arg);
+
+/* mdevd_irq.c */
+u32 mdevd_irq_count(const struct mdevd_vdev *v, u32 index);
+int mdevd_irq_set(struct mdevd_vdev *v, const struct vfio_irq_set *set,
+		  const void *data);
+void mdevd_irq_request(struct mdevd_vdev *v);
+void mdevd_irq_disarm(struct mdevd_vdev *v);
+
+/* mdevd_region.c */
+ssize_t mdevd_region_read(struct vfio_device *vdev, char __user *buf,
+			  size_t count, loff_t *ppos);
+ssize_t mdevd_region_write(struct vfio_device *vdev, const char __user *buf,
+			   size_t count, loff_t *ppos);
+
+/* mdevd_map.c */
+int mdevd_map_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
+void mdevd_map_revoke(struct mdevd_vdev *v);
+u64 mdevd_map_bytes(struct mdevd_vdev *v);
+void mdevd_map_done(struct mdevd_vdev *v);
+int mdevd_map_validate_request(struct mdevd_vdev *v, u32 bar, u64 offset,
+			       struct mdevd_target *target);
+
+/* mdevd_inode.c: where vfio core has no inode per device */
+#ifdef MDEVD_HAVE_VFIO_INODE
+static inline int mdevd_inode_new(struct mdevd_vdev *v)
+{
+	return 0;
+}
+
+static inline void mdevd_inode_free(struct mdevd_vdev *v)
+{
+}
+
+static inline int mdevd_inode_adopt(struct mdevd_vdev *v,
+				    struct vm_area_struct *vma)
+{
+	return 0;
+}
+
+static inline struct address_space *mdevd_inode_mapping(struct mdevd_vdev *v)
+{
+	return v->vdev.inode->i_mapping;
+}
+#else
+int mdevd_inode_new(struct mdevd_vdev *v);
+void mdevd_inode_free(struct mdevd_vdev *v);
+int mdevd_inode_adopt(struct mdevd_vdev *v, struct vm_area_struct *vma);
+
+static inline struct address_space *mdevd_inode_mapping(struct mdevd_vdev *v)
+{
+	return v->inode->i_mapping;
+}
+#endif
+
+#endif /* MDEVD_H */

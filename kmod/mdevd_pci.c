@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The PCI driver: takes a function, makes it harmless, gives it back.
+ *
+ * There is no id table; a function comes here by driver_override only.
+ *
+ * DMA: a generic divider cannot isolate it.  Bus mastering is switched off at
+ * probe whatever firmware left, and where there is an IOMMU group its DMA
+ * ownership is claimed, so that even a function that finds a way to master
+ * the bus reaches nothing.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/iommu.h>
+#include <linux/module.h>
+
+#include "mdevd.h"
+
+/* The pages of the MSI-X table and the PBA are in no pool. */
+static void find_holes(struct mdevd_parent *parent)
+{
+	struct mdevd_bounds *b = &parent->bounds;
+	static const u8 at[] = { PCI_MSIX_TABLE, PCI_MSIX_PBA };
+	struct pci_dev *pdev = parent->pdev;
+	u64 length[2];
+	u16 control;
+	u32 i, n;
+
+	if (!pdev->msix_cap)
+		return;
+
+	pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS, &control);
+	n = (control & PCI_MSIX_FLAGS_QSIZE) + 1;
+	length[0] = n * PCI_MSIX_ENTRY_SIZE;
+	length[1] = DIV_ROUND_UP(n, 64) * 8;
+
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		u32 where;
+		u64 start;
+
+		pci_read_config_dword(pdev, pdev->msix_cap + at[i], &where);
+		start = where & PCI_MSIX_TABLE_OFFSET;
+		b->holes[i].bar = where & PCI_MSIX_TABLE_BIR;
+		b->holes[i].start = round_down(start, b->page);
+		b->holes[i].end = round_up(start + length[i], b->page);
+	}
+	b->n_holes = ARRAY_SIZE(at);
+}
+
+static void find_bars(struct mdevd_parent *parent)
+{
+	struct pci_dev *pdev = parent->pdev;
+	int i;
+
+	parent->bounds.page = PAGE_SIZE;
+	for (i = 0; i < MDEVD_PCI_BARS; i++) {
+		if (!(pci_resource_flags(pdev, i) & IORESOURCE_MEM) ||
+		    !pci_resource_len(pdev, i))
+			continue;
+		parent->bar_start[i] = pci_resource_start(pdev, i);
+		parent->bounds.bar_length[i] = pci_resource_len(pdev, i);
+		parent->bars |= BIT(i);
+	}
+}
+
+/*
+ * Without ownership the function still cannot master the bus, because nothing
+ * here ever enables that; so a failure is worth a line and no more.
+ */
+static void claim_dma(struct mdevd_parent *parent)
+{
+	int ret;
+
+	parent->group = iommu_group_get(&parent->pdev->dev);
+	if (!parent->group)
+		return;
+
+	ret = iommu_group_claim_dma_owner(parent->group, parent);
+	if (ret)
+		pci_info(parent->pdev,
+			 "IOMMU group shared with a driver in use (%d)\n",
+			 ret);
+	else
+		parent->dma_owned = true;
+}
+
+static void return_dma(struct mdevd_parent *parent)
+{
+	if (!parent->group)
+		return;
+	if (parent->dma_owned)
+		iommu_group_release_dma_owner(parent->group);
+	iommu_group_put(parent->group);
+}
+
+static int mdevd_pci_probe(struct pci_dev *pdev,
+			   const struct pci_device_id *id)
+{
+	struct mdevd_parent *parent;
+	int ret;
+
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
+		return -EINVAL;
+
+	parent = mdevd_parent_new(pdev);
+	if (!parent)
+		return -ENOMEM;
+
+	ret = pci_enable_device(pdev);
+	if (ret)
+		goto err_put;
+
+	pci_clear_master(pdev);
+	find_bars(parent);
+	find_holes(parent);
+
+	ret = pci_request_selected_regions_exclusive(pdev, parent->bars,
+						     MDEVD_NAME);
+	if (ret)
+		goto err_disable;
+
+	claim_dma(parent);
+	pci_set_drvdata(pdev, parent);
+
+	ret = mdevd_parent_link(parent);
+	if (ret)
+		goto err_dma;
+
+	return 0;
+
+err_dma:
+	return_dma(parent);
+	pci_release_selected_regions(pdev, parent->bars);
+err_disable:
+	pci_disable_device(pdev);
+err_put:
+	mdevd_parent_put(parent);
+	return ret;
+}
+
+static void mdevd_pci_remove(struct pci_dev *pdev)
+{
+	struct mdevd_parent *parent = pci_get_drvdata(pdev);
+
+	/* Waits until the last VMM has closed the last device. */
+	mdevd_parent_shut(parent);
+
+	/*
+	 * Master off before the group goes back to its default domain: what a
+	 * tenant has programmed must not run there.
+	 */
+	pci_clear_master(pdev);
+	return_dma(parent);
+	pci_release_selected_regions(pdev, parent->bars);
+	pci_disable_device(pdev);
+
+	mdevd_parent_unlink(parent);
+	mdevd_parent_put(parent);
+}
+
+/* Memory and registers do not survive; a VM that uses them would not know. */
+static int mdevd_pci_suspend(struct device *dev)
+{
+	struct mdevd_parent *parent = dev_get_drvdata(dev);
+	struct mdevd_claim *claim;
+	int ret = 0;
+
+	mutex_lock(&mdevd_lock);
+	list_for_each_entry(claim, &parent->claims, node)
+		if (claim->opened)
+			ret = -EBUSY;
+	mutex_unlock(&mdevd_lock);
+
+	return ret;
+}
+
+static int mdevd_pci_resume(struct device *dev)
+{
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(mdevd_pci_pm, mdevd_pci_suspend,
+				mdevd_pci_resume);
+
+struct pci_driver mdevd_pci_driver = {
+	.name = MDEVD_NAME,
+	.id_table = NULL,
+	.probe = mdevd_pci_probe,
+	.remove = mdevd_pci_remove,
+	.driver_managed_dma = true,
+	.driver.pm = pm_sleep_ptr(&mdevd_pci_pm),
+};

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The parts of the module that only compute: what may be configured and
+ * reserved, who owns which range, what lies behind a guest's address, and the
+ * guest's PCI config space.  No locks, no allocation, no kernel calls, so that
+ * the same files are built in userspace under sanitizers and fuzzers.
+ */
+#ifndef MDEVD_PURE_H
+#define MDEVD_PURE_H
+
+#ifdef __KERNEL__
+#include <linux/align.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/pci_regs.h>
+#include <linux/string.h>
+#include <linux/types.h>
+#else
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <linux/pci_regs.h>
+#include <linux/types.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+#define IS_ALIGNED(x, a) (((x) & ((a) - 1)) == 0)
+#endif
+
+#include "include/uapi/mdevd.h"
+
+/* Counts the comparisons of a lookup; only the userspace build fills it in. */
+#ifndef MDEVD_COMPARED
+#define MDEVD_COMPARED() do { } while (0)
+#endif
+
+#define MDEVD_PCI_BARS		6
+#define MDEVD_CFG_SIZE		256
+
+/* ---- mdevd_spans.c: who owns which range of a BAR ---- */
+
+/**
+ * struct mdevd_span - the range [start, end) and whose it is
+ * @start: first byte
+ * @end: byte after the last
+ * @owner: not dereferenced here
+ */
+struct mdevd_span {
+	u64 start;
+	u64 end;
+	void *owner;
+};
+
+/**
+ * struct mdevd_spans - disjoint spans in ascending order
+ * @items: the spans
+ * @n: how many
+ * @room: for how many there is memory
+ */
+struct mdevd_spans {
+	struct mdevd_span *items;
+	size_t n;
+	size_t room;
+};
+
+size_t mdevd_spans_after(const struct mdevd_spans *set, u64 pos);
+struct mdevd_span *mdevd_spans_overlap(const struct mdevd_spans *set,
+				       u64 start, u64 end);
+void mdevd_spans_add(struct mdevd_spans *set, u64 start, u64 end, void *owner);
+bool mdevd_spans_del(struct mdevd_spans *set, u64 start, const void *owner);
+
+/* ---- mdevd_resolve.c: what lies behind a guest's address ---- */
+
+/**
+ * struct mdevd_piece - a piece of a guest BAR and what backs it
+ * @guest: first byte, from the start of the guest BAR
+ * @length: bytes
+ * @phys: host physical address of the first byte
+ * @backing: index of the extent that it is made of
+ * @cache: enum mdevd_cache
+ */
+struct mdevd_piece {
+	u64 guest;
+	u64 length;
+	u64 phys;
+	u32 backing;
+	u32 cache;
+};
+
+/**
+ * struct mdevd_target - answer of mdevd_resolve()
+ * @phys: host physical address behind the offset asked for
+ * @start: first guest offset of the run around it: contiguous, of one extent
+ *	and one memory type
+ * @end: guest offset after the run
+ * @backing: index of the extent
+ * @cache: enum mdevd_cache
+ */
+struct mdevd_target {
+	u64 phys;
+	u64 start;
+	u64 end;
+	u32 backing;
+	u32 cache;
+};
+
+int mdevd_resolve(const struct mdevd_piece *pieces, size_t n, u64 offset,
+		  struct mdevd_target *target);
+
+/* ---- mdevd_check.c: what may be configured and reserved ---- */
+
+/**
+ * struct mdevd_bounds - what the hardware of a parent allows
+ * @page: granularity, a power of two
+ * @bar_length: bytes of each memory BAR, 0 where there is none
+ * @n_holes: how many of @holes are used
+ * @holes: page aligned ranges that are in no pool: MSI-X table and PBA
+ * @holes.bar: BAR of the range
+ * @holes.start: first byte
+ * @holes.end: byte after the last
+ */
+struct mdevd_bounds {
+	u64 page;
+	u64 bar_length[MDEVD_PCI_BARS];
+	u32 n_holes;
+	struct {
+		u32 bar;
+		u64 start;
+		u64 end;
+	} holes[2];
+};
+
+bool mdevd_check_string(const char *s, size_t room);
+bool mdevd_check_name(const char *s, size_t room);
+bool mdevd_check_label(const char *s, size_t room);
+int mdevd_check_pools(const struct mdevd_bounds *bounds,
+		      const struct mdevd_pool *pools, size_t n);
+int mdevd_check_types(const struct mdevd_bounds *bounds,
+		      const struct mdevd_type *types, size_t n);
+const struct mdevd_pool *mdevd_check_find_pool(const struct mdevd_pool *pools,
+					       size_t n_pools,
+					       const struct mdevd_extent *e);
+int mdevd_check_extents(const struct mdevd_bounds *bounds,
+			const struct mdevd_pool *pools, size_t n_pools,
+			const struct mdevd_type *type,
+			const struct mdevd_extent *extents, size_t n);
+u64 mdevd_bar_size(u64 length);
+
+/* ---- mdevd_cfgspace.c: the guest's PCI config space ---- */
+
+/**
+ * struct mdevd_cfg - emulated config space
+ * @data: what the guest reads
+ * @mask: bits that the guest may write
+ */
+struct mdevd_cfg {
+	u8 data[MDEVD_CFG_SIZE];
+	u8 mask[MDEVD_CFG_SIZE];
+};
+
+/**
+ * struct mdevd_cfg_ids - identity of a device as the guest sees it
+ * @vendor: vendor id
+ * @device: device id
+ * @subvendor: subsystem vendor id
+ * @subdevice: subsystem id
+ * @class: class code, 24 bits
+ * @revision: revision id
+ */
+struct mdevd_cfg_ids {
+	u16 vendor;
+	u16 device;
+	u16 subvendor;
+	u16 subdevice;
+	u32 class;
+	u8 revision;
+};
+
+void mdevd_cfg_init(struct mdevd_cfg *cfg, const struct mdevd_cfg_ids *ids,
+		    const struct mdevd_type_bar *bars);
+void mdevd_cfg_read(const struct mdevd_cfg *cfg, size_t pos, u8 *buf,
+		    size_t count);
+void mdevd_cfg_write(struct mdevd_cfg *cfg, size_t pos, const u8 *buf,
+		     size_t count);
+
+#endif /* MDEVD_PURE_H */

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Query: the whole state in one snapshot, enough for a daemon that has just
+ * been restarted to rebuild its model.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "mdevd.h"
+
+static u64 generation;	/* mdevd_lock */
+
+/* A snapshot under way; without @buf it only measures. */
+struct snapshot {
+	char *buf;
+	size_t room;
+	size_t length;
+};
+
+/**
+ * mdevd_changed - the answer of a query is another from now on
+ */
+void mdevd_changed(void)
+{
+	lockdep_assert_held(&mdevd_lock);
+	generation++;
+}
+
+static void put_record(struct snapshot *s, u32 type, const void *payload,
+		       size_t size)
+{
+	size_t length = ALIGN(sizeof(struct mdevd_record) + size, 8);
+	struct mdevd_record *record;
+
+	if (s->buf && s->room - s->length >= length) {
+		record = (struct mdevd_record *)(s->buf + s->length);
+		record->length = length;
+		record->type = type;
+		memcpy(record + 1, payload, size);
+	}
+	s->length += length;
+}
+
+static u32 count_opened(const struct mdevd_claim *claim)
+{
+	/* vfio core's count; it is one ahead of us inside open and close */
+	if (!claim->opened || !claim->vdev)
+		return 0;
+	return max(READ_ONCE(claim->vdev->vdev.open_count), 1U);
+}
+
+static void put_claim(struct snapshot *s, const struct mdevd_claim *claim)
+{
+	struct mdevd_device_record r = {};
+	u32 i;
+
+	memcpy(r.uuid, claim->uuid, sizeof(r.uuid));
+	strscpy(r.type, claim->type, sizeof(r.type));
+	strscpy(r.owner, claim->owner, sizeof(r.owner));
+	r.state = mdevd_claim_state(claim);
+	r.opened = count_opened(claim);
+	r.faults = atomic64_read(&claim->faults);
+	r.faults_huge = atomic64_read(&claim->faults_huge);
+	r.insertions = atomic64_read(&claim->insertions);
+	r.insertions_eager = atomic64_read(&claim->insertions_eager);
+	r.pages = atomic64_read(&claim->pages);
+	/* measuring must not depend on what changes without mdevd_lock */
+	if (s->buf && claim->vdev)
+		r.mapped = mdevd_map_bytes(claim->vdev);
+	put_record(s, MDEVD_RECORD_DEVICE, &r, sizeof(r));
+
+	for (i = 0; i < claim->n; i++)
+		put_record(s, MDEVD_RECORD_EXTENT, &claim->backing[i].ext,
+			   sizeof(claim->backing[i].ext));
+}
+
+static void put_parent(struct snapshot *s, const struct mdevd_parent *parent)
+{
+	const struct mdevd_config *config = parent->config;
+	struct mdevd_parent_record r = {};
+	const struct mdevd_claim *claim;
+	u32 i;
+
+	strscpy(r.name, parent->name, sizeof(r.name));
+	r.state = parent->state;
+	put_record(s, MDEVD_RECORD_PARENT, &r, sizeof(r));
+
+	for (i = 0; config && i < config->n_pools; i++)
+		put_record(s, MDEVD_RECORD_POOL, &config->pools[i],
+			   sizeof(config->pools[i]));
+	for (i = 0; config && i < config->n_types; i++)
+		put_record(s, MDEVD_RECORD_TYPE, &config->types[i].conf,
+			   sizeof(config->types[i].conf));
+	list_for_each_entry(claim, &parent->claims, node)
+		put_claim(s, claim);
+}
+
+static void put_all(struct snapshot *s)
+{
+	const struct mdevd_parent *parent;
+
+	s->length = 0;
+	list_for_each_entry(parent, &mdevd_parents, node)
+		put_parent(s, parent);
+}
+
+/**
+ * mdevd_query - MDEVD_QUERY
+ * @arg: as copied from the caller; generation and length are filled in
+ *
+ * Return: 0 or what the interface says.
+ */
+int mdevd_query(struct mdevd_query *arg)
+{
+	struct snapshot s = {};
+	u64 length = arg->length;
+	int ret = 0;
+
+	mutex_lock(&mdevd_lock);
+	arg->generation = generation;
+	put_all(&s);
+	arg->length = s.length;
+	if (arg->buffer && s.length && s.length <= length) {
+		s.room = s.length;
+		s.buf = kvzalloc(s.room, GFP_KERNEL_ACCOUNT);
+		if (s.buf)
+			put_all(&s);
+		else
+			ret = -ENOMEM;
+	}
+	mutex_unlock(&mdevd_lock);
+
+	if (arg->buffer && arg->length > length)
+		ret = -ENOSPC;
+	if (s.buf && copy_to_user(u64_to_user_ptr(arg->buffer), s.buf,
+				  s.length))
+		ret = -EFAULT;
+	kvfree(s.buf);
+	return ret;
+}

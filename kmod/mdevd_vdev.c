@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The vfio device of an mdev: made from a reservation at create, opened and
+ * closed by a VMM, gone with the mdev or with its parent.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "mdevd.h"
+
+static void reset_config(struct mdevd_vdev *v)
+{
+	const struct mdevd_cfg_ids ids = {
+		.vendor = v->type.vendor,
+		.device = v->type.device,
+		.subvendor = v->type.subvendor,
+		.subdevice = v->type.subdevice,
+		.class = v->type.class,
+		.revision = v->parent->pdev->revision,
+	};
+
+	mutex_lock(&v->cfg_lock);
+	mdevd_cfg_init(&v->cfg, &ids, v->type.bars);
+	mutex_unlock(&v->cfg_lock);
+}
+
+/**
+ * mdevd_vdev_reset - a function level reset by the guest
+ * @v: the device
+ *
+ * Memory keeps its contents, as it would on hardware; it is zeroed when the
+ * owner changes, not when a guest reboots.
+ */
+void mdevd_vdev_reset(struct mdevd_vdev *v)
+{
+	reset_config(v);
+}
+
+/**
+ * mdevd_vdev_lost - the parent of a device goes away
+ * @v: the device
+ *
+ * What its VMM has mapped becomes a page of ones that is its own, and the VMM
+ * is asked to let go.
+ */
+void mdevd_vdev_lost(struct mdevd_vdev *v)
+{
+	mdevd_map_revoke(v);
+	mdevd_irq_request(v);
+}
+
+/**
+ * mdevd_vdev_region_size - size of a region
+ * @v: the device
+ * @index: any number
+ *
+ * Return: bytes, 0 where there is no region.
+ */
+u64 mdevd_vdev_region_size(const struct mdevd_vdev *v, u32 index)
+{
+	if (index < MDEVD_MAX_BARS)
+		return v->bars[index].size;
+	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
+		return MDEVD_CFG_SIZE;
+	return 0;
+}
+
+/* Lays the extents out over the BARs in the order they were reserved in. */
+static int build_bars(struct mdevd_vdev *v)
+{
+	const struct mdevd_claim *claim = v->claim;
+	struct mdevd_piece *piece;
+	u32 i, bar;
+
+	v->pieces = kcalloc(claim->n, sizeof(*v->pieces), GFP_KERNEL_ACCOUNT);
+	if (!v->pieces)
+		return -ENOMEM;
+
+	piece = v->pieces;
+	for (bar = 0; bar < MDEVD_MAX_BARS; bar++) {
+		struct mdevd_bar *b = &v->bars[bar];
+		u64 guest = 0;
+
+		b->pieces = piece;
+		b->length = v->type.bars[bar].length;
+		b->size = b->length ? mdevd_bar_size(b->length) : 0;
+		for (i = 0; i < claim->n; i++) {
+			const struct mdevd_backing *from = &claim->backing[i];
+
+			if (from->ext.guest_bar != bar)
+				continue;
+			piece->guest = guest;
+			piece->length = from->ext.length;
+			piece->phys = from->phys;
+			piece->backing = i;
+			piece->cache = from->cache;
+			guest += piece->length;
+			piece++;
+			b->n++;
+		}
+	}
+
+	return 0;
+}
+
+static int mdevd_vdev_init(struct vfio_device *vdev)
+{
+	struct mdevd_vdev *v = to_mdevd_vdev(vdev);
+
+	init_rwsem(&v->memory_lock);
+	mutex_init(&v->fill_lock);
+	mutex_init(&v->cfg_lock);
+	mutex_init(&v->irq_lock);
+	spin_lock_init(&v->eager_lock);
+	INIT_LIST_HEAD(&v->eager);
+
+	return mdevd_inode_new(v);
+}
+
+static void mdevd_vdev_release(struct vfio_device *vdev)
+{
+	struct mdevd_vdev *v = to_mdevd_vdev(vdev);
+
+	mdevd_map_done(v);
+	mdevd_inode_free(v);
+	kfree(v->pieces);
+	mutex_destroy(&v->irq_lock);
+	mutex_destroy(&v->cfg_lock);
+	mutex_destroy(&v->fill_lock);
+	if (v->claim)
+		mdevd_claim_put(v->claim);
+	mdevd_vfio_free(vdev);
+}
+
+static bool may_open(const struct mdevd_vdev *v)
+{
+	return !READ_ONCE(v->claim->unclean) || READ_ONCE(v->dying) ||
+	       READ_ONCE(v->lost);
+}
+
+static int mdevd_vdev_open(struct vfio_device *vdev)
+{
+	struct mdevd_vdev *v = to_mdevd_vdev(vdev);
+	struct mdevd_claim *claim = v->claim;
+	int ret;
+
+	/* vfio core lets one opener at a time in here */
+	ret = wait_event_interruptible(claim->clean_wait, may_open(v));
+	if (ret)
+		return ret;
+
+	mutex_lock(&mdevd_lock);
+	if (v->dying || v->lost) {
+		ret = -ENODEV;
+	} else {
+		claim->opened = true;
+		mdevd_claim_announce(claim);
+		mdevd_changed();
+		mdevd_event(MDEVD_EVENT_DEVICE_OPENED, claim->parent, claim);
+	}
+	mutex_unlock(&mdevd_lock);
+
+	if (!ret)
+		reset_config(v);
+	return ret;
+}
+
+static void mdevd_vdev_close(struct vfio_device *vdev)
+{
+	struct mdevd_vdev *v = to_mdevd_vdev(vdev);
+	struct mdevd_claim *claim = v->claim;
+
+	mdevd_irq_disarm(v);
+	mdevd_map_done(v);
+
+	/* No VMA is left: each holds the device's file. */
+	mutex_lock(&mdevd_lock);
+	claim->opened = false;
+	mdevd_changed();
+	mdevd_event(MDEVD_EVENT_DEVICE_CLOSED, claim->parent, claim);
+	if (claim->unclean)
+		mdevd_scrub_start(claim);
+	else
+		mdevd_event(MDEVD_EVENT_DEVICE_CLEAN, claim->parent, claim);
+	mutex_unlock(&mdevd_lock);
+}
+
+/* vfio core wants the VMM to let go of the device. */
+static void mdevd_vdev_request(struct vfio_device *vdev, unsigned int count)
+{
+	mdevd_irq_request(to_mdevd_vdev(vdev));
+}
+
+static const struct vfio_device_ops mdevd_vdev_ops = {
+	.name = MDEVD_NAME,
+	.init = mdevd_vdev_init,
+	.release = mdevd_vdev_release,
+	.open_device = mdevd_vdev_open,
+	.close_device = mdevd_vdev_close,
+	.read = mdevd_region_read,
+	.write = mdevd_region_write,
+	.ioctl = mdevd_vdev_ioctl,
+	.mmap = mdevd_map_mmap,
+	.request = mdevd_vdev_request,
+	MDEVD_IOMMUFD_OPS
+};
+
+static struct mdevd_vdev *vdev_new(struct mdev_device *mdev,
+				   struct mdevd_parent *parent,
+				   const struct mdevd_type_entry *entry)
+{
+	struct mdevd_claim *claim;
+	struct mdevd_vdev *v;
+	int ret;
+
+	claim = mdevd_claim_take(parent, entry, &mdev->uuid);
+	if (IS_ERR(claim))
+		return ERR_CAST(claim);
+
+	v = vfio_alloc_device(mdevd_vdev, vdev, &mdev->dev, &mdevd_vdev_ops);
+	if (IS_ERR(v)) {
+		mdevd_claim_return(claim);
+		return v;
+	}
+
+	v->parent = parent;
+	v->type = entry->conf;
+	v->claim = claim;
+	kref_get(&claim->ref);
+
+	ret = build_bars(v);
+	if (!ret)
+		ret = mdevd_claim_publish(claim, v);
+	if (ret) {
+		mdevd_claim_return(claim);
+		vfio_put_device(&v->vdev);
+		return ERR_PTR(ret);
+	}
+
+	/* what publish gave to the claim is now the device's to retire */
+	mdevd_claim_put(claim);
+	return v;
+}
+
+static int mdevd_vdev_probe(struct mdev_device *mdev)
+{
+	struct mdevd_parent *parent = container_of(mdev->type->parent,
+						   struct mdevd_parent, mdev);
+	const struct mdevd_type_entry *entry =
+		container_of(mdev->type, struct mdevd_type_entry, mtype);
+	struct mdevd_vdev *v;
+	int ret;
+
+	v = vdev_new(mdev, parent, entry);
+	if (IS_ERR(v))
+		return PTR_ERR(v);
+
+	dev_set_drvdata(&mdev->dev, v);
+
+	ret = vfio_register_emulated_iommu_dev(&v->vdev);
+	if (ret) {
+		kref_get(&v->claim->ref);
+		mdevd_claim_return(v->claim);
+		vfio_put_device(&v->vdev);
+		return ret;
+	}
+
+	mutex_lock(&mdevd_lock);
+	mdevd_claim_announce(v->claim);
+	if (v->claim->unclean && !v->claim->opened)
+		mdevd_scrub_start(v->claim);
+	mutex_unlock(&mdevd_lock);
+
+	return 0;
+}
+
+static void mdevd_vdev_remove(struct mdev_device *mdev)
+{
+	struct mdevd_vdev *v = dev_get_drvdata(&mdev->dev);
+
+	/* 6.1 still lets an opener in while it waits for another one */
+	mutex_lock(&mdevd_lock);
+	v->dying = true;
+	wake_up_all(&v->claim->clean_wait);
+	mutex_unlock(&mdevd_lock);
+
+	/* Waits until the VMM has closed it. */
+	vfio_unregister_group_dev(&v->vdev);
+	mdevd_claim_retire(v->claim);
+	vfio_put_device(&v->vdev);
+}
+
+static unsigned int mdevd_vdev_available(struct mdev_type *mtype)
+{
+	struct mdevd_type_entry *entry =
+		container_of(mtype, struct mdevd_type_entry, mtype);
+
+	return READ_ONCE(entry->available);
+}
+
+static ssize_t mdevd_vdev_description(struct mdev_type *mtype, char *buf)
+{
+	const struct mdevd_type_entry *entry =
+		container_of(mtype, struct mdevd_type_entry, mtype);
+	int i, at = 0;
+
+	for (i = 0; i < MDEVD_MAX_BARS; i++)
+		if (entry->conf.bars[i].length)
+			at += sysfs_emit_at(buf, at, "bar%d=%llu,", i,
+					    entry->conf.bars[i].length);
+
+	return at + sysfs_emit_at(buf, at, "vectors=%u,map=%s\n",
+				  entry->conf.vectors,
+				  entry->conf.map == MDEVD_MAP_EAGER ?
+				  "eager" : "fault");
+}
+
+struct mdev_driver mdevd_mdev_driver = {
+	.device_api = VFIO_DEVICE_API_PCI_STRING,
+	.driver = {
+		.name = "mdevd_mdev",
+		.owner = THIS_MODULE,
+		.mod_name = KBUILD_MODNAME,
+		.dev_groups = mdevd_attr_groups,
+		/* an mdev that was unbound could never be bound again */
+		.suppress_bind_attrs = true,
+	},
+	.probe = mdevd_vdev_probe,
+	.remove = mdevd_vdev_remove,
+	.get_available = mdevd_vdev_available,
+	.show_description = mdevd_vdev_description,
+};
