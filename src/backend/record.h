@@ -2,7 +2,13 @@
 /*
  * record.h: what is known of one operation, as a file /run/mdevd/ops/<parent>:<uuid>: written
  * before the first step, given its result by the worker, removed by the daemon that has acted on
- * it. JSON; a file of another shape is -EBADMSG.
+ * it.
+ *
+ * The file is a journal: the first line is the whole record as JSON, put there under a temporary
+ * name and linked when it is complete; every later line is a JSON object with what has changed,
+ * appended by one write(). A line counts when its newline is there, so whoever is killed in the
+ * middle of a write leaves a file that reads as if that write had not begun. A file of another shape
+ * is -EBADMSG.
  */
 #pragma once
 
@@ -62,7 +68,20 @@ int record_new(Record **ret, RecordKind kind);
 Record *record_free(Record *r);
 DEFINE_CLEANUP(Record *, record_free)
 
+#define RECORD_SIZE_MAX (256U * 1024U)
+#define RECORD_ATTRIBUTES_MAX 256
+
 /* "<parent>:<uuid>", or "<parent>" for configure. */
 int record_name(const Record *r, char **ret);
+/* First line and all changes after it. */
 int record_parse(Record **ret, const char *text, size_t size);
+/* The first line, with its newline. -E2BIG: it would not be read back. */
 int record_format(const Record *r, char **ret);
+/* One later line, with its newline: pid, step and, at STEP_DONE, the result. */
+int record_format_change(const Record *r, char **ret);
+
+int record_add_attribute(Record *r, const char *name, const char *value);
+/* Copies name, pools and types of @p into ->config. */
+int record_set_config(Record *r, const Parent *p);
+/* Sets outcome, error and text, which is taken; step becomes STEP_DONE. */
+void record_set_result(Record *r, Outcome outcome, int error, char *text);

@@ -43,6 +43,8 @@ struct Device {
         Extent extents[EXTENTS_MAX];
         size_t n_extents;
         unsigned opened;
+        pid_t opener;         /* who opened it first; 0: not known, or closed */
+        char opener_name[17]; /* its comm */
         uint64_t faults;
         uint64_t faults_huge;
         uint64_t insertions;

@@ -98,6 +98,7 @@ struct Parent {
         ParentState state;
         bool ours;       /* configured for our module */
         bool in_config;
+        bool outdated; /* ours: the kernel has another configuration of it than our files */
         List pools;
         List types;
         uint64_t bar_sizes[BARS_MAX]; /* bytes, as sysfs "resource" says; 0: absent */

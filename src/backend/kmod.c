@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * kmod.c: owns the descriptor of /dev/mdevd and the translation between the model and the structs of
+ * the uAPI header. What the kernel says is checked as far as we rely on it: lengths, termination
+ * and order of the records.
+ */
+#include "backend/kmod.h"
+
+#include <fcntl.h>
+#include <mdevd.h>
+#include <sys/ioctl.h>
+
+#include "names.h"
+
+#define QUERY_TRIES_MAX 16
+#define QUERY_SIZE_MAX (64U * 1024U * 1024U)
+#define EVENTS_PER_READ 64
+
+static_assert(EXTENTS_MAX == MDEVD_MAX_EXTENTS, "an extent list must fit its record");
+static_assert(BARS_MAX == MDEVD_MAX_BARS, "a type must fit its record");
+
+struct Kmod {
+        int fd;
+        sd_event_source *source;
+        KmodEventFn fn;
+        void *userdata;
+};
+
+int kmod_open(Kmod **ret, int root_fd) {
+        struct mdevd_get_info info = { .size = sizeof(info) };
+        _cleanup_(kmod_freep) Kmod *k = NULL;
+
+        k = calloc(1, sizeof(*k));
+        if (!k)
+                return -ENOMEM;
+        k->fd = openat(root_fd, MDEVD_PATH_CONTROL, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (k->fd < 0)
+                return -errno;
+        if (ioctl(k->fd, MDEVD_GET_INFO, &info) < 0)
+                return errno == ENOTTY ? -EPROTO : -errno;
+        if (info.api_version != MDEVD_API_VERSION)
+                return -EPROTO;
+
+        *ret = TAKE_PTR(k);
+        return 0;
+}
+
+Kmod *kmod_free(Kmod *k) {
+        if (!k)
+                return NULL;
+        sd_event_source_disable_unref(k->source);
+        safe_close(k->fd);
+        free(k);
+        return NULL;
+}
+
+/* Fixed-size strings of the uAPI: -EINVAL when one does not fit with its NUL. */
+static int put_string(char *to, size_t size, const char *from) {
+        size_t n = strlen(from ?: "");
+
+        if (n >= size)
+                return -EINVAL;
+        memcpy(to, from ?: "", n + 1);
+        return 0;
+}
+
+int kmod_reserve(Kmod *k, const Record *r) {
+        struct mdevd_extent extents[EXTENTS_MAX] = {};
+        struct mdevd_reserve arg = {
+                .size = sizeof(arg),
+                .n_extents = r->n_extents,
+                .extent_size = sizeof(extents[0]),
+                .extents = (uintptr_t) extents,
+        };
+
+        if (put_string(arg.parent, sizeof(arg.parent), r->parent) < 0 ||
+            put_string(arg.type, sizeof(arg.type), r->type_name) < 0 ||
+            put_string(arg.owner, sizeof(arg.owner), r->owner) < 0)
+                return -EINVAL;
+        memcpy(arg.uuid, r->uuid.bytes, sizeof(arg.uuid));
+        for (size_t i = 0; i < r->n_extents; i++)
+                extents[i] = (struct mdevd_extent){
+                        .offset = r->extents[i].offset,
+                        .length = r->extents[i].size,
+                        .bar = r->extents[i].bar,
+                        .guest_bar = r->extents[i].guest_bar,
+                };
+        return RET_NERRNO(ioctl(k->fd, MDEVD_RESERVE, &arg));
+}
+
+static int put_pool(struct mdevd_pool *to, const Pool *p) {
+        *to = (struct mdevd_pool){
+                .bar = p->bar,
+                .kind = p->kind == POOL_REGISTERS ? MDEVD_POOL_REGISTERS : MDEVD_POOL_MEMORY,
+                .cache = p->cache == CACHE_WC ? MDEVD_CACHE_WC : MDEVD_CACHE_UC,
+                .scrub = p->scrub == SCRUB_NONE ? MDEVD_SCRUB_NONE : MDEVD_SCRUB_ZERO,
+                .offset = p->offset,
+                .length = p->size,
+        };
+        return put_string(to->name, sizeof(to->name), p->name);
+}
+
+static int put_type(struct mdevd_type *to, const Type *t) {
+        *to = (struct mdevd_type){
+                .map = t->map == MAP_EAGER ? MDEVD_MAP_EAGER : MDEVD_MAP_FAULT,
+                .vectors = t->vectors,
+                .vendor = t->vendor,
+                .device = t->device,
+                .subvendor = t->subvendor,
+                .subdevice = t->subdevice,
+                .class = t->class,
+        };
+        for (size_t i = 0; i < BARS_MAX; i++) {
+                to->bars[i].length = t->bars[i].size;
+                if (t->bars[i].is_64bit)
+                        to->bars[i].flags |= MDEVD_BAR_64BIT;
+                if (t->bars[i].prefetch)
+                        to->bars[i].flags |= MDEVD_BAR_PREFETCH;
+        }
+        if (put_string(to->label, sizeof(to->label), t->label ?: t->name) < 0)
+                return -EINVAL;
+        return put_string(to->name, sizeof(to->name), t->name);
+}
+
+int kmod_configure(Kmod *k, const Parent *config) {
+        _cleanup_(freep) struct mdevd_pool *pools = NULL;
+        _cleanup_(freep) struct mdevd_type *types = NULL;
+        struct mdevd_configure arg = {
+                .size = sizeof(arg),
+                .pool_size = sizeof(*pools),
+                .type_size = sizeof(*types),
+        };
+
+        if (put_string(arg.parent, sizeof(arg.parent), config->name) < 0)
+                return -EINVAL;
+        pools = calloc(list_length(&config->pools) + 1, sizeof(*pools));
+        types = calloc(list_length(&config->types) + 1, sizeof(*types));
+        if (!pools || !types)
+                return -ENOMEM;
+        list_foreach(p, &config->pools, Pool, node)
+                if (put_pool(&pools[arg.n_pools++], p) < 0)
+                        return -EINVAL;
+        list_foreach(t, &config->types, Type, node)
+                if (t->ours && put_type(&types[arg.n_types++], t) < 0)
+                        return -EINVAL;
+        arg.pools = (uintptr_t) pools;
+        arg.types = (uintptr_t) types;
+        return RET_NERRNO(ioctl(k->fd, MDEVD_CONFIGURE, &arg));
+}
+
+int kmod_unconfigure(Kmod *k, const char *parent) {
+        struct mdevd_unconfigure arg = { .size = sizeof(arg) };
+
+        if (put_string(arg.parent, sizeof(arg.parent), parent) < 0)
+                return -EINVAL;
+        return RET_NERRNO(ioctl(k->fd, MDEVD_UNCONFIGURE, &arg));
+}
+
+int kmod_query(Kmod *k, KmodSnapshot **ret) {
+        _cleanup_(freep) void *buffer = NULL;
+        struct mdevd_query arg = { .size = sizeof(arg) };
+
+        /* It may grow between two calls; each answer says what it wants. Without a buffer success
+         * just says the length. */
+        for (unsigned i = 0; i < QUERY_TRIES_MAX; i++) {
+                size_t room = arg.length;
+                int r;
+
+                r = RET_NERRNO(ioctl(k->fd, MDEVD_QUERY, &arg));
+                if (r < 0 && r != -ENOSPC)
+                        return r;
+                if (r >= 0 && (buffer || arg.length == 0)) {
+                        r = kmod_snapshot_parse(ret, buffer, MIN(room, (size_t) arg.length));
+                        if (r >= 0)
+                                (*ret)->generation = arg.generation;
+                        return r;
+                }
+                if (arg.length > QUERY_SIZE_MAX)
+                        return -EMSGSIZE;
+
+                arg.length += arg.length / 4 + 1024;
+                free(buffer);
+                buffer = malloc(arg.length);
+                if (!buffer)
+                        return -ENOMEM;
+                arg.buffer = (uintptr_t) buffer;
+        }
+        return -EAGAIN;
+}
+
+static void handle(Kmod *k, const struct mdevd_event *e) {
+        KmodEvent event = { .type = e->type, .pid = e->pid };
+
+        memcpy(event.parent, e->parent, sizeof(e->parent));
+        memcpy(event.comm, e->comm, sizeof(e->comm));
+        memcpy(event.uuid.bytes, e->uuid, sizeof(e->uuid));
+        event.parent[sizeof(e->parent)] = '\0';
+        k->fn(&event, k->userdata);
+}
+
+static int on_readable(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        struct mdevd_event events[EVENTS_PER_READ];
+        Kmod *k = userdata;
+        ssize_t n;
+
+        n = read(fd, events, sizeof(events));
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return 0;
+        if (n <= 0) {
+                sd_event_source_set_enabled(s, SD_EVENT_OFF);
+                k->fn(NULL, k->userdata); /* may free @k: nothing of it is touched after this */
+                return 0;
+        }
+
+        for (size_t at = 0; at + sizeof(uint32_t) <= (size_t) n;) {
+                struct mdevd_event e = {};
+                uint32_t size;
+
+                memcpy(&size, (char *) events + at, sizeof(size));
+                if (size < offsetof(struct mdevd_event, parent) || size > (size_t) n - at)
+                        break; /* a torn record: the next one starts with a new read */
+                memcpy(&e, (char *) events + at, MIN((size_t) size, sizeof(e)));
+                handle(k, &e);
+                at += size;
+        }
+        return 0;
+}
+
+int kmod_attach(Kmod *k, sd_event *event, KmodEventFn fn, void *userdata) {
+        int r;
+
+        k->fn = fn;
+        k->userdata = userdata;
+        r = sd_event_add_io(event, &k->source, k->fd, EPOLLIN, on_readable, k);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(k->source, "kmod");
+        return 0;
+}

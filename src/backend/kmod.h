@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * kmod.h: /dev/mdevd, the control device of our kernel module: its verbs in the words of the model,
+ * its snapshot, and its events as a source of the loop. Nothing here blocks but a CONFIGURE.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "backend/record.h"
+#include "model/model.h"
+
+typedef struct Kmod Kmod;
+typedef struct KmodDevice KmodDevice;
+typedef struct KmodParent KmodParent;
+typedef struct KmodSnapshot KmodSnapshot;
+typedef struct KmodEvent KmodEvent;
+
+/* One reservation or device of a snapshot. */
+struct KmodDevice {
+        List node; /* in KmodParent->devices */
+        Uuid uuid;
+        char *type; /* sysfs id */
+        char *owner;
+        DeviceState state;
+        Extent extents[EXTENTS_MAX];
+        size_t n_extents;
+        unsigned opened;
+        uint64_t faults, faults_huge, insertions, mapped;
+};
+
+struct KmodParent {
+        List node; /* in KmodSnapshot->parents */
+        char *name;
+        ParentState state; /* PARENT_BOUND, _REGISTERED or _CLOSING */
+        Parent *config;    /* name, pools and types as the kernel has them; types name no pools */
+        List devices;      /* of KmodDevice */
+};
+
+struct KmodSnapshot {
+        uint64_t generation;
+        List parents;
+};
+
+KmodSnapshot *kmod_snapshot_free(KmodSnapshot *s);
+DEFINE_CLEANUP(KmodSnapshot *, kmod_snapshot_free)
+
+struct KmodEvent {
+        uint32_t type; /* enum mdevd_event_type; may be one that we do not know */
+        char parent[64];
+        Uuid uuid;
+        pid_t pid;
+        char comm[17];
+};
+
+/* -ENOENT, -ENODEV, -ENXIO: the module is not there. -EPROTO: it speaks another version. */
+int kmod_open(Kmod **ret, int root_fd);
+Kmod *kmod_free(Kmod *k);
+DEFINE_CLEANUP(Kmod *, kmod_free)
+
+/* Of STEP_… of a record's operation; see <mdevd.h> for what they answer. */
+int kmod_reserve(Kmod *k, const Record *r);
+int kmod_configure(Kmod *k, const Parent *config);
+int kmod_unconfigure(Kmod *k, const char *parent);
+/* Everything, in one consistent snapshot. -EBADMSG: records that make no sense. */
+int kmod_query(Kmod *k, KmodSnapshot **ret);
+/* The same from a buffer: for tests and fuzzers. */
+int kmod_snapshot_parse(KmodSnapshot **ret, const void *buffer, size_t size);
+
+typedef void (*KmodEventFn)(const KmodEvent *event, void *userdata);
+
+/*
+ * Starts to listen. @fn gets each event; an event of type MDEVD_EVENT_LOST means that others were
+ * missed. When the device is gone for good @fn gets NULL, once.
+ */
+int kmod_attach(Kmod *k, sd_event *event, KmodEventFn fn, void *userdata);

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * origin.c: owns /run/mdevd/devices. A file speaks of a device only while parent and type are those
+ * it was written for; anything else means that somebody made another device of the same UUID. The
+ * folder is on a tmpfs: a file is replaced by rename, nothing is synced.
+ */
+#include "backend/origin.h"
+
+#include <fcntl.h>
+#include <json-c/json.h>
+
+#include "backend/record-internal.h"
+#include "names.h"
+#include "util/fs.h"
+#include "util/parse.h"
+
+#define ORIGIN_SIZE_MAX 4096
+
+static int path_of(const Uuid *uuid, const char *suffix, char **ret) {
+        return asprintf(ret, MDEVD_PATH_DEVICES "/%s%s", UUID_STR(uuid), suffix) < 0 ? -ENOMEM : 0;
+}
+
+static int apply(Device *d, json_object *o) {
+        const char *parent, *type, *owner, *origin;
+        char *copy;
+        int k;
+
+        if (json_get_string(o, "parent", &parent) < 0 || json_get_string(o, "type", &type) < 0 ||
+            json_get_string(o, "owner", &owner) < 0 || json_get_string(o, "origin", &origin) < 0)
+                return -EBADMSG;
+        k = origin_from_string(origin);
+        if (k < 0 || !name_is_valid_owner(owner))
+                return -EBADMSG;
+        if (!streq(parent, d->parent->name) || !streq(type, d->type))
+                return -ESTALE;
+
+        d->origin = k;
+        if (d->ours)
+                return 0;
+        copy = strdup(owner);
+        if (!copy)
+                return -ENOMEM;
+        free(d->owner);
+        d->owner = copy;
+        return 0;
+}
+
+int origin_load(int root_fd, Device *d) {
+        _cleanup_(freep) char *path = NULL, *text = NULL;
+        json_object *o;
+        int r;
+
+        r = path_of(&d->uuid, "", &path);
+        if (r < 0)
+                return r;
+        r = read_file_at(root_fd, path, ORIGIN_SIZE_MAX, &text, NULL);
+        if (r < 0)
+                return r;
+        o = json_tokener_parse(text);
+        r = o ? apply(d, o) : -EBADMSG;
+        json_object_put(o);
+        return r;
+}
+
+static int write_file(int root_fd, const char *path, const char *text) {
+        _cleanup_(closep) int fd = -EBADF;
+        size_t size = strlen(text);
+        ssize_t n;
+
+        fd = openat(root_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+        if (fd < 0)
+                return -errno;
+        n = write(fd, text, size);
+        if (n < 0)
+                return -errno;
+        return (size_t) n == size ? 0 : -EIO;
+}
+
+int origin_save(int root_fd, const Device *d) {
+        _cleanup_(freep) char *path = NULL, *temporary = NULL;
+        json_object *o;
+        const char *text;
+        int r;
+
+        r = path_of(&d->uuid, "", &path);
+        if (r >= 0)
+                r = path_of(&d->uuid, ".new", &temporary);
+        if (r >= 0)
+                r = mkdir_parents_at(root_fd, MDEVD_PATH_DEVICES, 0755);
+        if (r < 0)
+                return r;
+
+        o = json_object_new_object();
+        if (!o)
+                return -ENOMEM;
+        r = json_put_string(o, "parent", d->parent->name);
+        if (r >= 0)
+                r = json_put_string(o, "type", d->type);
+        if (r >= 0)
+                r = json_put_string(o, "owner", d->owner);
+        if (r >= 0)
+                r = json_put_string(o, "origin", origin_to_string(d->origin));
+        text = r < 0 ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+        if (r >= 0)
+                r = text ? write_file(root_fd, temporary, text) : -ENOMEM;
+        json_object_put(o);
+        if (r >= 0 && renameat(root_fd, temporary, root_fd, path) < 0)
+                r = -errno;
+        if (r < 0)
+                (void) unlinkat(root_fd, temporary, 0);
+        return r;
+}
+
+int origin_forget(int root_fd, const Uuid *uuid) {
+        _cleanup_(freep) char *path = NULL;
+        int r;
+
+        r = path_of(uuid, "", &path);
+        if (r < 0)
+                return r;
+        return unlinkat(root_fd, path, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int origin_sweep(int root_fd, OriginKnown known, void *userdata) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        int fd;
+
+        fd = openat(root_fd, MDEVD_PATH_DEVICES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        dir = fdopendir(fd);
+        if (!dir) {
+                safe_close(fd);
+                return -ENOMEM;
+        }
+        for (struct dirent *de; (de = readdir(dir));) {
+                Uuid uuid;
+
+                if (de->d_name[0] == '.' ||
+                    (uuid_parse(de->d_name, &uuid) >= 0 && known(&uuid, userdata)))
+                        continue;
+                (void) unlinkat(fd, de->d_name, 0);
+        }
+        return 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * origin.h: what must be remembered of a live device over a restart of the daemon and not over one
+ * of the machine: who made it, for whom. One file /run/mdevd/devices/<uuid> each.
+ */
+#pragma once
+
+#include "model/device.h"
+
+/* Fills origin and owner (never of our module's devices: the kernel knows) of @d if its file fits. */
+int origin_load(int root_fd, Device *d);
+int origin_save(int root_fd, const Device *d);
+int origin_forget(int root_fd, const Uuid *uuid);
+
+typedef bool (*OriginKnown)(const Uuid *uuid, void *userdata);
+
+/* Removes the files that @known denies. */
+int origin_sweep(int root_fd, OriginKnown known, void *userdata);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* record-internal.h: pools and types of a record to and from JSON; shared by record*.c only. */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "model/parent.h"
+
+/* Typed access: -EBADMSG for a missing key or one of another type or range. */
+int json_get_string(json_object *o, const char *key, const char **ret);
+int json_get_u64(json_object *o, const char *key, uint64_t max, uint64_t *ret);
+int json_get_array(json_object *o, const char *key, size_t max, json_object **ret, size_t *ret_n);
+
+/* 0 or -ENOMEM; @value may be NULL: the key is left out. Takes nothing. */
+int json_put_string(json_object *o, const char *key, const char *value);
+int json_put_u64(json_object *o, const char *key, uint64_t value);
+/* Takes @value, also on failure; a NULL @value is -ENOMEM. */
+int json_put(json_object *o, const char *key, json_object *value);
+int json_append(json_object *array, json_object *value);
+
+int record_config_from_json(json_object *o, const char *name, Parent **ret);
+json_object *record_config_to_json(const Parent *p);

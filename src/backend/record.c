@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * record.c: owns the text of an operation's record. Reading is strict: a record names sysfs files
+ * that a worker will write to, so every name is checked although only root can put a file there.
+ */
+#include "backend/record.h"
+
+#include "backend/record-internal.h"
+#include "names.h"
+#include "sysfs/sysfs.h"
+#include "util/parse.h"
+
+#define JSON_DEPTH_MAX 8
+#define TYPE_ID_MAX 127
+#define CLIENT_MAX 255
+
+static const char *const record_kind_table[_RECORD_KIND_MAX] = {
+        [RECORD_CREATE] = "create",
+        [RECORD_STOP] = "stop",
+        [RECORD_CONFIGURE] = "configure",
+};
+DEFINE_STRING_TABLE(record_kind, RecordKind, _RECORD_KIND_MAX)
+
+static const char *const record_step_table[_RECORD_STEP_MAX] = {
+        [STEP_WRITTEN] = "written",
+        [STEP_BOUND] = "bound",
+        [STEP_RESERVED] = "reserved",
+        [STEP_CREATED] = "created",
+        [STEP_DONE] = "done",
+};
+DEFINE_STRING_TABLE(record_step, RecordStep, _RECORD_STEP_MAX)
+
+int record_new(Record **ret, RecordKind kind) {
+        Record *r = calloc(1, sizeof(*r));
+
+        if (!r)
+                return -ENOMEM;
+        r->kind = kind;
+        *ret = r;
+        return 0;
+}
+
+Record *record_free(Record *r) {
+        if (!r)
+                return NULL;
+        for (size_t i = 0; i < r->n_attributes; i++) {
+                free(r->attributes[i].name);
+                free(r->attributes[i].value);
+        }
+        free(r->attributes);
+        free(r->parent);
+        free(r->parent_path);
+        free(r->type);
+        free(r->type_name);
+        free(r->owner);
+        free(r->client);
+        free(r->text);
+        parent_free(r->config);
+        free(r);
+        return NULL;
+}
+
+int record_name(const Record *r, char **ret) {
+        int k = r->kind == RECORD_CONFIGURE
+                        ? asprintf(ret, "%s", r->parent)
+                        : asprintf(ret, "%s:%s", r->parent, UUID_STR(&r->uuid));
+
+        return k < 0 ? -ENOMEM : 0;
+}
+
+int record_add_attribute(Record *r, const char *name, const char *value) {
+        _cleanup_(freep) char *n = strdup(name), *v = strdup(value);
+        Attribute *a;
+
+        if (r->n_attributes >= RECORD_ATTRIBUTES_MAX)
+                return -E2BIG;
+        a = reallocarray(r->attributes, r->n_attributes + 1, sizeof(*a));
+        if (a)
+                r->attributes = a;
+        if (!a || !n || !v)
+                return -ENOMEM;
+        a[r->n_attributes++] = (Attribute){ .name = TAKE_PTR(n), .value = TAKE_PTR(v) };
+        return 0;
+}
+
+void record_set_result(Record *r, Outcome outcome, int error, char *text) {
+        r->step = STEP_DONE;
+        r->outcome = outcome;
+        r->error = error;
+        free(r->text);
+        r->text = text;
+}
+
+/* What a file name or a label may be, whoever wrote the record. */
+static bool is_component(const char *s) {
+        size_t n = strlen(s);
+
+        return n > 0 && n <= TYPE_ID_MAX && !strchr(s, '/') && !streq(s, ".") && !streq(s, "..");
+}
+
+static bool is_client(const char *s) {
+        return strlen(s) <= CLIENT_MAX;
+}
+
+typedef struct StringField StringField;
+
+struct StringField {
+        const char *key;
+        size_t offset;
+        bool (*valid)(const char *s);
+        unsigned kinds; /* bit mask of the RecordKinds that need it */
+};
+
+#define FOR(kind) (1U << (kind))
+#define FOR_ALL (FOR(_RECORD_KIND_MAX) - 1)
+
+static const StringField string_fields[] = {
+        { "parent", offsetof(Record, parent), name_is_valid_parent, FOR_ALL },
+        { "path", offsetof(Record, parent_path), sysfs_path_is_valid, FOR_ALL },
+        { "type", offsetof(Record, type), is_component, FOR(RECORD_CREATE) },
+        { "name", offsetof(Record, type_name), name_is_valid_id, 0 },
+        { "owner", offsetof(Record, owner), name_is_valid_owner, 0 },
+        { "client", offsetof(Record, client), is_client, 0 },
+};
+
+static char **string_at(const Record *r, const StringField *f) {
+        return (char **) ((char *) r + f->offset);
+}
+
+static int strings_from_json(Record *r, json_object *o) {
+        for (size_t i = 0; i < ARRAY_SIZE(string_fields); i++) {
+                const StringField *f = &string_fields[i];
+                const char *s;
+
+                if (!json_object_object_get_ex(o, f->key, NULL)) {
+                        if (f->kinds & FOR(r->kind))
+                                return -EBADMSG;
+                        continue;
+                }
+                if (json_get_string(o, f->key, &s) < 0 || !f->valid(s))
+                        return -EBADMSG;
+                *string_at(r, f) = strdup(s);
+                if (!*string_at(r, f))
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static int extents_from_json(Record *r, json_object *o) {
+        json_object *array;
+        size_t n;
+
+        if (!json_object_object_get_ex(o, "extents", NULL))
+                return 0;
+        if (json_get_array(o, "extents", EXTENTS_MAX, &array, &n) < 0)
+                return -EBADMSG;
+        for (size_t i = 0; i < n; i++) {
+                json_object *e = json_object_array_get_idx(array, i);
+                uint64_t bar, guest_bar;
+
+                if (json_get_u64(e, "bar", BARS_MAX - 1, &bar) < 0 ||
+                    json_get_u64(e, "guest", BARS_MAX - 1, &guest_bar) < 0 ||
+                    json_get_u64(e, "offset", UINT64_MAX, &r->extents[i].offset) < 0 ||
+                    json_get_u64(e, "size", UINT64_MAX, &r->extents[i].size) < 0)
+                        return -EBADMSG;
+                r->extents[i].bar = bar;
+                r->extents[i].guest_bar = guest_bar;
+        }
+        r->n_extents = n;
+        return 0;
+}
+
+static int attributes_from_json(Record *r, json_object *o) {
+        json_object *array;
+        size_t n;
+
+        if (!json_object_object_get_ex(o, "attributes", NULL))
+                return 0;
+        if (json_get_array(o, "attributes", RECORD_ATTRIBUTES_MAX, &array, &n) < 0)
+                return -EBADMSG;
+        for (size_t i = 0; i < n; i++) {
+                json_object *e = json_object_array_get_idx(array, i);
+                const char *name, *value;
+                int k;
+
+                if (json_get_string(e, "name", &name) < 0 ||
+                    json_get_string(e, "value", &value) < 0)
+                        return -EBADMSG;
+                k = record_add_attribute(r, name, value);
+                if (k < 0)
+                        return k;
+        }
+        return 0;
+}
+
+static int change_from_json(Record *r, json_object *o) {
+        const char *step, *outcome, *text;
+        uint64_t n;
+        int k;
+
+        if (json_get_string(o, "step", &step) < 0 || record_step_from_string(step) < 0 ||
+            json_get_u64(o, "pid", INT32_MAX, &n) < 0)
+                return -EBADMSG;
+        r->step = record_step_from_string(step);
+        r->pid = n;
+        if (r->step != STEP_DONE)
+                return 0;
+
+        if (json_get_string(o, "outcome", &outcome) < 0 ||
+            json_get_u64(o, "errno", 4095, &n) < 0)
+                return -EBADMSG;
+        k = outcome_from_string(outcome);
+        if (k < 0)
+                return -EBADMSG;
+        r->outcome = k;
+        r->error = -(int) n;
+        if (json_get_string(o, "text", &text) >= 0) {
+                free(r->text);
+                r->text = strdup(text);
+                if (!r->text)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static int first_from_json(Record *r, json_object *o) {
+        const char *kind, *uuid, *origin;
+        json_object *config;
+        uint64_t ours;
+        int k;
+
+        if (json_get_string(o, "kind", &kind) < 0 || record_kind_from_string(kind) < 0 ||
+            json_get_string(o, "uuid", &uuid) < 0 || uuid_parse(uuid, &r->uuid) < 0 ||
+            json_get_string(o, "origin", &origin) < 0 || origin_from_string(origin) < 0 ||
+            json_get_u64(o, "ours", 1, &ours) < 0)
+                return -EBADMSG;
+        r->kind = record_kind_from_string(kind);
+        r->origin = origin_from_string(origin);
+        r->ours = ours;
+
+        k = strings_from_json(r, o);
+        if (k >= 0)
+                k = extents_from_json(r, o);
+        if (k >= 0)
+                k = attributes_from_json(r, o);
+        if (k >= 0)
+                k = change_from_json(r, o);
+        if (k < 0 || r->kind != RECORD_CONFIGURE)
+                return k;
+        if (!json_object_object_get_ex(o, "config", &config))
+                return -EBADMSG;
+        return record_config_from_json(config, r->parent, &r->config);
+}
+
+static int parse_line(json_tokener *tok, const char *line, size_t size, json_object **ret) {
+        json_object *o;
+
+        json_tokener_reset(tok);
+        o = json_tokener_parse_ex(tok, line, (int) size);
+        if (!o || json_tokener_get_error(tok) != json_tokener_success ||
+            json_tokener_get_parse_end(tok) != size || !json_object_is_type(o, json_type_object)) {
+                json_object_put(o);
+                return -EBADMSG;
+        }
+        *ret = o;
+        return 0;
+}
+
+int record_parse(Record **ret, const char *text, size_t size) {
+        _cleanup_(record_freep) Record *r = NULL;
+        json_tokener *tok;
+        const char *end;
+        bool first = true;
+        int k;
+
+        if (size > RECORD_SIZE_MAX)
+                return -EBADMSG;
+        tok = json_tokener_new_ex(JSON_DEPTH_MAX);
+        if (!tok)
+                return -ENOMEM;
+        json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+
+        k = record_new(&r, RECORD_CREATE);
+        /* What stands behind the last newline was being written when its writer was killed. */
+        for (; k >= 0 && (end = memchr(text, '\n', size)); first = false) {
+                json_object *o = NULL;
+
+                k = parse_line(tok, text, end - text, &o);
+                if (k >= 0)
+                        k = first ? first_from_json(r, o) : change_from_json(r, o);
+                json_object_put(o);
+                size -= end + 1 - text;
+                text = end + 1;
+        }
+        json_tokener_free(tok);
+        if (k < 0)
+                return k;
+        if (first)
+                return -EBADMSG;
+
+        *ret = TAKE_PTR(r);
+        return 0;
+}
+
+static int put_change(const Record *r, json_object *o) {
+        int k;
+
+        k = json_put_string(o, "step", record_step_to_string(r->step));
+        if (k >= 0)
+                k = json_put_u64(o, "pid", r->pid);
+        if (k < 0 || r->step != STEP_DONE)
+                return k;
+        k = json_put_string(o, "outcome", outcome_to_string(r->outcome));
+        if (k >= 0)
+                k = json_put_u64(o, "errno", -r->error);
+        if (k >= 0)
+                k = json_put_string(o, "text", r->text);
+        return k;
+}
+
+static json_object *extents_to_json(const Record *r) {
+        json_object *array = json_object_new_array();
+        int k = array ? 0 : -ENOMEM;
+
+        for (size_t i = 0; k >= 0 && i < r->n_extents; i++) {
+                const Extent *e = &r->extents[i];
+                json_object *o = json_object_new_object();
+
+                k = json_append(array, o);
+                if (k >= 0)
+                        k = json_put_u64(o, "bar", e->bar);
+                if (k >= 0)
+                        k = json_put_u64(o, "guest", e->guest_bar);
+                if (k >= 0)
+                        k = json_put_u64(o, "offset", e->offset);
+                if (k >= 0)
+                        k = json_put_u64(o, "size", e->size);
+        }
+        if (k >= 0)
+                return array;
+        json_object_put(array);
+        return NULL;
+}
+
+static json_object *attributes_to_json(const Record *r) {
+        json_object *array = json_object_new_array();
+        int k = array ? 0 : -ENOMEM;
+
+        for (size_t i = 0; k >= 0 && i < r->n_attributes; i++) {
+                json_object *o = json_object_new_object();
+
+                k = json_append(array, o);
+                if (k >= 0)
+                        k = json_put_string(o, "name", r->attributes[i].name);
+                if (k >= 0)
+                        k = json_put_string(o, "value", r->attributes[i].value);
+        }
+        if (k >= 0)
+                return array;
+        json_object_put(array);
+        return NULL;
+}
+
+static int put_first(const Record *r, json_object *o) {
+        int k;
+
+        k = json_put_string(o, "kind", record_kind_to_string(r->kind));
+        if (k >= 0)
+                k = json_put_string(o, "uuid", UUID_STR(&r->uuid));
+        if (k >= 0)
+                k = json_put_string(o, "origin", origin_to_string(r->origin));
+        if (k >= 0)
+                k = json_put_u64(o, "ours", r->ours);
+        for (size_t i = 0; k >= 0 && i < ARRAY_SIZE(string_fields); i++)
+                k = json_put_string(o, string_fields[i].key, *string_at(r, &string_fields[i]));
+        if (k >= 0 && r->n_extents > 0)
+                k = json_put(o, "extents", extents_to_json(r));
+        if (k >= 0 && r->n_attributes > 0)
+                k = json_put(o, "attributes", attributes_to_json(r));
+        if (k >= 0 && r->config)
+                k = json_put(o, "config", record_config_to_json(r->config));
+        return k;
+}
+
+static int format_line(const Record *r, bool first, char **ret) {
+        json_object *o = json_object_new_object();
+        const char *text;
+        int k;
+
+        if (!o)
+                return -ENOMEM;
+        k = first ? put_first(r, o) : 0;
+        if (k >= 0)
+                k = put_change(r, o);
+        text = k < 0 ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+        if (k >= 0 && (!text || asprintf(ret, "%s\n", text) < 0))
+                k = -ENOMEM;
+        json_object_put(o);
+        if (k >= 0 && strlen(*ret) > RECORD_SIZE_MAX / 2) {
+                free(*ret);
+                k = -E2BIG;
+        }
+        return k < 0 ? k : 0;
+}
+
+int record_format(const Record *r, char **ret) {
+        return format_line(r, true, ret);
+}
+
+int record_format_change(const Record *r, char **ret) {
+        return format_line(r, false, ret);
+}

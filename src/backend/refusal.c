@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * refusal.c: owns the tables that turn an errno of a kernel step into the reason and the way out.
+ * An errno means another thing in each step, so each has its own rows; what stands in no row gets
+ * the system's words and a hint at the kernel's log.
+ */
+#include "backend/refusal.h"
+
+typedef struct Meaning Meaning;
+
+struct Meaning {
+        RefusalStep step;
+        int error; /* positive */
+        Outcome outcome;
+        const char *text;
+};
+
+static const Meaning meanings[] = {
+        { REFUSAL_OPEN_CONTROL, ENOENT, OUTCOME_FAILED,
+          "the kernel module is not loaded: modprobe mdevd" },
+        { REFUSAL_OPEN_CONTROL, ENODEV, OUTCOME_FAILED,
+          "the kernel module is not loaded: modprobe mdevd" },
+        { REFUSAL_OPEN_CONTROL, ENXIO, OUTCOME_FAILED,
+          "the kernel module is not loaded: modprobe mdevd" },
+        { REFUSAL_OPEN_CONTROL, EPROTO, OUTCOME_FAILED,
+          "the kernel module is of another version than this daemon: install both from one build "
+          "and load the module again" },
+        { REFUSAL_OPEN_CONTROL, EACCES, OUTCOME_FAILED, "/dev/mdevd is not open to this user" },
+
+        { REFUSAL_PROBE, ENODEV, OUTCOME_FAILED,
+          "the driver mdevd did not take it: the kernel's log says why" },
+        { REFUSAL_OVERRIDE, ENOENT, OUTCOME_NO_PARENT, "there is no such PCI device" },
+
+        { REFUSAL_CONFIGURE, ENODEV, OUTCOME_FAILED, "it is not bound to mdevd, or is going away" },
+        { REFUSAL_CONFIGURE, EINVAL, OUTCOME_FAILED,
+          "a pool or a type of its configuration is not what the module accepts: the kernel's log "
+          "says which" },
+        { REFUSAL_CONFIGURE, ERANGE, OUTCOME_FAILED,
+          "a pool does not lie in its BAR: compare its offset and size with the BAR's in sysfs" },
+        { REFUSAL_CONFIGURE, EBUSY, OUTCOME_FAILED,
+          "pools overlap each other, or the pages of the MSI-X table" },
+        { REFUSAL_CONFIGURE, EOPNOTSUPP, OUTCOME_NOT_SUPPORTED,
+          "a type wants what this machine cannot give, such as vectors without interrupt "
+          "remapping" },
+
+        { REFUSAL_RESERVE, ENODEV, OUTCOME_NO_PARENT,
+          "the parent is not configured any more, or is going away" },
+        { REFUSAL_RESERVE, ENOENT, OUTCOME_NO_TYPE, "the module knows no such type of this parent" },
+        { REFUSAL_RESERVE, EEXIST, OUTCOME_EXISTS,
+          "the UUID is reserved or alive: choose another, or wait until its memory is clean" },
+        { REFUSAL_RESERVE, ERANGE, OUTCOME_FAILED,
+          "an extent lies outside every pool: the parent is configured otherwise than the "
+          "configuration says" },
+        { REFUSAL_RESERVE, EINVAL, OUTCOME_FAILED, "the extents do not make up the type" },
+        { REFUSAL_RESERVE, EBUSY, OUTCOME_NO_ROOM,
+          "an extent is another device's, or its memory is still being zeroed: try again" },
+        { REFUSAL_RESERVE, ENOSPC, OUTCOME_LIMIT, "there are too many reservations" },
+
+        { REFUSAL_CREATE, EINVAL, OUTCOME_FAILED, "the driver does not accept it" },
+        { REFUSAL_CREATE, ENOENT, OUTCOME_NO_TYPE,
+          "the parent offers no such type any more, or its driver knows of no reservation" },
+        { REFUSAL_CREATE, EEXIST, OUTCOME_EXISTS,
+          "an mdev of this UUID exists already, perhaps on another parent" },
+        { REFUSAL_CREATE, EUSERS, OUTCOME_NO_ROOM,
+          "no instance is left: remove a device or choose another parent" },
+        { REFUSAL_CREATE, ENOSPC, OUTCOME_NO_ROOM,
+          "no room is left: remove a device or choose another parent" },
+        { REFUSAL_CREATE, ENODEV, OUTCOME_FAILED, "the parent is being unregistered" },
+        { REFUSAL_CREATE, EAGAIN, OUTCOME_FAILED, "the driver is not ready: try again" },
+        { REFUSAL_CREATE, EBUSY, OUTCOME_NO_ROOM, "the extents overlap another device's" },
+        { REFUSAL_CREATE, EIO, OUTCOME_FAILED,
+          "the driver failed: the kernel's log, and the vendor's, may say why" },
+
+        { REFUSAL_ATTRIBUTE, ENOENT, OUTCOME_INVALID, "the device has no such attribute" },
+        { REFUSAL_ATTRIBUTE, EACCES, OUTCOME_INVALID, "the attribute cannot be written" },
+        { REFUSAL_ATTRIBUTE, EINVAL, OUTCOME_INVALID, "the driver does not accept the value" },
+
+        { REFUSAL_REMOVE, EBUSY, OUTCOME_BUSY, "it is in use" },
+        { REFUSAL_REMOVE, EAGAIN, OUTCOME_BUSY, "it is being removed already" },
+};
+
+static const char *const step_words[_REFUSAL_STEP_MAX] = {
+        [REFUSAL_OPEN_CONTROL] = "could not be reached by /dev/mdevd for",
+        [REFUSAL_UNBIND] = "would not be unbound from",
+        [REFUSAL_OVERRIDE] = "refused the driver",
+        [REFUSAL_PROBE] = "refused the driver",
+        [REFUSAL_CONFIGURE] = "refused its configuration",
+        [REFUSAL_RESERVE] = "refused room for",
+        [REFUSAL_CREATE] = "refused the creation of",
+        [REFUSAL_ATTRIBUTE] = "refused attribute",
+        [REFUSAL_REMOVE] = "refused the removal of",
+};
+
+static const Meaning *find_meaning(RefusalStep step, int error) {
+        for (size_t i = 0; i < ARRAY_SIZE(meanings); i++)
+                if (meanings[i].step == step && meanings[i].error == -error)
+                        return &meanings[i];
+        return NULL;
+}
+
+/* "<uuid>", "<uuid> (mdevd-fb-16M)", "x=y of <uuid>", "i915", or nothing. */
+static int describe_object(RefusalStep step, const Record *r, const char *detail, char **ret) {
+        char uuid[UUID_STRING_MAX];
+        int k;
+
+        uuid_format(&r->uuid, uuid);
+        if (r->kind == RECORD_CONFIGURE)
+                k = asprintf(ret, "%s%s", detail ? " " : "", detail ?: "");
+        else if (step == REFUSAL_ATTRIBUTE)
+                k = asprintf(ret, " %s of %s", detail ?: "?", uuid);
+        else if (r->type)
+                k = asprintf(ret, " %s (%s)", uuid, r->type);
+        else
+                k = asprintf(ret, " %s", uuid);
+        return k < 0 ? -ENOMEM : 0;
+}
+
+int refusal_describe(RefusalStep step, int error, const Record *r, const char *detail, char **ret) {
+        const Meaning *m = find_meaning(step, error);
+        _cleanup_(freep) char *object = NULL;
+        const char *name = strerrorname_np(-error) ?: "unknown error";
+        int k;
+
+        k = describe_object(step, r, detail, &object);
+        if (k < 0)
+                return k;
+        if (m)
+                k = asprintf(ret, "%s %s%s: %s (%s).", r->parent, step_words[step], object, m->text,
+                             name);
+        else
+                k = asprintf(ret, "%s %s%s: %s (%s); the kernel's log may say more.", r->parent,
+                             step_words[step], object, strerrordesc_np(-error) ?: "unknown", name);
+        if (k < 0)
+                return -ENOMEM;
+        return m ? (int) m->outcome : OUTCOME_FAILED;
+}
