@@ -59,7 +59,8 @@ def make(work, image, series, modules=(), dest=None):
         os.makedirs(folder)
     _compile(os.path.join(AGENT, "agent.c"), os.path.join(lib, "agent"))
     _compile(os.path.join(AGENT, "host.c"), os.path.join(tree, "usr/bin/host"))
-    shutil.copy2(os.path.join(AGENT, "where.sh"), lib)
+    for script in ("where.sh", "reset.sh"):
+        shutil.copy2(os.path.join(AGENT, script), lib)
     shutil.copy(os.path.join(AGENT, "mdevd-agent.service"), units)
     os.symlink("../mdevd-agent.service",
                os.path.join(units, "sysinit.target.wants/mdevd-agent.service"))

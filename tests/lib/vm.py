@@ -13,7 +13,7 @@ import time
 
 import machine
 import payload
-from console import DUMP_END, Console, alarms, excerpt
+from console import DUMP_END, Console, excerpt
 from hostcmd import HostCommands
 from link import Gone, Link, Overdue
 from progress import Failure
@@ -184,8 +184,20 @@ class Vm:
         self.await_console(mark)
         return self.console.new()
 
-    def alarms(self):
-        return alarms(self.console.text())
+    def last_words(self):
+        """The console's text since the last mark, when the VM is ending or has ended."""
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            pass
+        return self.console.new()
+
+    def clear_memory(self):
+        """Zeros behind all parents, as at boot."""
+        for path, size in self.memory.values():
+            with open(path, "r+b") as f:
+                for _ in range(0, size, MIB):
+                    f.write(bytes(MIB))
 
     def stop(self):
         if self.process and self.process.poll() is None:

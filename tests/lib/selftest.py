@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Owns the proof that the harness notices what it must notice: tests named harness/…, some on
+canned text, some on cases (tests/vm/selftest) that fail in a real VM in every way there is."""
+
+import os
+import time
+
+import cases
+import vmcases
+from console import alarms, excerpt
+from hostcmd import HostCommands
+from progress import Failure
+from report import Report
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SELFTEST = os.path.join(os.path.dirname(HERE), "vm", "selftest")
+CANNED = os.path.join(SELFTEST, "console")
+
+# What each case in tests/vm/selftest must be reported as; None: it must pass.
+EXPECTED = {
+    "passes": None,
+    "fails": "exit status 3",
+    "hangs": "did not end within",
+    "killed": "ended by signal 9",
+    "leaves-a-process": "left 1 processes running",
+    "still-healthy": None,
+    "warns": "the kernel complained",
+    "crashes": "the VM ended",
+    "booted-anew": None,
+}
+
+
+def same(got, expected, what):
+    if got != expected:
+        raise AssertionError(f"{what}: got {got!r}, expected {expected!r}")
+
+
+def canned_console():
+    """Every canned complaint is found, and nothing in the log of a good boot is."""
+    with open(os.path.join(CANNED, "good.log"), encoding="utf-8") as f:
+        same(alarms(f.read()), [], "alarms in a good log")
+    with open(os.path.join(CANNED, "bad.log"), encoding="utf-8") as f:
+        text = f.read()
+    bad = [line for line in text.splitlines() if line and not line.startswith("#")]
+    for line in bad:
+        same(alarms(f"[    1.0] fine\n{line}\n[    1.1] fine\n"), [line], "alarms in a bad log")
+    same(bad[0] in excerpt("fine\n" * 500 + bad[0] + "\n" + "fine\n" * 500), True, "excerpt")
+
+
+def report_counts():
+    """Counts, exit status and the last line agree; a run of no tests has not passed."""
+
+    class Sink:
+        text = ""
+
+        def write(self, text):
+            self.text += text
+
+        def flush(self):
+            pass
+
+    sink = Sink()
+    report = Report(sink)
+    same(report.finish(), 1, "status of no tests")
+    report = Report(sink)
+    report.add("a", True, 0)
+    same(report.finish(), 0, "status of a pass")
+    report.add("b", False, 0, "output of b")
+    same(report.finish(), 1, "status of a failure")
+    same(sink.text.splitlines()[-1], "1 passed, 1 failed", "the last line")
+    same("    output of b" in sink.text, True, "output of the failed test is shown")
+
+
+def host_commands():
+    """`host` finds a difference where there is one, and refuses nonsense."""
+    import tempfile
+    with tempfile.NamedTemporaryFile() as f:
+        f.truncate(1 << 20)
+        host = HostCommands({"m": (f.name, 1 << 20)}, None)
+
+        def ask(*argv):
+            status, text = host(list(argv))
+            return status, text.decode().strip()
+
+        same(ask("check", "m", "0", "1M", "0"), (0, "ok"), "zeros")
+        same(ask("fill", "m", "4K", "16", "0xff"), (0, ""), "fill")
+        same(ask("diff", "m", "0"), (0, "0x1000 0x10"), "diff")
+        same(ask("check", "m", "4K", "16", "0xffffffffffffffff"), (0, "ok"), "pattern")
+        same(ask("check", "m", "4K", "24", "0xffffffffffffffff")[0], 1, "one word too far")
+        same(ask("check", "m", "0", "1M", "0"),
+             (1, "m at 0x1000: 0xffffffffffffffff instead of 0x0000000000000000"), "first")
+        same(ask("read", "m", "4094", "4"), (0, "0000ffff"), "read")
+        for argv in (("fill", "m", "1M", "1", "0"), ("fill", "m", "0", "0", "0"),
+                     ("fill", "m", "0", "8", "256"), ("sum", "n", "0", "8"), ("diff", "n", "0"),
+                     ("check", "m", "1", "8", "0"), ("read", "m", "x", "8"), ("fly",), ("sum", "m")):
+            same(ask(*argv)[0], 2, f"host {' '.join(argv)}")
+
+
+def case_headers():
+    """A case with a field that cannot be obeyed stops the run; it is not quietly run otherwise."""
+    import tempfile
+    for line, good in (("# timeout: 5", True), ("# timeout: soon", False),
+                       ("# kernel: 6.12", True), ("# kernel: 2.6", False),
+                       ("# machine: iommu", True), ("# machine: toaster", False),
+                       ("# long: maybe", False)):
+        with tempfile.NamedTemporaryFile("w", suffix=".sh") as f:
+            f.write(f"#!/bin/sh\n# SPDX-License-Identifier: x\n#\n# Says what it does.\n{line}\n")
+            f.flush()
+            try:
+                case = cases.Case(f.name)
+                same((good, case.summary), (True, "Says what it does."), line)
+            except Failure:
+                same(good, False, line)
+
+
+CANNED_TESTS = {
+    "harness/console": canned_console,
+    "harness/report": report_counts,
+    "harness/host-commands": host_commands,
+    "harness/case-headers": case_headers,
+}
+
+
+def live_name(label):
+    return f"harness/vm/{label}"
+
+
+def names():
+    return [*CANNED_TESTS, *map(live_name, EXPECTED)]
+
+
+class Judge:
+    """Takes the place of the report: turns what a case was reported as into whether that is
+    right."""
+
+    def __init__(self, report):
+        self.report = report
+
+    def add(self, name, passed, seconds, output="", why=""):
+        case = name.rsplit("/", 1)[1]
+        expected = EXPECTED[case]
+        if expected is None:
+            self.report.add(live_name(case), passed, seconds, output, why)
+            return
+        right = not passed and why.startswith(expected)
+        if case == "hangs":
+            right = right and "sleep" in output and "kernel stack of" in output
+        self.report.add(live_name(case), right, seconds, output,
+                        "" if right else f"reported as '{why or 'passed'}', must be '{expected}…'")
+
+
+def run(suite):
+    for name, function in CANNED_TESTS.items():
+        if suite.wanted(name):
+            begin = time.monotonic()
+            try:
+                function()
+                suite.report.add(name, True, time.monotonic() - begin)
+            except (AssertionError, Failure, OSError) as e:
+                suite.report.add(name, False, time.monotonic() - begin, str(e))
+    live = [c for c in cases.discover(SELFTEST) if suite.wanted(live_name(c.label))]
+    if {c.label for c in cases.discover(SELFTEST)} != set(EXPECTED):
+        raise Failure("tests/vm/selftest and its table in tests/lib/selftest.py differ")
+    if live:
+        group = vmcases.Group(suite.series[-1], (), live)
+        vmcases.run_group(group, suite.vm, os.path.dirname(os.path.dirname(HERE)),
+                          Judge(suite.report))

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Owns `tests/run`: which tests there are, which are asked for, and running them in order."""
+
+import argparse
+import fnmatch
+import os
+import shutil
+import sys
+import tempfile
+
+import build
+import cases
+import image
+import kernels
+import kmodbuild
+import selftest
+import vmcases
+from progress import Failure, cache_dir, say, step
+from report import Report
+from vm import Vm
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CASES = os.path.join(TOP, "tests", "vm", "cases")
+
+
+def parse(argv):
+    p = argparse.ArgumentParser(
+        prog="tests/run", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Run mdevd's tests: builds, host tests, the module's checks, and the cases in "
+                    "a test VM for each kernel. One line a test; the last line is "
+                    "`N passed, N failed`, and the exit status says the same.",
+        epilog="""names:
+  harness/...            do the tests notice what they must notice?
+  build/gcc ...          the build in three variants: gcc, sanitize (ASan and UBSan), clang
+  host/gcc/unit/...      host tests of that variant
+  kmod/6.12/build ...    the module, W=1 and sparse, for each kernel; kmod/checkpatch
+  vm/6.12/boot ...       cases in the VM (tests/vm/cases), for each kernel
+
+examples:
+  tests/run                                    everything but the long cases
+  tests/run --filter vm/ --kernel 6.12         the VM's cases on one kernel
+  tests/run --filter 'host/gcc/*'              a glob must match the whole name
+  tests/run --filter first-fault --verbose     show its output as it comes
+  tests/run --filter first-fault --keep        if it fails: a root shell in the VM as it is then
+  tests/run --shell                            build, boot, root shell with mdevd installed""")
+    p.add_argument("--list", action="store_true", help="print the tests' names and do nothing else")
+    p.add_argument("--filter", action="append", default=[], metavar="WORD",
+                   help="only tests with this in their name, or matching this glob (repeatable)")
+    p.add_argument("--kernel", choices=[*kernels.SERIES, "all"], default="all",
+                   help="kernel of the VM and the module (all)")
+    p.add_argument("--long", action="store_true", help="also the cases marked long")
+    p.add_argument("--shell", action="store_true",
+                   help="a root shell in the test VM, with mdevd and its module installed")
+    p.add_argument("--keep", action="store_true",
+                   help="open a shell in the VM after a failed case, before it is cleaned up")
+    p.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N",
+                   help="at most so many compilers or host tests at once (number of CPUs)")
+    p.add_argument("--verbose", action="store_true", help="show the output of every test")
+    args = p.parse_args(argv)
+    if args.jobs < 1:
+        p.error(f"--jobs {args.jobs}: at least 1")
+    return args
+
+
+class Suite:
+    def __init__(self, args):
+        self.args = args
+        self.report = Report(verbose=args.verbose)
+        self.series = list(kernels.SERIES) if args.kernel == "all" else [args.kernel]
+        self.kernels = {k.series: k for k in kernels.find_all()}
+        self.meson = {v: build.MesonBuild(TOP, v, args.jobs) for v in build.VARIANTS}
+        self.module = {s: kmodbuild.ModuleBuild(TOP, self.kernels[s], args.jobs)
+                       for s in self.series}
+        self.cases = cases.discover(CASES)
+        self.work = tempfile.mkdtemp(prefix="mdevd-run-")
+        self.image = None
+        self.dest = None
+
+    def close(self):
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def wanted(self, name, case=None):
+        if case is not None and case.long and not self.args.long:
+            return False
+        if not self.args.filter:
+            return True
+        return any(fnmatch.fnmatch(name, f) if set(f) & set("*?[") else f in name
+                   for f in self.args.filter)
+
+    # -- what there is
+
+    def host_names(self, variant):
+        return [f"host/{variant}/{t}" for t in self.meson[variant].tests()]
+
+    def groups(self):
+        return vmcases.groups(self.cases, self.series, self.wanted)
+
+    def names(self):
+        names = list(selftest.names())
+        for variant in self.meson:
+            names += [f"build/{variant}", *self.host_names(variant)]
+        names += [f"kmod/{s}/build" for s in self.series] + ["kmod/checkpatch"]
+        names = [n for n in names if self.wanted(n)]
+        return names + [g.name(c) for g in self.groups() for c in g.cases]
+
+    # -- doing it
+
+    def check(self, name, function, needed=False):
+        """A check that is a test of its own; one that others need is reported when it fails."""
+        status, out, seconds = build.timed(function)
+        if self.wanted(name) or (needed and status != 0):
+            self.report.add(name, status == 0, seconds, out if status else "",
+                            "" if status == 0 else f"status {status}")
+        return status == 0
+
+    def run_host(self, variant, needed):
+        names = [n for n in self.host_names(variant) if self.wanted(n)]
+        if not (names or needed or self.wanted(f"build/{variant}")):
+            return
+        say(f"building with {variant}")
+        built = self.check(f"build/{variant}", self.meson[variant].build, needed or bool(names))
+        if not names:
+            return
+        prefix = f"host/{variant}/"
+        if not built:
+            for name in names:
+                self.report.add(name, False, 0.0, "", "not run: its build failed")
+            return
+        say(f"running {len(names)} host tests of {variant}")
+        for name, *rest in self.meson[variant].run_tests([n.removeprefix(prefix) for n in names]):
+            self.report.add(prefix + name, *rest)
+
+    def run_modules(self, needed):
+        for series in self.series:
+            name = f"kmod/{series}/build"
+            if series in needed or self.wanted(name):
+                say(f"building the module for kernel {series}")
+                self.check(name, self.module[series].build, series in needed)
+        if self.wanted("kmod/checkpatch"):
+            self.check("kmod/checkpatch", lambda: kmodbuild.checkpatch(TOP))
+
+    def install(self):
+        """What the VM gets; nothing, when the build failed, rather than something old."""
+        if self.meson["gcc"].ready:
+            self.dest = os.path.join(self.work, "dest")
+            self.meson["gcc"].install(self.dest)
+
+    def vm(self, group):
+        if self.image is None:
+            self.image = image.obtain()
+        name = "-".join((group.series, *group.features))
+        return Vm(self.image, group.series, {"src": TOP, "build": self.meson["gcc"].folder},
+                  group.features, self.module[group.series].modules(), self.dest,
+                  keep=os.path.join(cache_dir(), "logs", name))
+
+    def shell_after(self, vm, name):
+        say(f"{name} has failed; this is the VM as it is now. `exit` goes on with the run.")
+        vm.shell()
+
+    def run(self):
+        groups = self.groups()
+        live = None
+        if self.args.verbose:
+            live = lambda data: (sys.stdout.buffer.write(data), sys.stdout.buffer.flush())
+        with build.Lock(TOP):
+            for variant in self.meson:
+                self.run_host(variant, needed=bool(groups) and variant == "gcc")
+            self.run_modules({g.series for g in groups})
+            if groups:
+                self.install()
+        selftest.run(self)
+        for group in groups:
+            vmcases.run_group(group, self.vm, TOP, self.report, live,
+                              self.shell_after if self.args.keep else None)
+
+    def shell(self):
+        group = vmcases.Group("6.12" if self.args.kernel == "all" else self.args.kernel, (), [])
+        with build.Lock(TOP):
+            for what, function in (("mdevd", self.meson["gcc"].build),
+                                   ("the module", self.module[group.series].build)):
+                with step(f"building {what}"):
+                    status, out = function()
+                if status != 0:
+                    say(f"building {what} failed; going on without it:\n{out}")
+            self.install()
+        vm = self.vm(group)
+        with step(f"booting the VM with {group.title()}"):
+            vm.__enter__()
+        try:
+            say("a root shell in the VM; the tree is /mnt/src; leave it with `exit`")
+            return vm.shell()
+        finally:
+            vm.stop()
+
+
+def main(argv):
+    args = parse(argv)
+    suite = Suite(args)
+    try:
+        if args.list:
+            print("\n".join(suite.names()))
+            return 0
+        if args.shell:
+            return suite.shell()
+        try:
+            suite.run()
+        except Failure as e:
+            suite.report.add("harness/run", False, 0.0, str(e), "the run could not go on")
+        except KeyboardInterrupt:
+            suite.report.add("harness/run", False, 0.0, "", "interrupted")
+        return suite.report.finish()
+    finally:
+        suite.close()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Failure as failure:
+        print(f"tests/run: {failure}", file=sys.stderr)
+        sys.exit(125)
