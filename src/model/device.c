@@ -2,6 +2,8 @@
 /* device.c: life of a device. Its parent outlives it: the model frees devices first. */
 #include "model/device.h"
 
+#include "model/model.h"
+
 static const char *const device_state_table[_DEVICE_STATE_MAX] = {
         [DEVICE_RESERVED] = "reserved",
         [DEVICE_LIVE] = "live",
@@ -14,6 +16,7 @@ static const char *const origin_table[_ORIGIN_MAX] = {
         [ORIGIN_FOREIGN] = "foreign",
         [ORIGIN_REQUEST] = "request",
         [ORIGIN_DEFINITION] = "definition",
+        [ORIGIN_PROFILE] = "profile",
 };
 
 DEFINE_STRING_TABLE(device_state, DeviceState, _DEVICE_STATE_MAX)
@@ -26,6 +29,7 @@ int device_new(Device **ret, Parent *parent, const Uuid *uuid, const char *type)
         if (!d)
                 return -ENOMEM;
         list_init(&d->node);
+        list_init(&d->parent_node);
         d->parent = parent;
         d->uuid = *uuid;
         d->state = DEVICE_LIVE;
@@ -43,9 +47,32 @@ Device *device_free(Device *d) {
         if (!d)
                 return NULL;
 
-        list_unlink(&d->node);
+        if (d->model)
+                model_unlink_device(d);
+        free(d->profile);
         free(d->type);
         free(d->owner);
         free(d);
         return NULL;
+}
+
+void device_set_extents(Device *d, const Extent *extents, size_t n) {
+        assert(n <= EXTENTS_MAX);
+        memmove(d->extents, extents, n * sizeof(*extents));
+        d->n_extents = n;
+        if (d->model)
+                parent_changed(d->parent);
+}
+
+int device_set_owner(Device *d, const char *owner) {
+        char *copy;
+
+        copy = strdup(owner);
+        if (!copy)
+                return -ENOMEM;
+        free(d->owner);
+        d->owner = copy;
+        if (d->model)
+                parent_changed(d->parent);
+        return 0;
 }

@@ -24,6 +24,7 @@ typedef enum Origin {
         ORIGIN_FOREIGN,    /* made by somebody else: left alone */
         ORIGIN_REQUEST,    /* CreateDevice */
         ORIGIN_DEFINITION, /* a definition was started */
+        ORIGIN_PROFILE,    /* a profile was applied */
         _ORIGIN_MAX,
 } Origin;
 
@@ -31,14 +32,17 @@ DECLARE_STRING_TABLE(device_state, DeviceState)
 DECLARE_STRING_TABLE(origin, Origin)
 
 struct Device {
-        List node;      /* in model->devices */
-        Model *model;   /* borrowed; NULL while unlinked */
-        Parent *parent; /* borrowed */
+        List node;        /* in model->devices */
+        List parent_node; /* in parent->devices, while linked */
+        Device *next_alike; /* in the model's index by UUID */
+        Model *model;     /* borrowed; NULL while unlinked */
+        Parent *parent;   /* borrowed */
         Uuid uuid;
         char *type;     /* sysfs id */
         char *owner;    /* never NULL, may be empty */
         DeviceState state;
         Origin origin;
+        char *profile; /* name, of ORIGIN_PROFILE; else NULL */
         bool ours; /* of our module: extents and counts below are the kernel's word */
         Extent extents[EXTENTS_MAX];
         size_t n_extents;
@@ -55,3 +59,7 @@ struct Device {
 int device_new(Device **ret, Parent *parent, const Uuid *uuid, const char *type);
 Device *device_free(Device *d);
 DEFINE_CLEANUP(Device *, device_free)
+
+/* For linked and unlinked devices alike. @n <= EXTENTS_MAX. */
+void device_set_extents(Device *d, const Extent *extents, size_t n);
+int device_set_owner(Device *d, const char *owner);

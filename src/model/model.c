@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * model.c: the registry. Three lists in order of arrival; a host has tens of parents and hundreds of
- * devices, so they are searched from the front.
+ * model.c: the registry. Three lists in order of arrival, and devices by UUID as well, because a
+ * host may have ten thousands of them and every event asks for one.
  */
 #include "model/model.h"
+
+/* The bytes of a UUID may be chosen by a client; a bad choice costs time, not truth. */
+static size_t bucket_of(const Uuid *u) {
+        uint64_t low, high;
+
+        memcpy(&low, u->bytes, 8);
+        memcpy(&high, u->bytes + 8, 8);
+        return ((low ^ high * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xbf58476d1ce4e5b9) >> 32) %
+               MODEL_BUCKETS;
+}
 
 int model_new(Model **ret) {
         Model *m;
@@ -30,6 +40,7 @@ Model *model_free(Model *m) {
                 definition_free(d);
         list_foreach_safe(p, &m->parents, Parent, node)
                 parent_free(p);
+        rules_free(m->rules);
         free(m);
         return NULL;
 }
@@ -45,7 +56,7 @@ Device *model_find_device(const Model *m, const Parent *parent, const Uuid *uuid
         Device *found = NULL;
         size_t n = 0;
 
-        list_foreach(d, &m->devices, Device, node) {
+        for (Device *d = m->buckets[bucket_of(uuid)]; d; d = d->next_alike) {
                 if ((parent && d->parent != parent) || !uuid_equal(&d->uuid, uuid))
                         continue;
                 if (n++ == 0)
@@ -79,13 +90,38 @@ void model_link_parent(Model *m, Parent *p) {
 }
 
 void model_link_device(Model *m, Device *d) {
+        Device **last;
+
         assert(!model_find_device(m, d->parent, &d->uuid, NULL));
         d->model = m;
         list_append(&m->devices, &d->node);
+        list_append(&d->parent->devices, &d->parent_node);
+        for (last = &m->buckets[bucket_of(&d->uuid)]; *last; last = &(*last)->next_alike)
+                ;
+        *last = d; /* in order of arrival, too */
+        parent_changed(d->parent);
+}
+
+void model_unlink_device(Device *d) {
+        Device **i = &d->model->buckets[bucket_of(&d->uuid)];
+
+        while (*i != d)
+                i = &(*i)->next_alike;
+        *i = TAKE_PTR(d->next_alike);
+        list_unlink(&d->node);
+        list_unlink(&d->parent_node);
+        parent_changed(d->parent);
+        d->model = NULL;
 }
 
 void model_link_definition(Model *m, Definition *d) {
         assert(!model_find_definition(m, d->parent, &d->uuid, NULL));
         d->model = m;
         list_append(&m->definitions, &d->node);
+}
+
+void model_set_rules(Model *m, Rules *rules) {
+        rules_free(m->rules);
+        m->rules = rules;
+        m->rules_changes++;
 }

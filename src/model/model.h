@@ -10,11 +10,17 @@
 #include "model/device.h"
 #include "model/parent.h"
 #include "model/request.h"
+#include "model/rule.h"
+
+#define MODEL_BUCKETS 4096
 
 struct Model {
         List parents;
         List devices;
         List definitions;
+        Rules *rules;           /* NULL: there are none */
+        uint64_t rules_changes; /* counts model_set_rules() */
+        Device *buckets[MODEL_BUCKETS]; /* devices by UUID */
 };
 
 int model_new(Model **ret);
@@ -31,3 +37,8 @@ Definition *model_find_definition(const Model *m, const char *parent, const Uuid
 void model_link_parent(Model *m, Parent *p);
 void model_link_device(Model *m, Device *d);
 void model_link_definition(Model *m, Definition *d);
+/* The reverse: ownership is the caller's. device_free() calls it. */
+void model_unlink_device(Device *d);
+
+/* Ownership of @rules passes to the model; the former ones are freed. NULL: none. */
+void model_set_rules(Model *m, Rules *rules);

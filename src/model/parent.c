@@ -112,6 +112,7 @@ int parent_new(Parent **ret, const char *name) {
         list_init(&p->node);
         list_init(&p->pools);
         list_init(&p->types);
+        list_init(&p->devices);
         p->numa_node = -1;
         p->name = strdup(name);
         if (!p->name)
@@ -125,13 +126,17 @@ Parent *parent_free(Parent *p) {
         if (!p)
                 return NULL;
 
+        assert(list_is_empty(&p->devices));
         list_unlink(&p->node);
+        if (p->view)
+                p->view_free(p->view);
         list_foreach_safe(t, &p->types, Type, node)
                 type_free(t);
         list_foreach_safe(pool, &p->pools, Pool, node)
                 pool_free(pool);
         free(p->name);
         free(p->path);
+        free(p->unit);
         free(p->driver);
         free(p);
         return NULL;
@@ -156,8 +161,14 @@ Type *parent_find_type(const Parent *p, const char *name) {
 
 void parent_link_pool(Parent *p, Pool *pool) {
         list_append(&p->pools, &pool->node);
+        parent_changed(p);
 }
 
 void parent_link_type(Parent *p, Type *type) {
         list_append(&p->types, &type->node);
+        parent_changed(p);
+}
+
+void parent_changed(Parent *p) {
+        p->changes++;
 }

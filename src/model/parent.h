@@ -57,6 +57,7 @@ struct Pool {
         char *name;
         uint64_t offset; /* bytes, from the start of the BAR */
         uint64_t size;   /* bytes; 0 in a configuration: to the end of the BAR */
+        uint64_t slot;   /* bytes: every extent takes a slot of this size; 0: powers of two */
         uint8_t bar;
         PoolKind kind;
         Cache cache;
@@ -81,6 +82,7 @@ struct Type {
         char *description;
         unsigned available; /* available_instances as last read */
         bool ours;          /* placed by our policy into our pools: the rest is valid */
+        bool movable;       /* nothing but the CPU writes its pools: an extent can be moved */
         MapMode map;
         unsigned vectors;
         uint16_t vendor, device, subvendor, subdevice;
@@ -94,6 +96,7 @@ struct Parent {
         char *name;  /* as in /sys/class/mdev_bus, "0000:00:05.0" */
         char *path;  /* sysfs path below the root, "devices/pci0000:00/…"; NULL while absent */
         char *driver;
+        char *unit;    /* what it shares its capacity with: its physical function; NULL: nothing */
         int numa_node; /* -1: none */
         ParentState state;
         bool ours;       /* configured for our module */
@@ -101,6 +104,10 @@ struct Parent {
         bool outdated; /* ours: the kernel has another configuration of it than our files */
         List pools;
         List types;
+        List devices;     /* of Device, by parent_node */
+        uint64_t changes; /* counts what policy may have to look at anew, see parent_changed() */
+        void *view;       /* policy's own memory of this parent, freed by view_free */
+        void (*view_free)(void *view);
         uint64_t bar_sizes[BARS_MAX]; /* bytes, as sysfs "resource" says; 0: absent */
 };
 
@@ -122,3 +129,9 @@ Pool *parent_find_pool(const Parent *p, const char *name);
 Type *parent_find_type(const Parent *p, const char *name);
 void parent_link_pool(Parent *p, Pool *pool);
 void parent_link_type(Parent *p, Type *type);
+
+/*
+ * To be called after a change that no link or setter of the model made: to a pool, or to a linked
+ * device's type. Linking, freeing and the setters call it themselves.
+ */
+void parent_changed(Parent *p);
