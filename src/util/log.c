@@ -16,6 +16,13 @@
 #define MESSAGE_MAX 8192
 #define IOVECS_MAX 20
 
+static const char *const log_level_table[LOG_DEBUG + 1] = {
+        [LOG_EMERG] = "emerg", [LOG_ALERT] = "alert",     [LOG_CRIT] = "crit",
+        [LOG_ERR] = "err",     [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice",
+        [LOG_INFO] = "info",   [LOG_DEBUG] = "debug",
+};
+DEFINE_STRING_TABLE(log_level, int, LOG_DEBUG + 1)
+
 static int max_level = LOG_INFO;
 static bool to_journal;
 static bool to_terminal;

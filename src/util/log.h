@@ -28,6 +28,7 @@ struct LogFields {
 void log_open(const char *identifier);
 void log_set_max_level(int level); /* LOG_ERR … LOG_DEBUG */
 int log_get_max_level(void);
+DECLARE_STRING_TABLE(log_level, int) /* "emerg" … "debug" */
 
 int log_full(int level, int error, const LogFields *fields, const char *file, int line,
              const char *func, const char *format, ...) _printf_(7, 8);

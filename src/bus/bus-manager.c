@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* bus-manager.c: org.mdevd1.Manager, documented in dbus/org.mdevd1.Manager.xml. */
+#include "bus/bus-error.h"
+#include "bus/bus-internal.h"
+#include "bus/call.h"
+#include "bus/describe.h"
+#include "bus/find.h"
+#include "bus/options.h"
+#include "bus/path.h"
+#include "names.h"
+
+/* Reads a request whose parent, if it names one, is there. */
+static int read_request(Bus *b, sd_bus_message *m, Request **ret, sd_bus_error *e) {
+        _cleanup_(request_freep) Request *request = NULL;
+        Parent *parent;
+        int r;
+
+        r = options_read_request(m, &request, e);
+        if (r < 0)
+                return r;
+        if (request->parent) {
+                r = find_parent(b->manager, request->parent, &parent, e);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(request);
+        return 0;
+}
+
+static int authorize_create(Bus *b, sd_bus_message *m, const Request *request, uid_t *ret_uid,
+                            sd_bus_error *e) {
+        const Subject subject = {
+                /* a random one is another at the handler's second run */
+                .uuid = request->uuid_given ? UUID_STR(&request->uuid) : NULL,
+                .parent = request->parent,
+                .type = request->type,
+                .owner = request->owner,
+        };
+
+        return bus_authorize(b, m, BUS_ACTION_CREATE, &subject, ret_uid, e);
+}
+
+static int create(Bus *b, sd_bus_message *m, CallAnswer answer, sd_bus_error *e) {
+        _cleanup_(request_freep) Request *request = NULL;
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *op;
+        uid_t uid;
+        int r;
+
+        r = read_request(b, m, &request, e);
+        if (r < 0)
+                return r;
+        r = authorize_create(b, m, request, &uid, e);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return 1; /* runs again */
+        r = call_check_limit(b, uid, e);
+        if (r < 0)
+                return r;
+        r = manager_create(b->manager, TAKE_PTR(request), sd_bus_message_get_sender(m), &op,
+                           &reason);
+        if (r > 0)
+                return bus_error_set_outcome(e, (Outcome) r, reason.text);
+        if (r < 0)
+                return r;
+        return call_start(b, m, uid, op, answer, e);
+}
+
+static int method_create_device(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return create(userdata, m, CALL_ANSWER_DEVICE, e);
+}
+
+static int method_create_device_async(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return create(userdata, m, CALL_ANSWER_NOW, e);
+}
+
+static int method_plan_device(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        _cleanup_(request_freep) Request *request = NULL;
+        _cleanup_(reason_done) Reason reason = {};
+        Bus *b = userdata;
+        Operation *op;
+        int r;
+
+        r = read_request(b, m, &request, e);
+        if (r < 0)
+                return r;
+        request->plan = true;
+        r = manager_create(b->manager, TAKE_PTR(request), sd_bus_message_get_sender(m), &op,
+                           &reason);
+        if (r > 0)
+                return bus_error_set_outcome(e, (Outcome) r, reason.text);
+        if (r < 0)
+                return r;
+        return bus_reply(b, m, "s", reason.text ?: "");
+}
+
+static int method_get_device(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        _cleanup_(freep) char *path = NULL;
+        const char *uuid, *parent;
+        Bus *b = userdata;
+        Device *d;
+        int r;
+
+        r = sd_bus_message_read(m, "ss", &uuid, &parent);
+        if (r < 0)
+                return r;
+        r = find_device(b->manager, uuid, parent, &d, e);
+        if (r < 0)
+                return r;
+        r = path_of_device(d, &path);
+        if (r < 0)
+                return r;
+        return bus_reply(b, m, "o", path);
+}
+
+static int method_get_parent(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        _cleanup_(freep) char *path = NULL;
+        Bus *b = userdata;
+        const char *name;
+        Parent *p;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &name);
+        if (r < 0)
+                return r;
+        r = find_parent(b->manager, name, &p, e);
+        if (r < 0)
+                return r;
+        r = path_of_parent(p, &path);
+        if (r < 0)
+                return r;
+        return bus_reply(b, m, "o", path);
+}
+
+static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        _cleanup_(freep) char *text = NULL;
+        Bus *b = userdata;
+        uid_t uid;
+        int r;
+
+        r = peers_get_uid(b->peers, m, &uid, e);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return 1;
+        r = describe(b->manager, uid == 0 || uid == geteuid(), &text);
+        if (r < 0)
+                return r;
+        return bus_reply(b, m, "s", text);
+}
+
+static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Bus *b = userdata;
+        uid_t uid;
+        int r;
+
+        r = bus_authorize(b, m, BUS_ACTION_CONFIGURE, &(Subject){}, &uid, e);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return 1;
+        r = bus_reload(b);
+        if (r < 0)
+                return sd_bus_error_set_errnof(e, r, "The configuration could not be read anew "
+                                               "(%s); what was in force still is.", strerror(-r));
+        return bus_reply(b, m, "");
+}
+
+static int get_version(sd_bus *bus, const char *path, const char *iface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "s", MDEVD_VERSION);
+}
+
+static int get_problems(sd_bus *bus, const char *path, const char *iface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        Bus *b = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(suus)");
+        if (r < 0)
+                return r;
+        list_foreach(p, manager_get_problems(b->manager), ConfigProblem, node) {
+                r = sd_bus_message_append(reply, "(suus)", p->file ?: "", (uint32_t) p->line,
+                                          (uint32_t) p->column, p->text ?: "");
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_message_close_container(reply);
+}
+
+#define CREATE_ARGS SD_BUS_ARGS("s", parent, "s", type, "a{sv}", options)
+
+const sd_bus_vtable bus_manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("CreateDevice", CREATE_ARGS,
+                                SD_BUS_RESULT("o", device, "s", uuid), method_create_device,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CreateDeviceAsync", CREATE_ARGS, SD_BUS_RESULT("o", operation),
+                                method_create_device_async, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("PlanDevice", CREATE_ARGS, SD_BUS_RESULT("s", plan),
+                                method_plan_device, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetDevice", SD_BUS_ARGS("s", uuid, "s", parent),
+                                SD_BUS_RESULT("o", device), method_get_device,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetParent", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", parent),
+                                method_get_parent, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Describe", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json),
+                                method_describe, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("ConfigProblems", "a(suus)", get_problems, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_VTABLE_END,
+};

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* bus-parent.c: org.mdevd1.Parent, documented in dbus/org.mdevd1.Parent.xml. */
+#include "bus/bus-internal.h"
+#include "bus/nodes.h"
+#include "bus/path.h"
+#include "policy/policy.h"
+
+static int get_numa_node(sd_bus *bus, const char *path, const char *iface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Parent *p = userdata;
+
+        return sd_bus_message_append(reply, "i", (int32_t) p->numa_node);
+}
+
+static int get_state(sd_bus *bus, const char *path, const char *iface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Parent *p = userdata;
+
+        return sd_bus_message_append(reply, "s", parent_state_to_string(p->state));
+}
+
+static int get_managed(sd_bus *bus, const char *path, const char *iface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Parent *p = userdata;
+
+        return sd_bus_message_append(reply, "b", p->ours);
+}
+
+static int append_pool(sd_bus_message *reply, Manager *m, const Parent *p, const Pool *pool) {
+        PoolUsage usage = {};
+        int r;
+
+        r = policy_pool_usage(manager_get_model(m), manager_get_planned(m), p, pool, &usage);
+        if (r < 0)
+                return r;
+        return sd_bus_message_append(reply, "(sysssttttt)", pool->name, pool->bar,
+                                     pool_kind_to_string(pool->kind), cache_to_string(pool->cache),
+                                     scrub_to_string(pool->scrub), pool->offset, pool->size,
+                                     usage.used, usage.free, usage.largest_hole);
+}
+
+static int get_pools(sd_bus *bus, const char *path, const char *iface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Bus *b = bus_current(bus);
+        const Parent *p = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(sysssttttt)");
+        if (r < 0)
+                return r;
+        list_foreach(pool, &p->pools, Pool, node) {
+                r = append_pool(reply, b->manager, p, pool);
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_message_close_container(reply);
+}
+
+static int get_types(sd_bus *bus, const char *path, const char *iface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Bus *b = bus_current(bus);
+        const Parent *p = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(ssssu)");
+        if (r < 0)
+                return r;
+        list_foreach(t, &p->types, Type, node) {
+                unsigned n = policy_count_available(manager_get_model(b->manager),
+                                                    manager_get_planned(b->manager), p, t);
+
+                r = sd_bus_message_append(reply, "(ssssu)", t->id, t->name ?: t->id,
+                                          t->label ?: "", t->device_api ?: "", (uint32_t) n);
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_message_close_container(reply);
+}
+
+int bus_parent_find(sd_bus *bus, const char *path, const char *iface, void *userdata,
+                    void **ret_found, sd_bus_error *e) {
+        Bus *b = userdata;
+
+        *ret_found = path_find_parent(b->manager, path);
+        return !!*ret_found;
+}
+
+int bus_parent_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
+                         sd_bus_error *e) {
+        _cleanup_(nodes_done) Nodes nodes = {};
+        Bus *b = userdata;
+        int r;
+
+        list_foreach(p, &manager_get_model(b->manager)->parents, Parent, node) {
+                r = nodes_add(&nodes, OBJECT_PARENT, p);
+                if (r < 0)
+                        return r;
+        }
+        *ret_nodes = TAKE_PTR(nodes.paths);
+        nodes.n = 0;
+        return 0;
+}
+
+const sd_bus_vtable bus_parent_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Name", "s", NULL, offsetof(Parent, name), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Driver", "s", NULL, offsetof(Parent, driver),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("NumaNode", "i", get_numa_node, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Managed", "b", get_managed, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Pools", "a(sysssttttt)", get_pools, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+        SD_BUS_PROPERTY("Types", "a(ssssu)", get_types, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+        SD_BUS_VTABLE_END,
+};

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * bus.c: the connection: what is exported where, what the manager's observer turns into signals,
+ * and the order of start and stop. All objects are there before the name is taken, so no client sees
+ * half of them.
+ */
+#include "bus/bus.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "bus/bus-internal.h"
+#include "bus/call.h"
+#include "bus/path.h"
+#include "names.h"
+#include "util/log.h"
+
+static const char *const action_names[_BUS_ACTION_MAX] = {
+        [BUS_ACTION_CREATE] = MDEVD_BUS_NAME ".create",
+        [BUS_ACTION_MANAGE] = MDEVD_BUS_NAME ".manage",
+        [BUS_ACTION_CONFIGURE] = MDEVD_BUS_NAME ".configure",
+};
+
+int bus_authorize(Bus *b, sd_bus_message *m, BusAction action, const Subject *subject,
+                  uid_t *ret_uid, sd_bus_error *e) {
+        const char *const details[] = {
+                "uuid", subject->uuid ?: "", "parent", subject->parent ?: "",
+                "type", subject->type ?: "", "owner", subject->owner ?: "", NULL,
+        };
+        uid_t uid;
+        int r;
+
+        r = peers_get_uid(b->peers, m, &uid, e);
+        if (r <= 0)
+                return r;
+        r = authz_check(b->authz, m, uid, action_names[action], details, e);
+        if (r <= 0)
+                return r;
+        *ret_uid = uid;
+        return 1;
+}
+
+Bus *bus_current(sd_bus *bus) {
+        return sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
+}
+
+int bus_reply(Bus *b, sd_bus_message *call, const char *types, ...) {
+        va_list ap;
+        int r;
+
+        changes_flush(&b->changes);
+        va_start(ap, types);
+        r = sd_bus_reply_method_returnv(call, types, ap);
+        va_end(ap);
+        return r;
+}
+
+static void tell(Bus *b, ObjectKind kind, void *object,
+                 int (*emit)(sd_bus *bus, const char *path)) {
+        _cleanup_(freep) char *path = NULL;
+        int r;
+
+        r = path_of(kind, object, &path);
+        if (r >= 0)
+                r = emit(b->bus, path);
+        if (r < 0)
+                (void) log_warning_errno(r, &(LogFields){ .topic = "bus" },
+                                         "The coming or going of %s was not told to clients: %m",
+                                         path ?: "an object");
+}
+
+static void added(Bus *b, ObjectKind kind, void *object) {
+        tell(b, kind, object, sd_bus_emit_object_added);
+}
+
+/* Before it is unlinked: afterwards sd-bus would find none of its interfaces to name. */
+static void removed(Bus *b, ObjectKind kind, void *object) {
+        changes_forget(&b->changes, object);
+        tell(b, kind, object, sd_bus_emit_object_removed);
+}
+
+static void on_parent_added(Parent *p, void *userdata) {
+        added(userdata, OBJECT_PARENT, p);
+}
+
+static void on_parent_changed(Parent *p, void *userdata) {
+        Bus *b = userdata;
+
+        changes_add(&b->changes, OBJECT_PARENT, p);
+}
+
+static void on_parent_removed(Parent *p, void *userdata) {
+        removed(userdata, OBJECT_PARENT, p);
+}
+
+/* What is used and free in the pools, and how many devices can still be made, changes with it. */
+static void on_device_added(Device *d, void *userdata) {
+        Bus *b = userdata;
+
+        added(b, OBJECT_DEVICE, d);
+        changes_add(&b->changes, OBJECT_PARENT, d->parent);
+}
+
+static void on_device_changed(Device *d, void *userdata) {
+        Bus *b = userdata;
+
+        changes_add(&b->changes, OBJECT_DEVICE, d);
+}
+
+static void on_device_removed(Device *d, void *userdata) {
+        Bus *b = userdata;
+
+        removed(b, OBJECT_DEVICE, d);
+        changes_add(&b->changes, OBJECT_PARENT, d->parent);
+}
+
+static void on_operation_added(Operation *op, void *userdata) {
+        added(userdata, OBJECT_OPERATION, op);
+}
+
+static void on_operation_changed(Operation *op, void *userdata) {
+        Bus *b = userdata;
+
+        changes_add(&b->changes, OBJECT_OPERATION, op);
+}
+
+static void on_operation_removed(Operation *op, void *userdata) {
+        removed(userdata, OBJECT_OPERATION, op);
+}
+
+static void observe(Bus *b) {
+        const Observer observer = {
+                .parent_added = on_parent_added,
+                .parent_changed = on_parent_changed,
+                .parent_removed = on_parent_removed,
+                .device_added = on_device_added,
+                .device_changed = on_device_changed,
+                .device_removed = on_device_removed,
+                .operation_added = on_operation_added,
+                .operation_changed = on_operation_changed,
+                .operation_removed = on_operation_removed,
+                .userdata = b,
+        };
+
+        manager_set_observer(b->manager, &observer);
+}
+
+typedef struct Export Export;
+
+struct Export {
+        const char *path; /* prefix of the objects, or the one object where find is NULL */
+        const char *iface;
+        const sd_bus_vtable *vtable;
+        sd_bus_object_find_t find;
+        sd_bus_node_enumerator_t enumerate;
+};
+
+static const Export exports[] = {
+        { MDEVD_OBJECT_ROOT, MDEVD_IFACE_MANAGER, bus_manager_vtable, NULL, NULL },
+        { MDEVD_OBJECT_PARENT, MDEVD_IFACE_PARENT, bus_parent_vtable, bus_parent_find,
+          bus_parent_enumerate },
+        { MDEVD_OBJECT_DEVICE, MDEVD_IFACE_DEVICE, bus_device_vtable, bus_device_find,
+          bus_device_enumerate },
+        { MDEVD_OBJECT_OPERATION, MDEVD_IFACE_OPERATION, bus_operation_vtable, bus_operation_find,
+          bus_operation_enumerate },
+        { "/org/freedesktop/LogControl1", "org.freedesktop.LogControl1", bus_log_control_vtable,
+          NULL, NULL },
+};
+
+static int bus_export(Bus *b, const Export *x) {
+        int r;
+
+        if (!x->find)
+                return sd_bus_add_object_vtable(b->bus, NULL, x->path, x->iface, x->vtable, b);
+        r = sd_bus_add_fallback_vtable(b->bus, NULL, x->path, x->iface, x->vtable, x->find, b);
+        if (r < 0)
+                return r;
+        /* without one, GetManagedObjects passes over objects of a fallback vtable */
+        return sd_bus_add_node_enumerator(b->bus, NULL, x->path, x->enumerate, b);
+}
+
+static int bus_connect(Bus *b) {
+        int r;
+
+        r = sd_bus_open_system_with_description(&b->bus, "mdevd");
+        if (r < 0)
+                return log_error_errno(r, &(LogFields){ .topic = "bus" },
+                                       "Cannot connect to the system bus: %m");
+        /* a daemon that nobody can reach ends; the service manager starts another */
+        r = sd_bus_set_exit_on_disconnect(b->bus, true);
+        if (r >= 0)
+                r = sd_bus_attach_event(b->bus, b->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_add_object_manager(b->bus, NULL, MDEVD_OBJECT_ROOT);
+        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(exports); i++)
+                r = bus_export(b, &exports[i]);
+        if (r < 0)
+                return log_error_errno(r, &(LogFields){ .topic = "bus" },
+                                       "Cannot set up the objects on the bus: %m");
+        return 0;
+}
+
+int bus_new(Bus **ret, sd_event *event, Manager *manager) {
+        _cleanup_(bus_freep) Bus *b = NULL;
+        int r;
+
+        b = calloc(1, sizeof(*b));
+        if (!b)
+                return -ENOMEM;
+        list_init(&b->calls);
+        b->event = sd_event_ref(event);
+        b->manager = manager;
+
+        r = bus_connect(b);
+        if (r < 0)
+                return r;
+        r = changes_init(&b->changes, b->bus, event);
+        if (r < 0)
+                return r;
+        r = peers_new(&b->peers, b->bus);
+        if (r < 0)
+                return r;
+        r = authz_new(&b->authz, b->bus);
+        if (r < 0)
+                return r;
+        observe(b);
+        *ret = TAKE_PTR(b);
+        return 0;
+}
+
+Bus *bus_free(Bus *b) {
+        if (!b)
+                return NULL;
+        manager_set_observer(b->manager, &(Observer){});
+        calls_stop(b);
+        authz_free(b->authz);
+        peers_free(b->peers);
+        changes_done(&b->changes);
+        sd_bus_flush_close_unref(b->bus);
+        sd_event_unref(b->event);
+        free(b);
+        return NULL;
+}
+
+int bus_start(Bus *b) {
+        int r;
+
+        r = sd_bus_request_name(b->bus, MDEVD_BUS_NAME, 0);
+        if (r == -EEXIST)
+                return log_error_errno(r, &(LogFields){ .topic = "bus" },
+                                       "Another process owns %s on the bus; stop it first.",
+                                       MDEVD_BUS_NAME);
+        if (r < 0)
+                return log_error_errno(r, &(LogFields){ .topic = "bus" },
+                                       "Cannot take the name %s on the bus: %m", MDEVD_BUS_NAME);
+        return 0;
+}
+
+int bus_reload(Bus *b) {
+        struct timespec now;
+        int r, q;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &now);
+        (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+                          (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000);
+        r = manager_reload(b->manager);
+        if (r < 0)
+                (void) log_error_errno(r, &(LogFields){ .topic = "config" },
+                                       "The configuration was not read anew: %m");
+        q = sd_bus_emit_properties_changed(b->bus, MDEVD_OBJECT_ROOT, MDEVD_IFACE_MANAGER,
+                                           "ConfigProblems", NULL);
+        if (q < 0)
+                (void) log_warning_errno(q, &(LogFields){ .topic = "bus" },
+                                         "New configuration problems were not told: %m");
+        (void) sd_notify(false, "READY=1");
+        return r;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * bus.h: mdevd on the system bus. What main() needs of it; the rest of the layer shares
+ * bus-internal.h. Nothing below this layer knows of D-Bus.
+ */
+#pragma once
+
+#include <stdio.h>
+#include <systemd/sd-event.h>
+
+#include "core/manager.h"
+
+typedef struct Bus Bus;
+
+/* Connects and exports all objects. @manager is borrowed and must have been started. */
+int bus_new(Bus **ret, sd_event *event, Manager *manager);
+/* Answers what is still waiting with an error that says so, flushes and disconnects. */
+Bus *bus_free(Bus *b);
+DEFINE_CLEANUP(Bus *, bus_free)
+
+/* Takes the name: from here on clients come. The last step of the start. */
+int bus_start(Bus *b);
+/* manager_reload(), with clients and the service manager told. */
+int bus_reload(Bus *b);
+
+/* Prints the interfaces as sd-bus shows them, without a daemon or a bus. */
+int bus_introspect(FILE *file);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * changes.c: the objects that changed since the last flush. What changed in them is not kept: a
+ * signal carries all that can change of its object, or names it where the value is costly.
+ */
+#include "bus/changes.h"
+
+#include "bus/path.h"
+#include "names.h"
+#include "util/log.h"
+
+typedef struct ObjectSpec ObjectSpec;
+
+struct ObjectSpec {
+        const char *iface;
+        const char *const *properties;
+};
+
+static const ObjectSpec specs[_OBJECT_KIND_MAX] = {
+        [OBJECT_PARENT] = {
+                MDEVD_IFACE_PARENT,
+                (const char *const[]){ "Driver", "NumaNode", "State", "Managed", "Pools", "Types",
+                                       NULL },
+        },
+        [OBJECT_DEVICE] = {
+                MDEVD_IFACE_DEVICE,
+                (const char *const[]){ "State", "Owner", "Origin", "Extents", "Opened", NULL },
+        },
+        [OBJECT_OPERATION] = {
+                MDEVD_IFACE_OPERATION,
+                (const char *const[]){ "State", "Step", "EndedUsec", "Device", "ErrorName",
+                                       "Error", NULL },
+        },
+};
+
+static void emit(sd_bus *bus, const Change *change) {
+        const ObjectSpec *spec = &specs[change->kind];
+        _cleanup_(freep) char *path = NULL;
+        int r;
+
+        r = path_of(change->kind, change->object, &path);
+        if (r >= 0)
+                r = sd_bus_emit_properties_changed_strv(bus, path, spec->iface,
+                                                        (char **) spec->properties);
+        if (r < 0)
+                log_warning_errno(r, &(LogFields){ .topic = "bus" },
+                                  "A change of %s was not told to clients: %m",
+                                  path ? path : spec->iface);
+}
+
+static int on_defer(sd_event_source *s, void *userdata) {
+        changes_flush(userdata);
+        return 0;
+}
+
+int changes_init(Changes *c, sd_bus *bus, sd_event *event) {
+        int r;
+
+        *c = (Changes){ .bus = bus };
+        r = sd_event_add_defer(event, &c->defer, on_defer, c);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(c->defer, "bus-changes");
+        return sd_event_source_set_enabled(c->defer, SD_EVENT_OFF);
+}
+
+void changes_done(Changes *c) {
+        c->defer = sd_event_source_disable_unref(c->defer);
+        free(c->items);
+        c->items = NULL;
+        c->n = c->size = 0;
+}
+
+void changes_add(Changes *c, ObjectKind kind, void *object) {
+        const Change change = { kind, object };
+
+        for (size_t i = 0; i < c->n; i++)
+                if (c->items[i].object == object)
+                        return;
+        if (c->n == c->size) {
+                size_t size = c->size ? c->size * 2 : 32;
+                Change *bigger = reallocarray(c->items, size, sizeof(*bigger));
+
+                if (!bigger) {
+                        emit(c->bus, &change); /* a signal too many rather than one too few */
+                        return;
+                }
+                c->items = bigger;
+                c->size = size;
+        }
+        c->items[c->n++] = change;
+        if (c->n == 1)
+                (void) sd_event_source_set_enabled(c->defer, SD_EVENT_ONESHOT);
+}
+
+void changes_forget(Changes *c, const void *object) {
+        for (size_t i = 0; i < c->n; i++)
+                if (c->items[i].object == object) {
+                        c->items[i] = c->items[--c->n];
+                        return;
+                }
+}
+
+void changes_flush(Changes *c) {
+        for (size_t i = 0; i < c->n; i++)
+                emit(c->bus, &c->items[i]);
+        c->n = 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * changes.h: PropertiesChanged, once a turn of the loop for each object, however often it changed
+ * in it, and before any reply that tells of the change.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <systemd/sd-bus.h>
+
+#include "model/device.h"
+#include "model/parent.h"
+
+typedef struct Operation Operation;
+typedef struct Changes Changes;
+
+typedef enum ObjectKind {
+        OBJECT_PARENT,
+        OBJECT_DEVICE,
+        OBJECT_OPERATION,
+        _OBJECT_KIND_MAX,
+} ObjectKind;
+
+typedef struct Change Change;
+
+struct Change {
+        ObjectKind kind;
+        void *object; /* borrowed: changes_forget() before it goes */
+};
+
+struct Changes {
+        sd_bus *bus; /* borrowed */
+        sd_event_source *defer;
+        Change *items;
+        size_t n, size;
+};
+
+int changes_init(Changes *c, sd_bus *bus, sd_event *event);
+void changes_done(Changes *c);
+void changes_add(Changes *c, ObjectKind kind, void *object);
+void changes_forget(Changes *c, const void *object);
+void changes_flush(Changes *c);

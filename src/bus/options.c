@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * options.c: a{sv} by a table. An option that is unknown, given twice or of another type is an
+ * error, never passed over: a client that asks for something must not get less in silence.
+ */
+#include "bus/options.h"
+
+#include <limits.h>
+
+#include "bus/bus-error.h"
+#include "bus/find.h"
+#include "util/parse.h"
+
+#define OWNER_MAX 63            /* as name_is_valid_owner() */
+#define ATTRIBUTE_VALUE_MAX 4095 /* what sysfs takes in one write */
+
+typedef struct Option Option;
+
+struct Option {
+        const char *name;
+        const char *signature;
+        const char *what; /* of the signature, for people */
+        int (*read)(sd_bus_message *m, Request *request, sd_bus_error *e);
+};
+
+static int replace_string(char **target, const char *value) {
+        char *copy = strdup(value);
+
+        if (!copy)
+                return -ENOMEM;
+        free(*target);
+        *target = copy;
+        return 0;
+}
+
+static int read_uuid(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        const char *text;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &text);
+        if (r < 0)
+                return r;
+        r = find_parse_uuid(text, &request->uuid, e);
+        if (r < 0)
+                return r;
+        request->uuid_given = true;
+        return 0;
+}
+
+static int read_owner(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        const char *owner;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &owner);
+        if (r < 0)
+                return r;
+        if (strlen(owner) > OWNER_MAX)
+                return sd_bus_error_setf(e, BUS_ERROR_TOO_LONG,
+                                         "The owner \"%s\" has %zu bytes; %d are allowed.",
+                                         BUS_QUOTE(owner), strlen(owner), OWNER_MAX);
+        if (!name_is_valid_owner(owner))
+                return sd_bus_error_setf(e, BUS_ERROR_INVALID_OWNER,
+                                         "The owner \"%s\" has control characters or is not "
+                                         "UTF-8; use a plain name.", BUS_QUOTE(owner));
+        return replace_string(&request->owner, owner);
+}
+
+static int read_numa(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        int32_t node;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 'i', &node);
+        if (r < 0)
+                return r;
+        if (node < -1)
+                return sd_bus_error_setf(e, BUS_ERROR_INVALID_ARGUMENT,
+                                         "%d is no NUMA node; give 0 or more, or -1 for any.",
+                                         node);
+        request->numa_node = node;
+        return 0;
+}
+
+/* A relative path that stays below the device's folder. */
+static bool attribute_name_is_valid(const char *s) {
+        if (strlen(s) > NAME_MAX || s[0] == '/')
+                return false;
+        for (;;) {
+                size_t n = strcspn(s, "/");
+
+                if (n == 0 || (n == 1 && s[0] == '.') || (n == 2 && s[0] == '.' && s[1] == '.'))
+                        return false;
+                if (!s[n])
+                        return true;
+                s += n + 1;
+        }
+}
+
+static int read_attribute(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        const char *name, *value;
+        int r;
+
+        r = sd_bus_message_read(m, "(ss)", &name, &value);
+        if (r <= 0)
+                return r;
+        if (!attribute_name_is_valid(name))
+                return sd_bus_error_setf(e, BUS_ERROR_INVALID_ARGUMENT,
+                                         "\"%s\" cannot be the name of an attribute; give a path "
+                                         "below the device's folder, without \"..\".",
+                                         BUS_QUOTE(name));
+        if (strlen(value) > ATTRIBUTE_VALUE_MAX)
+                return sd_bus_error_setf(e, BUS_ERROR_TOO_LONG,
+                                         "The value of attribute %s has %zu bytes; sysfs takes %d.",
+                                         BUS_QUOTE(name), strlen(value), ATTRIBUTE_VALUE_MAX);
+        if (request->n_attributes >= OPTION_ATTRIBUTES_MAX)
+                return sd_bus_error_setf(e, BUS_ERROR_TOO_LONG,
+                                         "More than %d attributes were given; write the others "
+                                         "after the device was made.", OPTION_ATTRIBUTES_MAX);
+        r = request_add_attribute(request, name, value);
+        return r < 0 ? r : 1;
+}
+
+static int read_attributes(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(ss)");
+        if (r < 0)
+                return r;
+        do
+                r = read_attribute(m, request, e);
+        while (r > 0);
+        if (r < 0)
+                return r;
+        return sd_bus_message_exit_container(m);
+}
+
+static const Option options[] = {
+        { "uuid", "s", "a string", read_uuid },
+        { "owner", "s", "a string", read_owner },
+        { "numa", "i", "a signed number", read_numa },
+        { "attributes", "a(ss)", "a list of pairs of strings", read_attributes },
+};
+
+static int unknown_option(const char *name, sd_bus_error *e) {
+        if (streq(name, "plan"))
+                return sd_bus_error_set(e, BUS_ERROR_UNKNOWN_OPTION,
+                                        "There is no option \"plan\"; call PlanDevice with the "
+                                        "same arguments instead.");
+        return sd_bus_error_setf(e, BUS_ERROR_UNKNOWN_OPTION,
+                                 "There is no option \"%s\"; there are uuid, owner, numa and "
+                                 "attributes.", BUS_QUOTE(name));
+}
+
+static int read_value(sd_bus_message *m, const Option *o, Request *request, sd_bus_error *e) {
+        const char *contents;
+        int r;
+
+        r = sd_bus_message_peek_type(m, NULL, &contents);
+        if (r < 0)
+                return r;
+        if (!streq(contents, o->signature))
+                return sd_bus_error_setf(e, BUS_ERROR_WRONG_OPTION_TYPE,
+                                         "Option \"%s\" has a value of D-Bus type %s; it must be "
+                                         "%s (%s).", o->name, BUS_QUOTE(contents), o->signature,
+                                         o->what);
+        r = sd_bus_message_enter_container(m, 'v', o->signature);
+        if (r < 0)
+                return r;
+        r = o->read(m, request, e);
+        if (r < 0)
+                return r;
+        return sd_bus_message_exit_container(m);
+}
+
+static int read_option(sd_bus_message *m, Request *request, unsigned *seen, sd_bus_error *e) {
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &name);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+                if (!streq(options[i].name, name))
+                        continue;
+                if (*seen & 1U << i)
+                        return sd_bus_error_setf(e, BUS_ERROR_DUPLICATE_OPTION,
+                                                 "Option \"%s\" is given twice; give it once.",
+                                                 name);
+                *seen |= 1U << i;
+                return read_value(m, &options[i], request, e);
+        }
+        return unknown_option(name, e);
+}
+
+static int read_options(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        unsigned seen = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = read_option(m, request, &seen, e);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        return sd_bus_message_exit_container(m);
+}
+
+static int check_type(const char *type, sd_bus_error *e) {
+        if (strlen(type) > NAME_MAX)
+                return sd_bus_error_setf(e, BUS_ERROR_TOO_LONG,
+                                         "The type \"%s\" has %zu bytes; types have %d at most.",
+                                         BUS_QUOTE(type), strlen(type), NAME_MAX);
+        if (!type[0] || strchr(type, '/'))
+                return sd_bus_error_setf(e, BUS_ERROR_INVALID_ARGUMENT,
+                                         "\"%s\" cannot be a type; the Types of a parent are those "
+                                         "it has.", BUS_QUOTE(type));
+        return 0;
+}
+
+int options_read_request(sd_bus_message *m, Request **ret, sd_bus_error *e) {
+        _cleanup_(request_freep) Request *request = NULL;
+        const char *parent, *type;
+        int r;
+
+        r = sd_bus_message_read(m, "ss", &parent, &type);
+        if (r < 0)
+                return r;
+        if (parent[0]) {
+                r = find_check_parent_name(parent, e);
+                if (r < 0)
+                        return r;
+        }
+        r = check_type(type, e);
+        if (r < 0)
+                return r;
+
+        r = request_new(&request, type);
+        if (r < 0)
+                return r;
+        if (parent[0]) {
+                r = replace_string(&request->parent, parent);
+                if (r < 0)
+                        return r;
+        }
+        r = read_options(m, request, e);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(request);
+        return 0;
+}

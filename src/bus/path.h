@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* path.h: object paths, there and back. Clients get them from us and never put one together. */
+#pragma once
+
+#include "bus/changes.h"
+#include "core/manager.h"
+
+int path_of_parent(const Parent *p, char **ret);
+int path_of_device(const Device *d, char **ret);
+int path_of_operation(const Operation *op, char **ret);
+int path_of(ObjectKind kind, const void *object, char **ret);
+
+/* NULL: no such object, or a path that is not the one path_of_…() gives. */
+Parent *path_find_parent(Manager *m, const char *path);
+Device *path_find_device(Manager *m, const char *path);
+Operation *path_find_operation(Manager *m, const char *path);

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main.c: the command line, the order in which the layers start and stop, and the signals. The
+ * service manager is told READY once the model is built and clients can call; what the
+ * configuration wants made comes after that, so that it delays nobody.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+
+#include "backend/worker.h"
+#include "bus/bus.h"
+#include "config/config.h"
+#include "config/store.h"
+#include "core/manager.h"
+#include "names.h"
+#include "util/fs.h"
+#include "util/log-ids.h"
+#include "util/log.h"
+
+#define CONFIG_SIZE_MAX (1024 * 1024)
+
+typedef enum Verb {
+        VERB_RUN,
+        VERB_HELP,
+        VERB_VERSION,
+        VERB_CHECK_CONFIG,
+        VERB_WORKER,
+        VERB_INTROSPECT,
+} Verb;
+
+typedef struct Arguments Arguments;
+
+struct Arguments {
+        Verb verb;
+        const char *root;
+        const char *file; /* to check; NULL: all that the daemon would read */
+};
+
+static const char help_text[] =
+        "mdevd [OPTIONS…]\n"
+        "\n"
+        "Divides PCI devices among virtual machines, as mediated devices (vfio-mdev), and manages\n"
+        "those of all other drivers. It is a service: `systemctl start mdevd` runs it, clients reach\n"
+        "it on the system bus as " MDEVD_BUS_NAME ".\n"
+        "\n"
+        "Options:\n"
+        "  -h, --help               This text\n"
+        "      --version            The version\n"
+        "      --check-config[=FILE]\n"
+        "                           Say what is wrong with FILE, or with all the daemon would read,\n"
+        "                           as file:line:column: sentence; fails if there is anything\n"
+        "      --log-level=LEVEL    emerg, alert, crit, err, warning, notice, info or debug\n"
+        "      --root=DIR           Use DIR/etc, DIR/sys, DIR/dev, DIR/run: for tests\n"
+        "      --bus-introspect     Print the D-Bus interfaces\n"
+        "\n"
+        "Files:\n"
+        "  /etc/mdevd/mdevd.json, /etc/mdevd/mdevd.d/*.json\n"
+        "                           What to divide, and how; defaults are below /usr/lib/mdevd\n"
+        "  /etc/mdevctl.d/PARENT/UUID\n"
+        "                           Devices that shall be there after every boot\n"
+        "\n"
+        "A device for whom it may concern, on whichever parent has room; the map of who has what;\n"
+        "and what happened:\n"
+        "  busctl call " MDEVD_BUS_NAME " " MDEVD_OBJECT_ROOT " " MDEVD_IFACE_MANAGER
+        " CreateDevice 'ssa{sv}' '' TYPE 1 owner s NAME\n"
+        "  busctl call " MDEVD_BUS_NAME " " MDEVD_OBJECT_ROOT " " MDEVD_IFACE_MANAGER " Describe\n"
+        "  journalctl -u mdevd\n"
+        "\n"
+        "The bus is the system bus, or the one in $DBUS_SYSTEM_BUS_ADDRESS. SIGHUP, or `systemctl\n"
+        "reload mdevd`, reads the configuration anew; devices that exist are not touched. Stopping\n"
+        "the daemon removes no device and disturbs no virtual machine.\n";
+
+static int set_log_level(const char *name) {
+        int level = log_level_from_string(name);
+
+        if (level < 0) {
+                fprintf(stderr, "mdevd: \"%s\" is no log level; see mdevd --help.\n", name);
+                return level;
+        }
+        log_set_max_level(level);
+        return 0;
+}
+
+enum {
+        OPTION_VERSION = 0x100,
+        OPTION_CHECK_CONFIG,
+        OPTION_LOG_LEVEL,
+        OPTION_ROOT,
+        OPTION_WORKER,
+        OPTION_INTROSPECT,
+};
+
+static const struct option long_options[] = {
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, OPTION_VERSION },
+        { "check-config", optional_argument, NULL, OPTION_CHECK_CONFIG },
+        { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
+        { "root", required_argument, NULL, OPTION_ROOT },
+        { "worker", no_argument, NULL, OPTION_WORKER },
+        { "bus-introspect", no_argument, NULL, OPTION_INTROSPECT },
+        {},
+};
+
+static int parse_option(int c, Arguments *args) {
+        switch (c) {
+        case 'h':
+                args->verb = VERB_HELP;
+                return 0;
+        case OPTION_VERSION:
+                args->verb = VERB_VERSION;
+                return 0;
+        case OPTION_CHECK_CONFIG:
+                args->verb = VERB_CHECK_CONFIG;
+                args->file = optarg;
+                return 0;
+        case OPTION_LOG_LEVEL:
+                return set_log_level(optarg);
+        case OPTION_ROOT:
+                args->root = optarg;
+                return 0;
+        case OPTION_WORKER:
+                args->verb = VERB_WORKER;
+                return 0;
+        case OPTION_INTROSPECT:
+                args->verb = VERB_INTROSPECT;
+                return 0;
+        default:
+                fprintf(stderr, "See mdevd --help.\n"); /* getopt has said what is wrong */
+                return -EINVAL;
+        }
+}
+
+static int parse_arguments(int argc, char *argv[], Arguments *ret) {
+        Arguments args = { .verb = VERB_RUN, .root = "/" };
+        int c, r;
+
+        while ((c = getopt_long(argc, argv, "h", long_options, NULL)) >= 0) {
+                r = parse_option(c, &args);
+                if (r < 0)
+                        return r;
+        }
+        /* "--check-config FILE", as everybody types it */
+        if (args.verb == VERB_CHECK_CONFIG && !args.file && optind < argc)
+                args.file = argv[optind++];
+        if (optind < argc) {
+                fprintf(stderr, "mdevd: \"%s\" is one argument too many; see mdevd --help.\n",
+                        argv[optind]);
+                return -EINVAL;
+        }
+        *ret = args;
+        return 0;
+}
+
+/* ---- --check-config ---- */
+
+static int load_file(const char *file, Config **ret) {
+        _cleanup_(freep) char *text = NULL;
+        size_t size;
+        int r;
+
+        r = read_file_at(AT_FDCWD, file, CONFIG_SIZE_MAX, &text, &size);
+        if (r < 0)
+                return r;
+        return config_load_text(ret, file, text, size);
+}
+
+static int load_root(const char *root, Config **ret) {
+        _cleanup_(model_freep) Model *model = NULL;
+        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_(closep) int fd = -EBADF;
+        int r;
+
+        fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = config_load(&config, fd);
+        if (r < 0)
+                return r;
+        r = model_new(&model);
+        if (r < 0)
+                return r;
+        r = store_load(model, fd, &config->problems);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(config);
+        return 0;
+}
+
+static void print_problem(const ConfigProblem *p) {
+        if (p->line > 0)
+                printf("%s:%u:%u: %s\n", p->file, p->line, p->column, p->text);
+        else
+                printf("%s: %s\n", p->file, p->text);
+}
+
+static int check_config(const Arguments *args) {
+        _cleanup_(config_freep) Config *config = NULL;
+        const char *what = args->file ?: args->root;
+        int r;
+
+        r = args->file ? load_file(args->file, &config) : load_root(args->root, &config);
+        if (r < 0) {
+                fprintf(stderr, "mdevd: cannot read %s: %s.\n", what, strerror(-r));
+                return EXIT_FAILURE;
+        }
+        list_foreach(p, &config->problems, ConfigProblem, node)
+                print_problem(p);
+        if (list_is_empty(&config->problems))
+                printf("No problem found; %zu parent%s configured.\n",
+                       list_length(&config->parents),
+                       list_length(&config->parents) == 1 ? " is" : "s are");
+        return list_is_empty(&config->problems) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* ---- the daemon ---- */
+
+static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
+        log_info(&(LogFields){ .topic = "main" }, "Stopping.");
+        return sd_event_exit(sd_event_source_get_event(s), EXIT_SUCCESS);
+}
+
+static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
+        (void) bus_reload(userdata); /* it has said what went wrong; what was in force still is */
+        return 0;
+}
+
+/* SIGCHLD for the workers. SIGPIPE: a reader of our stderr that goes must not take us along. */
+static int block_signals(void) {
+        sigset_t set;
+
+        if (sigemptyset(&set) < 0 || sigaddset(&set, SIGTERM) < 0 || sigaddset(&set, SIGINT) < 0 ||
+            sigaddset(&set, SIGHUP) < 0 || sigaddset(&set, SIGCHLD) < 0 ||
+            sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+        if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+                return -errno;
+        return 0;
+}
+
+static int setup_event(sd_event **ret) {
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        int r;
+
+        r = block_signals();
+        if (r < 0)
+                return r;
+        r = sd_event_default(&event);
+        if (r < 0)
+                return r;
+        r = sd_event_add_signal(event, NULL, SIGTERM, on_terminate, NULL);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGINT, on_terminate, NULL);
+        if (r >= 0)
+                r = sd_event_set_watchdog(event, true);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(event);
+        return 0;
+}
+
+static void tell_ready(Manager *m) {
+        const Model *model = manager_get_model(m);
+
+        log_info((&(LogFields){ .message_id = LOG_ID_STARTED, .topic = "main" }),
+                 "mdevd %s is ready: %zu parents, %zu devices, %zu definitions.", MDEVD_VERSION,
+                 list_length(&model->parents), list_length(&model->devices),
+                 list_length(&model->definitions));
+        (void) sd_notifyf(false, "READY=1\nSTATUS=Managing %zu devices of %zu parents.",
+                          list_length(&model->devices), list_length(&model->parents));
+}
+
+static int start(sd_event *event, Manager *m, Bus **ret) {
+        _cleanup_(bus_freep) Bus *bus = NULL;
+        int r;
+
+        r = manager_start(m);
+        if (r < 0)
+                return r;
+        r = bus_new(&bus, event, m);
+        if (r < 0)
+                return r;
+        r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, bus);
+        if (r < 0)
+                return r;
+        r = bus_start(bus);
+        if (r < 0)
+                return r;
+        tell_ready(m);
+        r = manager_autostart(m);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+static int run(const char *root) {
+        /* in the order of their making; gone in reverse */
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(manager_freep) Manager *m = NULL;
+        _cleanup_(bus_freep) Bus *bus = NULL;
+        int r;
+
+        r = setup_event(&event);
+        if (r >= 0)
+                r = manager_new(&m, event, root);
+        if (r >= 0)
+                r = start(event, m, &bus);
+        if (r < 0) {
+                (void) log_error_errno(r, &(LogFields){ .topic = "main" },
+                                       "mdevd cannot start: %m");
+                return EXIT_FAILURE;
+        }
+
+        r = sd_event_loop(event);
+        (void) sd_notify(false, "STOPPING=1\nSTATUS=Stopping; devices stay.");
+        if (r < 0)
+                (void) log_error_errno(r, &(LogFields){ .topic = "main" },
+                                       "The event loop failed: %m");
+        else if (r != EXIT_SUCCESS)
+                log_error(&(LogFields){ .topic = "main" }, "The connection to the bus broke.");
+        log_info((&(LogFields){ .message_id = LOG_ID_STOPPED, .topic = "main" }),
+                 "mdevd has stopped; devices stay.");
+        return r == EXIT_SUCCESS ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int print_interfaces(void) {
+        int r;
+
+        r = bus_introspect(stdout);
+        if (r < 0) {
+                fprintf(stderr, "mdevd: cannot print the interfaces: %s.\n", strerror(-r));
+                return EXIT_FAILURE;
+        }
+        return EXIT_SUCCESS;
+}
+
+int main(int argc, char *argv[]) {
+        Arguments args;
+
+        log_open("mdevd");
+        if (parse_arguments(argc, argv, &args) < 0)
+                return EXIT_FAILURE;
+        switch (args.verb) {
+        case VERB_HELP:
+                fputs(help_text, stdout);
+                return EXIT_SUCCESS;
+        case VERB_VERSION:
+                puts("mdevd " MDEVD_VERSION);
+                return EXIT_SUCCESS;
+        case VERB_CHECK_CONFIG:
+                return check_config(&args);
+        case VERB_WORKER:
+                return worker_main(WORKER_RECORD_FD, args.root);
+        case VERB_INTROSPECT:
+                return print_interfaces();
+        case VERB_RUN:
+                break;
+        }
+        return run(args.root);
+}
