@@ -47,3 +47,9 @@ int manager_create(Manager *m, Request *request, const char *client, Operation *
 int manager_stop(Manager *m, Device *device, const char *client, Operation **ret, Reason *reason);
 int manager_start_definition(Manager *m, Definition *definition, const char *client,
                              Operation **ret, Reason *reason);
+
+/*
+ * Reads the counters of our module's devices (faults, insertions, mapped) from the kernel, at most
+ * once a turn of the loop: they change without an event. Nothing else of the model changes.
+ */
+int manager_refresh_counters(Manager *m);

@@ -31,22 +31,32 @@ typedef enum OperationState {
         _OPERATION_STATE_MAX,
 } OperationState;
 
+/* Of a running one: where it stands. */
+typedef enum OperationPhase {
+        OPERATION_QUEUED,   /* nothing was done, no record was written */
+        OPERATION_WORKING,  /* its worker lives */
+        OPERATION_SETTLING, /* its worker is gone; the model is to catch up with the kernel */
+} OperationPhase;
+
 DECLARE_STRING_TABLE(operation_state, OperationState)
 
 struct Operation {
-        List node;        /* in manager->operations */
+        List node;        /* in manager->operations, in order of id */
         Manager *manager; /* borrowed */
         uint64_t id;
         Record *record;
-        Worker *worker; /* NULL once ended */
+        Worker *worker; /* only while OPERATION_WORKING */
         OperationState state;
+        OperationPhase phase;
         Planned planned; /* linked in manager->planned while running a create */
         List waiters;
         Device *device; /* borrowed; the device that a create made, while it lives */
         uint64_t started_usec, ended_usec; /* CLOCK_REALTIME */
 };
 
-/* @done is called when it ends; at the next turn of the loop if it has. */
+#define OPERATION_WAITERS_MAX 64
+
+/* @done is called when it ends; at the next turn of the loop if it has. -EUSERS: too many wait. */
 int operation_wait(Operation *op, OperationDone done, void *userdata);
 /* Forgets a waiter (the caller's message is going away). */
 void operation_forget(Operation *op, void *userdata);

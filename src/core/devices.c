@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * devices.c: owns the devices of the model. Those of our module are what its snapshot says, all
+ * others what sysfs says. Who made one, and for whom, comes from the operation that did, or from the
+ * file that an earlier daemon left; a device that neither knows is foreign and left alone.
+ */
+#include <mdevd.h>
+
+#include "backend/origin.h"
+#include "core/internal.h"
+#include "sysfs/sysfs.h"
+#include "util/log-ids.h"
+#include "util/log.h"
+
+/* ---- linking ---- */
+
+static int set_string(char **to, const char *from) {
+        char *copy = strdup(from ?: "");
+
+        if (!copy)
+                return -ENOMEM;
+        free(*to);
+        *to = copy;
+        return 0;
+}
+
+static int take_origin(Manager *m, Device *d) {
+        const Operation *op = operation_find_maker(m, d->parent->name, &d->uuid);
+        int r;
+
+        if (op && streq(op->record->type, d->type)) {
+                d->origin = op->record->origin;
+                r = d->ours ? 0 : set_string(&d->owner, op->record->owner);
+                if (r >= 0)
+                        r = origin_save(m->root_fd, d);
+                if (r < 0)
+                        (void) log_warning_errno(r,
+                                                 FIELDS(.topic = "device",
+                                                        .parent = d->parent->name,
+                                                        .device = UUID_STR(&d->uuid)),
+                                                 "Cannot note who made %s; a restart will take it "
+                                                 "for foreign: %m",
+                                                 UUID_STR(&d->uuid));
+                return r == -ENOMEM ? r : 0;
+        }
+        r = origin_load(m->root_fd, d);
+        return r == -ENOMEM ? r : 0;
+}
+
+/* @d is complete but for its origin; it is taken in every case. */
+static int link_device(Manager *m, Device *d) {
+        Parent *p = d->parent;
+        int r;
+
+        r = take_origin(m, d);
+        if (r < 0) {
+                device_free(d);
+                return r;
+        }
+        model_link_device(m->model, d);
+        manager_tell(m, device_added, d);
+        manager_tell(m, parent_changed, p);
+        if (!d->ours)
+                refresh_parent(m, p->name, NULL); /* available_instances */
+        if (m->started && d->origin == ORIGIN_FOREIGN)
+                log_info(FIELDS(.topic = "device", .parent = p->name, .device = UUID_STR(&d->uuid),
+                                .type = d->type),
+                         "Device %s (%s) appeared on %s; somebody else made it.",
+                         UUID_STR(&d->uuid), d->type, p->name);
+        return 0;
+}
+
+void devices_unlink(Manager *m, Device *d) {
+        Parent *p = d->parent;
+
+        log_info(FIELDS(.message_id = LOG_ID_DEVICE_REMOVED, .topic = "device", .parent = p->name,
+                        .device = UUID_STR(&d->uuid), .type = d->type, .owner = d->owner),
+                 "Device %s of %s is gone.", UUID_STR(&d->uuid), p->name);
+        manager_tell(m, device_removed, d);
+        operations_forget_device(m, d);
+        (void) origin_forget(m->root_fd, &d->uuid);
+        refresh_parent(m, p->name, NULL);
+        device_free(d);
+        manager_tell(m, parent_changed, p);
+
+        /* There is room again. */
+        autostart_retry(m, p->name, false);
+        refresh_autostart(m);
+}
+
+/* ---- vendors' devices ---- */
+
+static int new_vendor_device(Manager *m, Parent *p, const SysfsDevice *sd) {
+        Device *d;
+        int r;
+
+        r = device_new(&d, p, &sd->uuid, sd->type);
+        if (r < 0)
+                return r;
+        d->state = DEVICE_LIVE;
+        return link_device(m, d);
+}
+
+/* Unlinks those of @uuid that are not the one that sysfs shows; answers whether that one is known. */
+static bool unlink_others(Manager *m, const Uuid *uuid, const SysfsDevice *sd) {
+        bool known = false;
+
+        list_foreach_safe(d, &m->model->devices, Device, node) {
+                if (!uuid_equal(&d->uuid, uuid) || parents_is_governed(m, d->parent))
+                        continue;
+                if (sd && streq(d->parent->name, sd->parent) && streq(d->type, sd->type))
+                        known = true;
+                else
+                        devices_unlink(m, d);
+        }
+        return known;
+}
+
+static int find_parent_of(Manager *m, const SysfsDevice *sd, Parent **ret) {
+        _cleanup_(freep) char *path = NULL;
+        int r;
+
+        *ret = model_find_parent(m->model, sd->parent);
+        if (*ret)
+                return 0;
+        path = strndup(sd->path, strrchr(sd->path, '/') - sd->path);
+        if (!path)
+                return -ENOMEM;
+        r = parents_update(m, sd->parent, path);
+        *ret = model_find_parent(m->model, sd->parent);
+        return r;
+}
+
+static int update_seen(Manager *m, const SysfsDevice *sd) {
+        bool known = unlink_others(m, &sd->uuid, sd);
+        Parent *p;
+        int r;
+
+        if (known)
+                return 0;
+        r = find_parent_of(m, sd, &p);
+        if (r < 0 || !p)
+                return r; /* a parent that has gone takes its devices with it */
+        if (parents_is_governed(m, p)) {
+                refresh_query(m);
+                return 0;
+        }
+        return new_vendor_device(m, p, sd);
+}
+
+int devices_update(Manager *m, const Uuid *uuid) {
+        SysfsDevice sd = {};
+        int r;
+
+        /* Its worker will tell; until then attributes may be missing, or it may be undone. */
+        if (operation_claims(m, uuid))
+                return 0;
+        r = sysfs_read_device(m->root_fd, uuid, &sd);
+        if (r == SYSFS_INCOMPLETE)
+                return 1;
+        if (r == -ENOENT) {
+                (void) unlink_others(m, uuid, NULL);
+                return 0;
+        }
+        if (r < 0)
+                return r;
+        r = update_seen(m, &sd);
+        sysfs_device_done(&sd);
+        return r;
+}
+
+static int note_one(const Uuid *uuid, void *userdata) {
+        refresh_device(userdata, uuid);
+        return 0;
+}
+
+int devices_update_all(Manager *m) {
+        list_foreach(d, &m->model->devices, Device, node)
+                if (!parents_is_governed(m, d->parent))
+                        refresh_device(m, &d->uuid);
+        return sysfs_foreach_device(m->root_fd, note_one, m);
+}
+
+/* ---- our module's devices ---- */
+
+static bool extents_equal(const Device *d, const KmodDevice *k) {
+        if (d->n_extents != k->n_extents)
+                return false;
+        for (size_t i = 0; i < d->n_extents; i++) {
+                const Extent *a = &d->extents[i], *b = &k->extents[i];
+
+                if (a->offset != b->offset || a->size != b->size || a->bar != b->bar ||
+                    a->guest_bar != b->guest_bar)
+                        return false;
+        }
+        return true;
+}
+
+static int update_device(Manager *m, Device *d, const KmodDevice *k) {
+        bool changed = d->state != k->state || d->opened != k->opened ||
+                       !streq(d->owner, k->owner) || !extents_equal(d, k) || !d->ours;
+        int r;
+
+        r = streq(d->owner, k->owner) ? 0 : set_string(&d->owner, k->owner);
+        if (r < 0)
+                return r;
+        d->ours = true;
+        d->state = k->state;
+        d->opened = k->opened;
+        if (d->opened == 0)
+                d->opener = 0;
+        d->n_extents = k->n_extents;
+        memcpy(d->extents, k->extents, sizeof(d->extents));
+        d->faults = k->faults;
+        d->faults_huge = k->faults_huge;
+        d->insertions = k->insertions;
+        d->mapped = k->mapped;
+        if (changed && list_is_linked(&d->node)) {
+                manager_tell(m, device_changed, d);
+                manager_tell(m, parent_changed, d->parent);
+        }
+        return 0;
+}
+
+static int apply_device(Manager *m, Parent *p, const KmodDevice *k) {
+        Device *d = model_find_device(m->model, p, &k->uuid, NULL);
+        int r;
+
+        if (d && !streq(d->type, k->type)) {
+                devices_unlink(m, d);
+                d = NULL;
+        }
+        if (d) {
+                d->seen = true;
+                return update_device(m, d, k);
+        }
+        if (operation_claims(m, &k->uuid))
+                return 0; /* planned, and told when its worker has ended */
+
+        r = device_new(&d, p, &k->uuid, k->type);
+        if (r < 0)
+                return r;
+        d->ours = d->seen = true;
+        r = update_device(m, d, k);
+        if (r < 0) {
+                device_free(d);
+                return r;
+        }
+        return link_device(m, d);
+}
+
+int devices_apply_kmod(Manager *m, const KmodSnapshot *s) {
+        int r;
+
+        list_foreach(d, &m->model->devices, Device, node)
+                d->seen = false;
+
+        list_foreach(k, &s->parents, KmodParent, node) {
+                Parent *p;
+
+                r = parents_apply_kmod(m, k, &p);
+                if (r < 0)
+                        return r;
+                list_foreach(kd, &k->devices, KmodDevice, node) {
+                        r = apply_device(m, p, kd);
+                        if (r < 0)
+                                return r;
+                }
+        }
+
+        list_foreach_safe(d, &m->model->devices, Device, node)
+                if (!d->seen && parents_is_governed(m, d->parent))
+                        devices_unlink(m, d);
+        return 0;
+}
+
+void devices_note_opener(Manager *m, const KmodEvent *event) {
+        Parent *p = model_find_parent(m->model, event->parent);
+        Device *d = p ? model_find_device(m->model, p, &event->uuid, NULL) : NULL;
+
+        if (!d)
+                return;
+        if (event->type == MDEVD_EVENT_DEVICE_CLOSED) {
+                d->opener = 0;
+                log_info(FIELDS(.message_id = LOG_ID_DEVICE_CLOSED, .topic = "device",
+                                .parent = p->name, .device = UUID_STR(&d->uuid), .owner = d->owner),
+                         "Device %s is closed.", UUID_STR(&d->uuid));
+                return;
+        }
+        d->opener = event->pid;
+        snprintf(d->opener_name, sizeof(d->opener_name), "%s", event->comm);
+        log_info(FIELDS(.message_id = LOG_ID_DEVICE_OPENED, .topic = "device", .parent = p->name,
+                        .device = UUID_STR(&d->uuid), .owner = d->owner),
+                 "Device %s was opened by %s (pid %d).", UUID_STR(&d->uuid), event->comm,
+                 event->pid);
+}
+
+/* ---- counters ---- */
+
+int manager_refresh_counters(Manager *m) {
+        _cleanup_(kmod_snapshot_freep) KmodSnapshot *s = NULL;
+        uint64_t iteration = 0;
+        int r;
+
+        (void) sd_event_get_iteration(m->event, &iteration);
+        if (!m->kmod || m->counters_iteration == iteration)
+                return 0;
+        r = kmod_query(m->kmod, &s);
+        if (r < 0)
+                return r;
+        m->counters_iteration = iteration;
+        list_foreach(k, &s->parents, KmodParent, node) {
+                Parent *p = model_find_parent(m->model, k->name);
+
+                list_foreach(kd, &k->devices, KmodDevice, node) {
+                        Device *d = p ? model_find_device(m->model, p, &kd->uuid, NULL) : NULL;
+
+                        if (!d)
+                                continue;
+                        d->faults = kd->faults;
+                        d->faults_huge = kd->faults_huge;
+                        d->insertions = kd->insertions;
+                        d->mapped = kd->mapped;
+                }
+        }
+        return 0;
+}
+
+/* ---- what earlier daemons left ---- */
+
+static bool is_known(const Uuid *uuid, void *userdata) {
+        Manager *m = userdata;
+
+        return model_find_device(m->model, NULL, uuid, NULL) != NULL;
+}
+
+int devices_sweep_origins(Manager *m) {
+        return origin_sweep(m->root_fd, is_known, m);
+}

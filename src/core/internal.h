@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * internal.h: what the files of core share and nobody above sees. A file a noun: manager (the whole),
+ * refresh (catching up with the kernel), parents, devices, operation, queue, request, recover,
+ * autostart.
+ */
+#pragma once
+
+#include <limits.h>
+
+#include "backend/kmod.h"
+#include "backend/udev.h"
+#include "core/manager.h"
+#include "names.h"
+
+/* Workers at a time; what waits longest starts first. */
+#define WORKERS_MAX 64
+#define WORKERS_PER_PARENT_MAX 8
+/* A worker that runs longer is taken for blocked and no longer holds others up. */
+#define WORKER_BLOCKED_USEC (2 * UINT64_C(1000000))
+#define WORKERS_BLOCKED_MAX 256
+/* Running and queued; more are refused with OUTCOME_LIMIT. */
+#define OPERATIONS_RUNNING_MAX 1024
+/* Ended ones are remembered that long, and that many. */
+#define OPERATION_LINGER_USEC (60 * UINT64_C(1000000))
+#define OPERATIONS_ENDED_MAX 256
+
+/* Before the bus and everything else: what is shown is never older than what was seen. */
+#define PRIORITY_REFRESH (SD_EVENT_PRIORITY_IMPORTANT / 2)
+
+typedef struct Refresh Refresh;
+typedef struct Attempt Attempt;
+typedef struct Trouble Trouble;
+
+/* What there is to catch up with, at the end of this turn of the loop. */
+struct Refresh {
+        sd_event_source *source;
+        bool everything; /* events were lost: all parents and devices */
+        bool query;      /* the kernel module */
+        bool autostart;  /* definitions may be startable */
+        List parents;    /* of Name */
+        List devices;    /* of Unseen */
+        sd_event_source *timer; /* for mdevs that were incomplete */
+};
+
+/* One autostart definition. */
+struct Attempt {
+        List node;
+        char *parent;
+        Uuid uuid;
+        enum {
+                ATTEMPT_DUE,     /* when its parent is ready */
+                ATTEMPT_RUNNING, /* an operation is under way */
+                ATTEMPT_UP,      /* it was there; who stopped it then wanted it stopped */
+                ATTEMPT_FAILED,  /* again when something has changed */
+        } state;
+        char *why; /* the last failure, logged once */
+};
+
+/* A parent that could not be brought up: not tried again before something changes. */
+struct Trouble {
+        List node;
+        char *parent;
+};
+
+struct Manager {
+        sd_event *event;
+        char *root;
+        int root_fd;
+        int lock_fd;
+        Model *model;
+        Config *config; /* its parents are in the model; its problems are kept here */
+        Observer observer;
+        Kmod *kmod; /* NULL: the module is not loaded */
+        Uevents *uevents;
+        List planned;
+        List operations;
+        uint64_t next_id;
+        size_t n_ended;
+        sd_event_source *linger; /* forgets ended operations */
+        sd_event_source *blocked; /* looks again when workers may be blocked */
+        Refresh refresh;
+        List attempts;
+        List troubles;
+        bool started;    /* the model is built */
+        bool autostart;  /* manager_autostart() was called */
+        uint64_t counters_iteration; /* of the loop, when counters were last read */
+};
+
+/* A macro's argument may have no bare commas; LogFields for one. */
+#define FIELDS(...) (&(LogFields){ __VA_ARGS__ })
+
+/* ---- manager.c ---- */
+
+#define manager_tell(m, member, object)                                                            \
+        ({                                                                                         \
+                if ((m)->observer.member)                                                          \
+                        (m)->observer.member((object), (m)->observer.userdata);                    \
+        })
+
+/* ---- refresh.c ---- */
+
+/* Marks something as to be looked at; done at the end of this turn of the loop. */
+void refresh_all(Manager *m);
+void refresh_query(Manager *m);
+void refresh_autostart(Manager *m);
+/* @path (may be NULL): where a uevent saw it. */
+void refresh_parent(Manager *m, const char *name, const char *path);
+void refresh_device(Manager *m, const Uuid *uuid);
+/* Wakes the refresh for ended or settling operations. */
+void refresh_wake(Manager *m);
+/* At once: for the start. */
+int refresh_now(Manager *m);
+int refresh_init(Manager *m);
+void refresh_done(Manager *m);
+int refresh_open_kmod(Manager *m);
+void refresh_on_uevent(const Uevent *event, void *userdata);
+
+/* ---- parents.c ---- */
+
+/* Links what the configuration and the definitions name. */
+int parents_link_configured(Manager *m);
+/* Brings one parent in line with sysfs; links or unlinks it. */
+int parents_update(Manager *m, const char *name, const char *path);
+int parents_update_all(Manager *m);
+/* Takes over what the module says of one parent; links it where it is not known. */
+int parents_apply_kmod(Manager *m, const KmodParent *k, Parent **ret);
+/* The module speaks for the devices of @p, not sysfs. */
+bool parents_is_governed(const Manager *m, const Parent *p);
+/* Binds and configures what is configured, present and not tried in vain yet. */
+void parents_bring_up(Manager *m);
+void parents_configure_ended(Manager *m, const Operation *op);
+/* Something changed for @name (NULL: all): what failed may be tried again. */
+void parents_forgive(Manager *m, const char *name);
+/* Frees the absent and unregistered that nothing names any more. */
+void parents_collect(Manager *m);
+
+/* ---- parents-config.c ---- */
+
+/* Makes pools and types of @to those of @from (by value), sizes resolved by the BARs of @to. */
+int parents_copy_config(Parent *to, const Parent *from);
+/* Positive: the BARs do not hold the pools, @reason says why. */
+int parents_check_config(const Parent *p, Reason *reason);
+/* Takes over pools and types as the kernel has them. @busy: types may be borrowed, none is freed. */
+int parents_adopt_config(Parent *p, const Parent *kernel, bool busy);
+bool parents_config_equals(const Parent *p, const Parent *kernel);
+const Parent *parents_find_config(const Manager *m, const char *name);
+
+/* ---- devices.c ---- */
+
+/* Brings the vendors' mdev of that UUID in line with sysfs. Positive: incomplete, look again. */
+int devices_update(Manager *m, const Uuid *uuid);
+int devices_update_all(Manager *m);
+/* Brings all devices of our module in line with its snapshot. */
+int devices_apply_kmod(Manager *m, const KmodSnapshot *s);
+void devices_unlink(Manager *m, Device *d);
+void devices_note_opener(Manager *m, const KmodEvent *event);
+int devices_sweep_origins(Manager *m);
+
+/* ---- operation.c ---- */
+
+/* Takes @record. Links, plans and tells; the worker starts when there is room. */
+int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **ret);
+Operation *operation_free(Operation *op);
+void operation_set_result(Operation *op, Outcome outcome, int error, const char *format, ...)
+        _printf_(4, 5);
+/* Its record has the result. Waiters are called by operations_settle(). */
+void operation_end(Operation *op);
+uint64_t operation_now_usec(void); /* CLOCK_REALTIME */
+/* After the model has caught up: ends those whose worker is gone, calls waiters. */
+void operations_settle(Manager *m);
+Operation *operation_find_running(Manager *m, const char *parent, const Uuid *uuid);
+bool operation_parent_is_busy(Manager *m, const char *parent);
+size_t operations_count_running(Manager *m);
+/* A create of that UUID runs and has not reported: the device is not to be linked yet. */
+bool operation_claims(Manager *m, const Uuid *uuid);
+/* The settled create that made (or found) the device of @uuid on @parent; NULL: none. */
+Operation *operation_find_maker(Manager *m, const char *parent, const Uuid *uuid);
+void operations_forget_device(Manager *m, const Device *d);
+
+/* ---- queue.c ---- */
+
+/* Starts what may start now. */
+void operation_dispatch(Manager *m);
+void operation_on_worker(Worker *w, const Record *record, void *userdata);
+
+/* ---- recover.c ---- */
+
+int recover_operations(Manager *m);
+
+/* ---- autostart.c ---- */
+
+void autostart_run(Manager *m);
+void autostart_operation_ended(Manager *m, const Operation *op);
+/* Failed ones of @parent (NULL: all) are due again; @all: those that were up, too. */
+void autostart_retry(Manager *m, const char *parent, bool all);
+/* After the definitions were read anew. */
+void autostart_sync(Manager *m);
+void autostart_done(Manager *m);

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * manager.c: owns the whole: what there is at start, in which order it is built, and what is taken
+ * down. The work is in the files beside it, see internal.h.
+ */
+#include "core/manager.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include "config/store.h"
+#include "core/internal.h"
+#include "util/fs.h"
+#include "util/log-ids.h"
+#include "util/log.h"
+
+int manager_new(Manager **ret, sd_event *event, const char *root) {
+        _cleanup_(manager_freep) Manager *m = NULL;
+        int r;
+
+        m = calloc(1, sizeof(*m));
+        if (!m)
+                return -ENOMEM;
+        m->root_fd = m->lock_fd = -EBADF;
+        list_init(&m->planned);
+        list_init(&m->operations);
+        list_init(&m->attempts);
+        list_init(&m->troubles);
+        m->event = sd_event_ref(event);
+        m->root = strdup(root);
+        if (!m->root)
+                return -ENOMEM;
+        m->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (m->root_fd < 0)
+                return -errno;
+        r = model_new(&m->model);
+        if (r >= 0)
+                r = refresh_init(m);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+/* Nobody is told of anything any more. Workers go on. */
+Manager *manager_free(Manager *m) {
+        if (!m)
+                return NULL;
+        m->observer = (Observer){};
+        uevents_free(m->uevents);
+        kmod_free(m->kmod);
+        refresh_done(m);
+        sd_event_source_disable_unref(m->linger);
+        sd_event_source_disable_unref(m->blocked);
+        list_foreach_safe(op, &m->operations, Operation, node)
+                operation_free(op);
+        autostart_done(m);
+        parents_forgive(m, NULL);
+        model_free(m->model);
+        config_free(m->config);
+        safe_close(m->lock_fd);
+        safe_close(m->root_fd);
+        free(m->root);
+        sd_event_unref(m->event);
+        free(m);
+        return NULL;
+}
+
+void manager_set_observer(Manager *m, const Observer *observer) {
+        m->observer = *observer;
+}
+
+/* Two daemons on one root would adopt each other's operations. */
+static int take_lock(Manager *m) {
+        int r;
+
+        r = mkdir_parents_at(m->root_fd, MDEVD_PATH_RUN, 0755);
+        if (r < 0)
+                return log_error_errno(r, NULL, "Cannot make /" MDEVD_PATH_RUN ": %m");
+        m->lock_fd = openat(m->root_fd, MDEVD_PATH_RUN, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (m->lock_fd < 0)
+                return log_error_errno(-errno, NULL, "Cannot open /" MDEVD_PATH_RUN ": %m");
+        if (flock(m->lock_fd, LOCK_EX | LOCK_NB) >= 0)
+                return 0;
+        r = -errno;
+        if (r == -EWOULDBLOCK)
+                log_error(NULL, "Another mdevd runs on this root (%s); end that one first.",
+                          m->root);
+        return r;
+}
+
+static void log_problems(Manager *m) {
+        list_foreach(p, &m->config->problems, ConfigProblem, node) {
+                const LogFields f = { .message_id = LOG_ID_CONFIG_INVALID, .topic = "config" };
+
+                if (p->line > 0)
+                        log_warning(&f, "%s:%u:%u: %s", p->file, p->line, p->column, p->text);
+                else
+                        log_warning(&f, "%s: %s", p->file, p->text);
+        }
+        list_foreach(d, &m->model->definitions, Definition, node)
+                if (d->invalid)
+                        log_warning(FIELDS(.message_id = LOG_ID_DEFINITION_INVALID,
+                                           .topic = "config", .parent = d->parent,
+                                           .device = UUID_STR(&d->uuid)),
+                                    "Definition %s of %s cannot be used: %s", UUID_STR(&d->uuid),
+                                    d->parent, d->invalid);
+}
+
+static int load_definitions(Manager *m, Config *config) {
+        list_foreach_safe(d, &m->model->definitions, Definition, node)
+                definition_free(d);
+        return store_load(m->model, m->root_fd, &config->problems);
+}
+
+static int load(Manager *m) {
+        int r;
+
+        r = config_load(&m->config, m->root_fd);
+        if (r < 0)
+                return log_error_errno(r, NULL, "Cannot read the configuration: %m");
+        r = load_definitions(m, m->config);
+        if (r < 0)
+                return log_error_errno(r, NULL, "Cannot read the definitions: %m");
+        log_problems(m);
+        return parents_link_configured(m);
+}
+
+int manager_start(Manager *m) {
+        int r;
+
+        r = take_lock(m);
+        if (r >= 0)
+                r = load(m);
+        if (r < 0)
+                return r;
+
+        /* First the ears, then the eyes: what changes while we look is looked at again. */
+        r = uevents_new(&m->uevents, m->event, m->root_fd, m->root, refresh_on_uevent, m);
+        if (r < 0)
+                return log_error_errno(r, NULL, "Cannot listen to uevents: %m");
+        (void) refresh_open_kmod(m);
+
+        /* Parents first, since operations are planned on them; then operations, since they claim
+         * devices; then devices. */
+        r = parents_update_all(m);
+        if (r >= 0)
+                r = refresh_now(m);
+        if (r >= 0)
+                r = recover_operations(m);
+        if (r < 0)
+                return log_error_errno(r, NULL, "Cannot find out what there is: %m");
+        refresh_all(m);
+        while (r >= 0 && (m->refresh.everything || m->refresh.query ||
+                          !list_is_empty(&m->refresh.parents)))
+                r = refresh_now(m);
+        if (r < 0)
+                return log_error_errno(r, NULL, "Cannot find out what there is: %m");
+        operations_settle(m);
+        (void) devices_sweep_origins(m);
+        autostart_sync(m);
+        m->started = true;
+        return 0;
+}
+
+int manager_autostart(Manager *m) {
+        m->autostart = true;
+        parents_forgive(m, NULL);
+        refresh_autostart(m);
+        return 0;
+}
+
+int manager_reload(Manager *m) {
+        _cleanup_(config_freep) Config *config = NULL;
+        int r;
+
+        r = config_load(&config, m->root_fd);
+        if (r >= 0)
+                r = load_definitions(m, config);
+        if (r < 0)
+                return log_error_errno(r, NULL, "Cannot read the configuration: %m");
+        config_free(m->config);
+        m->config = TAKE_PTR(config);
+        log_problems(m);
+
+        list_foreach(p, &m->model->parents, Parent, node)
+                p->in_config = parents_find_config(m, p->name);
+        r = parents_link_configured(m);
+        if (r < 0)
+                return r;
+        (void) refresh_open_kmod(m);
+        parents_forgive(m, NULL);
+        autostart_sync(m);
+        autostart_retry(m, NULL, false);
+        refresh_all(m);
+        refresh_autostart(m);
+        parents_collect(m);
+        return 0;
+}
+
+Model *manager_get_model(Manager *m) {
+        return m->model;
+}
+
+const List *manager_get_planned(Manager *m) {
+        return &m->planned;
+}
+
+const List *manager_get_operations(Manager *m) {
+        return &m->operations;
+}
+
+const List *manager_get_problems(Manager *m) {
+        static List none = LIST_INIT(none);
+
+        return m->config ? &m->config->problems : &none;
+}
+
+Operation *manager_find_operation(Manager *m, uint64_t id) {
+        list_foreach(op, &m->operations, Operation, node)
+                if (op->id == id)
+                        return op;
+        return NULL;
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * operation.c: owns the life of an operation: queued, working, settling, ended. The end of a worker
+ * is not yet the end: first the model catches up with the kernel, then what is there decides. A
+ * worker that was killed, and a record that an earlier daemon left, go the same way: its device is
+ * there or it is not.
+ */
+#include "core/operation.h"
+
+#include <stdarg.h>
+#include <time.h>
+
+#include "core/internal.h"
+#include "util/log-ids.h"
+#include "util/log.h"
+
+static const char *const operation_state_table[_OPERATION_STATE_MAX] = {
+        [OPERATION_RUNNING] = "running",
+        [OPERATION_DONE] = "done",
+        [OPERATION_FAILED] = "failed",
+};
+DEFINE_STRING_TABLE(operation_state, OperationState, _OPERATION_STATE_MAX)
+
+uint64_t operation_now_usec(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_REALTIME, &ts);
+        return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static void plan(Operation *op) {
+        Manager *m = op->manager;
+        Parent *p = model_find_parent(m->model, op->record->parent);
+        Type *t = p ? parent_find_type(p, op->record->type) : NULL;
+
+        if (op->record->kind != RECORD_CREATE || !p || !t)
+                return;
+        op->planned.parent = p;
+        op->planned.type = t;
+        op->planned.uuid = op->record->uuid;
+        op->planned.owner = op->record->owner;
+        op->planned.extents = op->record->extents;
+        op->planned.n_extents = op->record->n_extents;
+        list_append(&m->planned, &op->planned.node);
+}
+
+int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **ret) {
+        Operation *op;
+
+        op = calloc(1, sizeof(*op));
+        if (!op) {
+                record_free(record);
+                return -ENOMEM;
+        }
+        list_init(&op->node);
+        list_init(&op->planned.node);
+        list_init(&op->waiters);
+        op->manager = m;
+        op->id = ++m->next_id;
+        op->record = record;
+        op->phase = phase;
+        op->started_usec = operation_now_usec();
+        plan(op);
+        list_append(&m->operations, &op->node);
+        manager_tell(m, operation_added, op);
+
+        *ret = op;
+        return 0;
+}
+
+Operation *operation_free(Operation *op) {
+        if (!op)
+                return NULL;
+        list_unlink(&op->node);
+        list_unlink(&op->planned.node);
+        list_foreach_safe(w, &op->waiters, OperationWaiter, node) {
+                list_unlink(&w->node);
+                free(w);
+        }
+        worker_free(op->worker);
+        record_free(op->record);
+        free(op);
+        return NULL;
+}
+
+int operation_wait(Operation *op, OperationDone done, void *userdata) {
+        OperationWaiter *w;
+
+        if (list_length(&op->waiters) >= OPERATION_WAITERS_MAX)
+                return -EUSERS;
+        w = calloc(1, sizeof(*w));
+        if (!w)
+                return -ENOMEM;
+        list_init(&w->node);
+        w->done = done;
+        w->userdata = userdata;
+        list_append(&op->waiters, &w->node);
+        if (op->state != OPERATION_RUNNING)
+                refresh_wake(op->manager);
+        return 0;
+}
+
+void operation_forget(Operation *op, void *userdata) {
+        list_foreach_safe(w, &op->waiters, OperationWaiter, node) {
+                if (w->userdata != userdata)
+                        continue;
+                list_unlink(&w->node);
+                free(w);
+        }
+}
+
+/* ---- looking for one ---- */
+
+Operation *operation_find_running(Manager *m, const char *parent, const Uuid *uuid) {
+        list_foreach(op, &m->operations, Operation, node)
+                if (op->state == OPERATION_RUNNING && uuid_equal(&op->record->uuid, uuid) &&
+                    (!parent || streq(op->record->parent, parent)))
+                        return op;
+        return NULL;
+}
+
+bool operation_parent_is_busy(Manager *m, const char *parent) {
+        list_foreach(op, &m->operations, Operation, node)
+                if (op->state == OPERATION_RUNNING && streq(op->record->parent, parent))
+                        return true;
+        return false;
+}
+
+bool operation_claims(Manager *m, const Uuid *uuid) {
+        list_foreach(op, &m->operations, Operation, node)
+                if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_CREATE &&
+                    op->phase != OPERATION_SETTLING && uuid_equal(&op->record->uuid, uuid))
+                        return true;
+        return false;
+}
+
+/* Whether the worker got as far as making it, or was killed on the way and may have. */
+static bool may_have_made(const Record *r) {
+        return r->step != STEP_DONE || r->outcome == OUTCOME_OK;
+}
+
+Operation *operation_find_maker(Manager *m, const char *parent, const Uuid *uuid) {
+        list_foreach(op, &m->operations, Operation, node)
+                if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_CREATE &&
+                    op->phase == OPERATION_SETTLING && may_have_made(op->record) &&
+                    uuid_equal(&op->record->uuid, uuid) && streq(op->record->parent, parent))
+                        return op;
+        return NULL;
+}
+
+size_t operations_count_running(Manager *m) {
+        return list_length(&m->operations) - m->n_ended;
+}
+
+void operations_forget_device(Manager *m, const Device *d) {
+        list_foreach(op, &m->operations, Operation, node)
+                if (op->device == d)
+                        op->device = NULL;
+}
+
+/* ---- the end ---- */
+
+static LogFields fields_of(const Operation *op, const char *message_id, char uuid[UUID_STRING_MAX]) {
+        return (LogFields){
+                .message_id = message_id,
+                .topic = "operation",
+                .parent = op->record->parent,
+                .device = uuid_is_null(&op->record->uuid) ? NULL
+                                                          : uuid_format(&op->record->uuid, uuid),
+                .type = op->record->type,
+                .owner = op->record->owner,
+                .operation = record_kind_to_string(op->record->kind),
+                .client = op->record->client,
+        };
+}
+
+static void log_end(const Operation *op) {
+        char uuid[UUID_STRING_MAX];
+        LogFields f = fields_of(op, NULL, uuid);
+        const Record *r = op->record;
+
+        if (op->state == OPERATION_FAILED) {
+                f.message_id = LOG_ID_OPERATION_FAILED;
+                (void) log_at(LOG_WARNING, r->error, &f, "%s", r->text ?: "An operation failed.");
+        } else if (r->kind == RECORD_CREATE) {
+                f.message_id = LOG_ID_DEVICE_CREATED;
+                log_info(&f, "Created %s (%s) on %s.", uuid, r->type, r->parent);
+        } else if (r->kind == RECORD_STOP)
+                log_info(&f, "Removed %s from %s.", uuid, r->parent);
+}
+
+static void forget_record(Operation *op) {
+        _cleanup_(freep) char *name = NULL;
+        char uuid[UUID_STRING_MAX];
+        LogFields f = fields_of(op, NULL, uuid);
+        int r;
+
+        r = record_name(op->record, &name);
+        if (r >= 0)
+                r = worker_forget_record(op->manager->root_fd, name);
+        if (r < 0)
+                (void) log_warning_errno(r, &f,
+                                         "Cannot remove the record of an ended operation: %m");
+}
+
+static int on_linger(sd_event_source *s, uint64_t usec, void *userdata) {
+        uint64_t now = operation_now_usec();
+        Manager *m = userdata;
+
+        list_foreach_safe(op, &m->operations, Operation, node) {
+                if (op->state == OPERATION_RUNNING || !list_is_empty(&op->waiters))
+                        continue;
+                /* a clock that was set back only makes them go sooner */
+                if (op->ended_usec <= now && now - op->ended_usec < OPERATION_LINGER_USEC)
+                        continue;
+                manager_tell(m, operation_removed, op);
+                operation_free(op);
+                m->n_ended--;
+        }
+        if (m->n_ended > 0) {
+                (void) sd_event_source_set_time_relative(s, OPERATION_LINGER_USEC);
+                (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+        }
+        return 0;
+}
+
+static void start_linger(Manager *m) {
+        int enabled = SD_EVENT_OFF;
+
+        if (!m->linger) {
+                (void) sd_event_add_time_relative(m->event, &m->linger, CLOCK_MONOTONIC,
+                                                  OPERATION_LINGER_USEC, 1000000, on_linger, m);
+                return;
+        }
+        (void) sd_event_source_get_enabled(m->linger, &enabled);
+        if (enabled == SD_EVENT_OFF) {
+                (void) sd_event_source_set_time_relative(m->linger, OPERATION_LINGER_USEC);
+                (void) sd_event_source_set_enabled(m->linger, SD_EVENT_ONESHOT);
+        }
+}
+
+static void drop_oldest_ended(Manager *m) {
+        list_foreach_safe(op, &m->operations, Operation, node) {
+                if (m->n_ended <= OPERATIONS_ENDED_MAX)
+                        return;
+                if (op->state == OPERATION_RUNNING || !list_is_empty(&op->waiters))
+                        continue;
+                manager_tell(m, operation_removed, op);
+                operation_free(op);
+                m->n_ended--;
+        }
+}
+
+/* The record has the result. Waiters are called by operations_settle(). */
+void operation_end(Operation *op) {
+        Manager *m = op->manager;
+        bool had_record = op->phase != OPERATION_QUEUED;
+
+        op->worker = worker_free(op->worker);
+        op->state = op->record->outcome == OUTCOME_OK ? OPERATION_DONE : OPERATION_FAILED;
+        op->ended_usec = operation_now_usec();
+        list_unlink(&op->planned.node);
+        m->n_ended++;
+        if (had_record)
+                forget_record(op);
+        log_end(op);
+
+        if (op->record->kind == RECORD_CONFIGURE)
+                parents_configure_ended(m, op);
+        if (op->record->origin == ORIGIN_DEFINITION && op->record->kind == RECORD_CREATE)
+                autostart_operation_ended(m, op);
+        manager_tell(m, operation_changed, op);
+        start_linger(m);
+        refresh_wake(m);
+}
+
+void operation_set_result(Operation *op, Outcome outcome, int error, const char *format, ...) {
+        char *text = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
+        va_end(ap);
+        record_set_result(op->record, outcome, error, text);
+}
+
+/* A killed worker had attributes to write: a device with half of them is nobody's wish. */
+static bool settle_undo(Operation *op) {
+        _cleanup_(record_freep) Record *stop = NULL;
+        const Record *r = op->record;
+        Operation *undo;
+
+        if (r->n_attributes == 0 || record_new(&stop, RECORD_STOP) < 0)
+                return false;
+        stop->uuid = r->uuid;
+        stop->ours = r->ours;
+        stop->origin = r->origin;
+        stop->parent = strdup(r->parent);
+        stop->parent_path = strdup(r->parent_path);
+        stop->type = strdup(r->type);
+        stop->client = strdup("mdevd");
+        if (!stop->parent || !stop->parent_path || !stop->type || !stop->client)
+                return false;
+        return operation_new(op->manager, TAKE_PTR(stop), OPERATION_QUEUED, &undo) >= 0;
+}
+
+static void settle_create(Operation *op) {
+        Manager *m = op->manager;
+        Parent *p = model_find_parent(m->model, op->record->parent);
+        Device *d = p ? model_find_device(m->model, p, &op->record->uuid, NULL) : NULL;
+        bool exists = d && d->state != DEVICE_RESERVED && d->state != DEVICE_DYING &&
+                      streq(d->type, op->record->type);
+        bool killed = op->record->step != STEP_DONE;
+
+        if (!killed && op->record->outcome != OUTCOME_OK)
+                return;
+        if (!exists)
+                operation_set_result(op, OUTCOME_FAILED, 0, "%s of %s on %s, and it is not there: %s.",
+                           UUID_STR(&op->record->uuid), op->record->type, op->record->parent,
+                           killed ? "its worker was killed before it was made"
+                                  : "it was made and removed at once");
+        else if (killed && settle_undo(op))
+                operation_set_result(op, OUTCOME_FAILED, 0,
+                           "%s on %s was made, but its worker was killed before all attributes were "
+                           "written: it is removed again.",
+                           UUID_STR(&op->record->uuid), op->record->parent);
+        else {
+                record_set_result(op->record, OUTCOME_OK, 0, NULL);
+                op->device = d;
+        }
+}
+
+static void settle_stop(Operation *op) {
+        Manager *m = op->manager;
+        Parent *p = model_find_parent(m->model, op->record->parent);
+        Device *d = p ? model_find_device(m->model, p, &op->record->uuid, NULL) : NULL;
+        bool gone = !d || d->state == DEVICE_DYING;
+
+        if (gone)
+                record_set_result(op->record, OUTCOME_OK, 0, NULL);
+        else if (op->record->step != STEP_DONE)
+                operation_set_result(op, OUTCOME_FAILED, 0,
+                           "The worker that was to remove %s from %s was killed before that; it is "
+                           "still there.",
+                           UUID_STR(&op->record->uuid), op->record->parent);
+        else if (op->record->outcome == OUTCOME_OK)
+                operation_set_result(op, OUTCOME_FAILED, 0, "%s was removed from %s, and is there again.",
+                           UUID_STR(&op->record->uuid), op->record->parent);
+}
+
+static void settle_configure(Operation *op) {
+        if (op->record->step != STEP_DONE)
+                operation_set_result(op, OUTCOME_FAILED, 0,
+                           "The worker that was to configure %s was killed before it had reported.",
+                           op->record->parent);
+}
+
+static void (*const settlers[_RECORD_KIND_MAX])(Operation *op) = {
+        [RECORD_CREATE] = settle_create,
+        [RECORD_STOP] = settle_stop,
+        [RECORD_CONFIGURE] = settle_configure,
+};
+
+static void call_waiters(Manager *m) {
+        for (bool again = true; again;) {
+                again = false;
+                list_foreach(op, &m->operations, Operation, node) {
+                        OperationWaiter *w = list_first(&op->waiters, OperationWaiter, node);
+                        OperationDone done;
+                        void *userdata;
+
+                        if (op->state == OPERATION_RUNNING || !w)
+                                continue;
+                        done = w->done;
+                        userdata = w->userdata;
+                        list_unlink(&w->node);
+                        free(w);
+                        done(op, userdata);
+                        /* whatever it did to the list, begin anew */
+                        again = true;
+                        break;
+                }
+        }
+}
+
+void operations_settle(Manager *m) {
+        list_foreach(op, &m->operations, Operation, node) {
+                if (op->state != OPERATION_RUNNING || op->phase != OPERATION_SETTLING)
+                        continue;
+                settlers[op->record->kind](op);
+                operation_end(op);
+        }
+        operation_dispatch(m);
+        call_waiters(m);
+        drop_oldest_ended(m);
+}

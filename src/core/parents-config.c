@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * parents-config.c: owns the meeting of a parent's configuration with its device: sizes that were
+ * left open are filled in from the BARs, and what the kernel was told before is compared with it.
+ */
+#include <inttypes.h>
+
+#include "core/internal.h"
+#include "util/parse.h"
+
+const Parent *parents_find_config(const Manager *m, const char *name) {
+        if (m->config)
+                list_foreach(p, &m->config->parents, Parent, node)
+                        if (streq(p->name, name))
+                                return p;
+        return NULL;
+}
+
+static int copy_string(char **to, const char *from) {
+        char *copy = NULL;
+
+        if (from) {
+                copy = strdup(from);
+                if (!copy)
+                        return -ENOMEM;
+        }
+        free(*to);
+        *to = copy;
+        return 0;
+}
+
+static int copy_pool(Parent *to, const Pool *from) {
+        Pool *p;
+        int r;
+
+        r = pool_new(&p, from->name);
+        if (r < 0)
+                return r;
+        p->offset = from->offset;
+        p->size = from->size;
+        p->bar = from->bar;
+        p->kind = from->kind;
+        p->cache = from->cache;
+        p->scrub = from->scrub;
+        if (p->size == 0 && to->bar_sizes[p->bar] > p->offset)
+                p->size = to->bar_sizes[p->bar] - p->offset;
+        parent_link_pool(to, p);
+        return 0;
+}
+
+static int copy_type(Parent *to, const Type *from) {
+        _cleanup_(type_freep) Type *t = NULL;
+        int r;
+
+        r = type_new(&t, from->id);
+        if (r >= 0)
+                r = copy_string(&t->name, from->name);
+        if (r >= 0)
+                r = copy_string(&t->label, from->label);
+        if (r >= 0)
+                r = copy_string(&t->device_api, from->device_api);
+        if (r >= 0)
+                r = copy_string(&t->description, from->description);
+        if (r < 0)
+                return r;
+        t->ours = from->ours;
+        t->map = from->map;
+        t->vectors = from->vectors;
+        t->vendor = from->vendor;
+        t->device = from->device;
+        t->subvendor = from->subvendor;
+        t->subdevice = from->subdevice;
+        t->class = from->class;
+        for (size_t i = 0; i < BARS_MAX; i++) {
+                r = copy_string(&t->bars[i].pool, from->bars[i].pool);
+                if (r < 0)
+                        return r;
+                t->bars[i].size = from->bars[i].size;
+                t->bars[i].is_64bit = from->bars[i].is_64bit;
+                t->bars[i].prefetch = from->bars[i].prefetch;
+        }
+        parent_link_type(to, TAKE_PTR(t));
+        return 0;
+}
+
+static void clear_config(Parent *p) {
+        list_foreach_safe(pool, &p->pools, Pool, node)
+                pool_free(pool);
+        list_foreach_safe(t, &p->types, Type, node)
+                type_free(t);
+}
+
+int parents_copy_config(Parent *to, const Parent *from) {
+        int r = 0;
+
+        clear_config(to);
+        list_foreach(pool, &from->pools, Pool, node)
+                if (r >= 0)
+                        r = copy_pool(to, pool);
+        list_foreach(t, &from->types, Type, node)
+                if (r >= 0)
+                        r = copy_type(to, t);
+        return r;
+}
+
+int parents_check_config(const Parent *p, Reason *reason) {
+        list_foreach(pool, &p->pools, Pool, node) {
+                uint64_t bar = p->bar_sizes[pool->bar];
+
+                if (bar == 0)
+                        return reason_set(reason, OUTCOME_INVALID,
+                                          "%s has no BAR %u, and pool %s is to be in it; correct "
+                                          "\"bar\" in the configuration.",
+                                          p->name, pool->bar, pool->name);
+                if (pool->offset >= bar || pool->size > bar - pool->offset)
+                        return reason_set(reason, OUTCOME_INVALID,
+                                          "Pool %s of %s is to end at %s of BAR %u, which has only "
+                                          "%s; correct \"offset\" or \"size\" in the "
+                                          "configuration.",
+                                          pool->name, p->name, SIZE_STR(pool->offset + pool->size),
+                                          pool->bar, SIZE_STR(bar));
+        }
+        if (list_is_empty(&p->pools) || list_is_empty(&p->types))
+                return reason_set(reason, OUTCOME_INVALID,
+                                  "%s is configured without a pool or without a type; give it both.",
+                                  p->name);
+        return 0;
+}
+
+static bool pool_equals(const Pool *a, const Pool *b) {
+        return streq(a->name, b->name) && a->bar == b->bar && a->offset == b->offset &&
+               a->size == b->size && a->kind == b->kind && a->cache == b->cache &&
+               a->scrub == b->scrub;
+}
+
+/* Not the label, which nothing rests on. */
+static bool type_equals(const Type *a, const Type *b) {
+        if (!streq(a->name, b->name) || a->map != b->map || a->vectors != b->vectors ||
+            a->vendor != b->vendor || a->device != b->device || a->subvendor != b->subvendor ||
+            a->subdevice != b->subdevice || a->class != b->class)
+                return false;
+        for (size_t i = 0; i < BARS_MAX; i++)
+                if (a->bars[i].size != b->bars[i].size ||
+                    (a->bars[i].size > 0 && (a->bars[i].is_64bit != b->bars[i].is_64bit ||
+                                             a->bars[i].prefetch != b->bars[i].prefetch)))
+                        return false;
+        return true;
+}
+
+static Type *find_ours(const Parent *p, const char *name) {
+        list_foreach(t, &p->types, Type, node)
+                if (t->ours && streq_ptr(t->name, name))
+                        return t;
+        return NULL;
+}
+
+bool parents_config_equals(const Parent *p, const Parent *kernel) {
+        size_t n = 0;
+
+        if (list_length(&p->pools) != list_length(&kernel->pools))
+                return false;
+        list_foreach(pool, &p->pools, Pool, node) {
+                const Pool *other = parent_find_pool(kernel, pool->name);
+
+                if (!other || !pool_equals(pool, other))
+                        return false;
+        }
+        list_foreach(t, &p->types, Type, node) {
+                const Type *other = find_ours(kernel, t->name);
+
+                if (!t->ours)
+                        continue;
+                if (!other || !type_equals(t, other))
+                        return false;
+                n++;
+        }
+        return n == list_length(&kernel->types);
+}
+
+/* The kernel does not say from which pool a BAR is to come: the first that our files named, or one. */
+static int adopt_bars(Parent *p, Type *to, const Type *from) {
+        const Pool *first = list_first(&p->pools, Pool, node);
+
+        for (size_t i = 0; i < BARS_MAX; i++) {
+                TypeBar *bar = &to->bars[i];
+                int r = 0;
+
+                bar->size = from->bars[i].size;
+                bar->is_64bit = from->bars[i].is_64bit;
+                bar->prefetch = from->bars[i].prefetch;
+                if (bar->size > 0 && first && (!bar->pool || !parent_find_pool(p, bar->pool)))
+                        r = copy_string(&bar->pool, first->name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int adopt_type(Parent *p, const Type *kernel) {
+        Type *t = find_ours(p, kernel->name);
+        int r;
+
+        if (!t) {
+                r = copy_type(p, kernel);
+                if (r < 0)
+                        return r;
+                t = find_ours(p, kernel->name);
+        }
+        t->map = kernel->map;
+        t->vectors = kernel->vectors;
+        t->vendor = kernel->vendor;
+        t->device = kernel->device;
+        t->subvendor = kernel->subvendor;
+        t->subdevice = kernel->subdevice;
+        t->class = kernel->class;
+        return adopt_bars(p, t, kernel);
+}
+
+int parents_adopt_config(Parent *p, const Parent *kernel, bool busy) {
+        int r = 0;
+
+        /* Pools are never borrowed beyond a call, types are while an operation runs. */
+        list_foreach_safe(pool, &p->pools, Pool, node)
+                pool_free(pool);
+        list_foreach(pool, &kernel->pools, Pool, node)
+                if (r >= 0)
+                        r = copy_pool(p, pool);
+        list_foreach(t, &kernel->types, Type, node)
+                if (r >= 0)
+                        r = adopt_type(p, t);
+        if (r >= 0 && !busy)
+                list_foreach_safe(t, &p->types, Type, node)
+                        if (t->ours && !find_ours(kernel, t->name))
+                                type_free(t);
+        return r;
+}

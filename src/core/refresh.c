@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * refresh.c: owns how events become looks at the kernel. An event says where to look, never what is
+ * there: it may be old by the time it is read. Looks are gathered and taken once a turn of the loop,
+ * after the events and before the bus, in a fixed order: parents, vendors' devices, our module's
+ * snapshot; then operations whose workers are gone are settled against what was seen.
+ */
+#include <mdevd.h>
+
+#include "core/internal.h"
+#include "sysfs/sysfs.h"
+#include "util/log-ids.h"
+#include "util/log.h"
+
+#define NAMES_MAX 4096
+#define UNSEEN_MAX 65536
+/* An mdev's last links come a moment after its last uevent; nothing tells when. */
+#define INCOMPLETE_FIRST_USEC 5000
+#define INCOMPLETE_TRIES_MAX 9
+
+typedef struct Name Name;
+typedef struct Unseen Unseen;
+
+struct Name {
+        List node;
+        char *name;
+        char *path;
+};
+
+struct Unseen {
+        List node;
+        Uuid uuid;
+        unsigned tries;
+};
+
+static void name_free(Name *n) {
+        list_unlink(&n->node);
+        free(n->name);
+        free(n->path);
+        free(n);
+}
+
+static void unseen_free(Unseen *u) {
+        list_unlink(&u->node);
+        free(u);
+}
+
+void refresh_wake(Manager *m) {
+        if (m->refresh.source)
+                (void) sd_event_source_set_enabled(m->refresh.source, SD_EVENT_ONESHOT);
+}
+
+/* Anything that cannot be noted singly is found by looking at everything. */
+void refresh_all(Manager *m) {
+        m->refresh.everything = m->refresh.query = true;
+        refresh_wake(m);
+}
+
+void refresh_query(Manager *m) {
+        m->refresh.query = true;
+        refresh_wake(m);
+}
+
+void refresh_autostart(Manager *m) {
+        m->refresh.autostart = true;
+        refresh_wake(m);
+}
+
+void refresh_parent(Manager *m, const char *name, const char *path) {
+        Name *n;
+
+        list_foreach(i, &m->refresh.parents, Name, node)
+                if (streq(i->name, name) && (!path || streq_ptr(i->path, path)))
+                        return;
+        n = calloc(1, sizeof(*n));
+        if (!n || list_length(&m->refresh.parents) >= NAMES_MAX) {
+                free(n);
+                refresh_all(m);
+                return;
+        }
+        list_init(&n->node);
+        list_append(&m->refresh.parents, &n->node);
+        n->name = strdup(name);
+        n->path = path ? strdup(path) : NULL;
+        if (!n->name || (path && !n->path)) {
+                name_free(n);
+                refresh_all(m);
+                return;
+        }
+        refresh_wake(m);
+}
+
+void refresh_device(Manager *m, const Uuid *uuid) {
+        Unseen *u;
+
+        list_foreach(i, &m->refresh.devices, Unseen, node)
+                if (uuid_equal(&i->uuid, uuid)) {
+                        i->tries = 0;
+                        refresh_wake(m);
+                        return;
+                }
+        u = list_length(&m->refresh.devices) < UNSEEN_MAX ? calloc(1, sizeof(*u)) : NULL;
+        if (!u) {
+                refresh_all(m);
+                return;
+        }
+        list_init(&u->node);
+        u->uuid = *uuid;
+        list_append(&m->refresh.devices, &u->node);
+        refresh_wake(m);
+}
+
+/* ---- the module ---- */
+
+static void on_kmod_event(const KmodEvent *event, void *userdata) {
+        Manager *m = userdata;
+
+        if (!event) {
+                log_notice(FIELDS(.topic = "kmod"),
+                           "The kernel module has gone away; its parents cannot be used until it "
+                           "is loaded again.");
+                m->kmod = kmod_free(m->kmod);
+                refresh_all(m);
+                return;
+        }
+        if (event->type == MDEVD_EVENT_LOST) {
+                log_notice(FIELDS(.message_id = LOG_ID_EVENTS_LOST, .topic = "kmod"),
+                           "Events of the kernel module were lost; looking at everything.");
+                refresh_all(m);
+                return;
+        }
+        if (event->type == MDEVD_EVENT_DEVICE_OPENED || event->type == MDEVD_EVENT_DEVICE_CLOSED)
+                devices_note_opener(m, event);
+        if (event->type >= MDEVD_EVENT_PARENT_ADDED &&
+            event->type <= MDEVD_EVENT_PARENT_UNCONFIGURED && event->parent[0])
+                refresh_parent(m, event->parent, NULL);
+        refresh_query(m);
+}
+
+int refresh_open_kmod(Manager *m) {
+        int r;
+
+        if (m->kmod)
+                return 0;
+        r = kmod_open(&m->kmod, m->root_fd);
+        if (r == -ENOENT || r == -ENODEV || r == -ENXIO)
+                return 0; /* it may come later: there will be an event */
+        if (r >= 0)
+                r = kmod_attach(m->kmod, m->event, on_kmod_event, m);
+        if (r < 0) {
+                m->kmod = kmod_free(m->kmod);
+                return log_error_errno(r, FIELDS(.topic = "kmod"),
+                                       "Cannot use /dev/mdevd: %m%s",
+                                       r == -EPROTO ? "; the module is of another version than "
+                                                      "this daemon"
+                                                    : "");
+        }
+        parents_forgive(m, NULL);
+        refresh_all(m);
+        return 0;
+}
+
+static int query(Manager *m) {
+        _cleanup_(kmod_snapshot_freep) KmodSnapshot *s = NULL;
+        int r;
+
+        m->refresh.query = false;
+        if (!m->kmod)
+                return 0;
+        r = kmod_query(m->kmod, &s);
+        if (r < 0)
+                return log_error_errno(r, FIELDS(.topic = "kmod"),
+                                       "Cannot ask the kernel module what there is: %m");
+        return devices_apply_kmod(m, s);
+}
+
+/* ---- uevents ---- */
+
+void refresh_on_uevent(const Uevent *event, void *userdata) {
+        Manager *m = userdata;
+        Uuid uuid;
+
+        if (!event) {
+                log_notice(FIELDS(.message_id = LOG_ID_EVENTS_LOST, .topic = "udev"),
+                           "Uevents were lost; looking at everything.");
+                refresh_all(m);
+                return;
+        }
+        if (streq_ptr(event->subsystem, "misc")) {
+                (void) refresh_open_kmod(m);
+                return;
+        }
+        if (streq_ptr(event->subsystem, "mdev")) {
+                if (uuid_parse(event->sysname, &uuid) >= 0)
+                        refresh_device(m, &uuid);
+                return;
+        }
+        if (!event->mdev_state && !model_find_parent(m->model, event->sysname))
+                return; /* one of the many PCI devices that nobody has named */
+        if (streq(event->action, "add") || event->mdev_state)
+                parents_forgive(m, event->sysname);
+        refresh_parent(m, event->sysname, streq(event->action, "remove") ? NULL : event->devpath);
+        refresh_query(m);
+}
+
+/* ---- the look ---- */
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        refresh_wake(userdata);
+        return 0;
+}
+
+static int look_later(Manager *m, unsigned tries) {
+        uint64_t usec = (uint64_t) INCOMPLETE_FIRST_USEC << tries;
+        int r;
+
+        if (!m->refresh.timer)
+                return sd_event_add_time_relative(m->event, &m->refresh.timer, CLOCK_MONOTONIC,
+                                                  usec, 0, on_timer, m);
+        r = sd_event_source_set_time_relative(m->refresh.timer, usec);
+        return r < 0 ? r : sd_event_source_set_enabled(m->refresh.timer, SD_EVENT_ONESHOT);
+}
+
+static int look_at_parents(Manager *m) {
+        int r = 0;
+
+        while (r >= 0 && !list_is_empty(&m->refresh.parents)) {
+                Name *n = list_first(&m->refresh.parents, Name, node);
+
+                r = parents_update(m, n->name, n->path);
+                name_free(n);
+        }
+        return r;
+}
+
+static int look_at_devices(Manager *m) {
+        list_foreach_safe(u, &m->refresh.devices, Unseen, node) {
+                int r;
+
+                r = devices_update(m, &u->uuid);
+                if (r < 0)
+                        return r;
+                if (r == 0 || u->tries >= INCOMPLETE_TRIES_MAX) {
+                        unseen_free(u);
+                        continue;
+                }
+                r = look_later(m, u->tries++);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int refresh_now(Manager *m) {
+        int r = 0;
+
+        if (m->refresh.everything) {
+                m->refresh.everything = false;
+                r = parents_update_all(m);
+                if (r >= 0)
+                        r = devices_update_all(m);
+        }
+        if (r >= 0)
+                r = look_at_parents(m);
+        if (r >= 0)
+                r = look_at_devices(m);
+        if (r >= 0 && m->refresh.query)
+                r = query(m);
+        return r;
+}
+
+static int on_refresh(sd_event_source *s, void *userdata) {
+        Manager *m = userdata;
+        int r;
+
+        r = refresh_now(m);
+        if (r < 0)
+                (void) log_error_errno(r, FIELDS(.topic = "refresh"),
+                                       "Cannot bring the model up to date: %m");
+        /* Even so: whoever waits gets an answer. */
+        operations_settle(m);
+        if (m->autostart) {
+                parents_bring_up(m);
+                if (m->refresh.autostart) {
+                        m->refresh.autostart = false;
+                        autostart_run(m);
+                }
+        }
+        return 0;
+}
+
+int refresh_init(Manager *m) {
+        int r;
+
+        list_init(&m->refresh.parents);
+        list_init(&m->refresh.devices);
+        r = sd_event_add_defer(m->event, &m->refresh.source, on_refresh, m);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m->refresh.source, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_source_set_priority(m->refresh.source, PRIORITY_REFRESH);
+        if (r >= 0)
+                (void) sd_event_source_set_description(m->refresh.source, "refresh");
+        return r;
+}
+
+void refresh_done(Manager *m) {
+        sd_event_source_disable_unref(m->refresh.source);
+        sd_event_source_disable_unref(m->refresh.timer);
+        m->refresh.source = m->refresh.timer = NULL;
+        if (!m->refresh.parents.next)
+                return;
+        list_foreach_safe(n, &m->refresh.parents, Name, node)
+                name_free(n);
+        list_foreach_safe(u, &m->refresh.devices, Unseen, node)
+                unseen_free(u);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * request.c: owns the way from a wish to an operation: whether it is the same wish as one under way,
+ * whether it may be, where, and the record that the worker gets.
+ */
+#include "core/internal.h"
+#include "util/parse.h"
+
+#define CLIENT_LENGTH_MAX 255
+
+static bool attributes_equal(const Request *q, const Record *r) {
+        if (q->n_attributes != r->n_attributes)
+                return false;
+        for (size_t i = 0; i < q->n_attributes; i++)
+                if (!streq(q->attributes[i].name, r->attributes[i].name) ||
+                    !streq(q->attributes[i].value, r->attributes[i].value))
+                        return false;
+        return true;
+}
+
+/* The same wish, as far as it was uttered: whoever left the parent open takes any. */
+static bool is_same(const Request *q, const Record *r) {
+        return r->kind == RECORD_CREATE && uuid_equal(&q->uuid, &r->uuid) &&
+               (!q->parent || streq(q->parent, r->parent)) &&
+               (streq(q->type, r->type) || streq_ptr(q->type, r->type_name)) &&
+               streq(q->owner ?: "", r->owner ?: "") && attributes_equal(q, r);
+}
+
+/* The create that made a device which is there still, when this is the same request once more. */
+static Operation *find_repeated(Manager *m, const Request *q) {
+        list_foreach(op, &m->operations, Operation, node)
+                if (op->state == OPERATION_DONE && op->device && is_same(q, op->record))
+                        return op;
+        return NULL;
+}
+
+static int refuse_running(const Operation *op, const Uuid *uuid, Reason *reason) {
+        return reason_set(reason, OUTCOME_BUSY,
+                          "An operation (%s, by %s) on %s of %s is running; wait for its end.",
+                          record_kind_to_string(op->record->kind), op->record->client ?: "?",
+                          UUID_STR(uuid), op->record->parent);
+}
+
+static int check_limit(Manager *m, Reason *reason) {
+        if (operations_count_running(m) < OPERATIONS_RUNNING_MAX)
+                return 0;
+        return reason_set(reason, OUTCOME_LIMIT,
+                          "%d operations are running or waiting, which is the limit; try again "
+                          "later.",
+                          OPERATIONS_RUNNING_MAX);
+}
+
+static int set_string(char **to, const char *from) {
+        if (!from)
+                return 0;
+        *to = strdup(from);
+        return *to ? 0 : -ENOMEM;
+}
+
+static int set_place(Record *r, const Parent *p, const char *type, const char *owner,
+                     const char *client) {
+        int k;
+
+        if (!p->path)
+                return -ENODEV;
+        k = set_string(&r->parent, p->name);
+        if (k >= 0)
+                k = set_string(&r->parent_path, p->path);
+        if (k >= 0)
+                k = set_string(&r->type, type);
+        if (k >= 0)
+                k = set_string(&r->owner, owner ?: "");
+        if (k >= 0 && client && strlen(client) <= CLIENT_LENGTH_MAX)
+                k = set_string(&r->client, client);
+        return k;
+}
+
+static int make_create(const Request *q, const Placement *place, const char *client,
+                       Record **ret) {
+        _cleanup_(record_freep) Record *r = NULL;
+        int k;
+
+        k = record_new(&r, RECORD_CREATE);
+        if (k >= 0)
+                k = set_place(r, place->parent, place->type->id, q->owner, client);
+        if (k < 0)
+                return k;
+        r->uuid = q->uuid;
+        r->origin = q->origin;
+        r->ours = place->type->ours;
+        if (r->ours)
+                k = set_string(&r->type_name, place->type->name);
+        for (size_t i = 0; k >= 0 && i < q->n_attributes; i++)
+                k = record_add_attribute(r, q->attributes[i].name, q->attributes[i].value);
+        if (k < 0)
+                return k;
+        memcpy(r->extents, place->extents, place->n_extents * sizeof(r->extents[0]));
+        r->n_extents = place->n_extents;
+
+        *ret = TAKE_PTR(r);
+        return 0;
+}
+
+static int describe_plan(const Request *q, const Placement *place, Reason *reason) {
+        int r;
+
+        r = reason_add(reason, "A %s for %s would be made on %s.", place->type->id,
+                       q->owner && q->owner[0] ? q->owner : "nobody in particular",
+                       place->parent->name);
+        for (size_t i = 0; r >= 0 && i < place->n_extents; i++) {
+                const Extent *e = &place->extents[i];
+
+                r = reason_add(reason, "BAR %u of it: %s at 0x%llx of BAR %u of the parent.",
+                               e->guest_bar, SIZE_STR(e->size), (unsigned long long) e->offset,
+                               e->bar);
+        }
+        return r < 0 ? r : OUTCOME_OK;
+}
+
+/* What is known of the UUID before any room is looked for. Positive: an Outcome. */
+static int check_create(Manager *m, const Request *q, Operation **ret, Reason *reason) {
+        Operation *op;
+
+        op = operation_find_running(m, NULL, &q->uuid);
+        if (op && !is_same(q, op->record))
+                return refuse_running(op, &q->uuid, reason);
+        if (!op)
+                op = find_repeated(m, q);
+        *ret = op;
+        if (op)
+                return 0;
+        if (q->n_attributes > RECORD_ATTRIBUTES_MAX)
+                return reason_set(reason, OUTCOME_INVALID, "%zu attributes are too many; at most %d.",
+                                  q->n_attributes, RECORD_ATTRIBUTES_MAX);
+        return check_limit(m, reason);
+}
+
+static int refuse_without_module(const Placement *place, Reason *reason) {
+        return reason_set(reason, OUTCOME_FAILED,
+                          "%s is divided by the kernel module mdevd, which cannot be reached: "
+                          "modprobe mdevd.",
+                          place->parent->name);
+}
+
+/* The last resort before no: a reservation that died since the last look leaves no event. */
+static int place(Manager *m, const Request *q, Placement *ret, Reason *reason) {
+        _cleanup_(reason_done) Reason first = {};
+        bool reserved = false;
+        int r;
+
+        r = policy_place(m->model, &m->planned, q, ret, &first);
+        if (r == OUTCOME_NO_ROOM)
+                list_foreach(d, &m->model->devices, Device, node)
+                        if (d->state == DEVICE_RESERVED)
+                                reserved = true;
+        if (reserved) {
+                m->refresh.query = true;
+                r = refresh_now(m);
+                if (r < 0)
+                        return r;
+                return policy_place(m->model, &m->planned, q, ret, reason);
+        }
+        if (first.text && reason_add(reason, "%s", first.text) < 0)
+                return -ENOMEM;
+        return r;
+}
+
+static int start_create(Manager *m, const Request *q, const Placement *where, const char *client,
+                        Operation **ret, Reason *reason) {
+        Record *record;
+        int r;
+
+        r = make_create(q, where, client, &record);
+        if (r == -ENODEV)
+                return reason_set(reason, OUTCOME_NO_PARENT, "Parent %s has just gone.",
+                                  where->parent->name);
+        if (r >= 0)
+                r = operation_new(m, record, OPERATION_QUEUED, ret);
+        if (r < 0)
+                return r;
+        operation_dispatch(m);
+        return 0;
+}
+
+int manager_create(Manager *m, Request *request, const char *client, Operation **ret,
+                   Reason *reason) {
+        _cleanup_(request_freep) Request *q = request;
+        Placement where;
+        int r;
+
+        *ret = NULL;
+        r = check_create(m, q, ret, reason);
+        if (r != 0 || (*ret && !q->plan))
+                return r;
+        r = place(m, q, &where, reason);
+        if (r != 0)
+                return r;
+        if (where.type->ours && !m->kmod)
+                return refuse_without_module(&where, reason);
+        if (q->plan) {
+                *ret = NULL;
+                return describe_plan(q, &where, reason);
+        }
+        return start_create(m, q, &where, client, ret, reason);
+}
+
+static int check_stop(Manager *m, const Device *d, Operation **ret, Reason *reason) {
+        Operation *op;
+
+        op = operation_find_running(m, NULL, &d->uuid);
+        if (op && (op->record->kind != RECORD_STOP || !streq(op->record->parent, d->parent->name)))
+                return refuse_running(op, &d->uuid, reason);
+        *ret = op;
+        if (op)
+                return 0;
+        if (d->state == DEVICE_RESERVED || d->state == DEVICE_DYING)
+                return reason_set(reason, OUTCOME_BUSY, "%s on %s is %s: there is nothing to remove.",
+                                  UUID_STR(&d->uuid), d->parent->name,
+                                  device_state_to_string(d->state));
+        if (d->opened > 0 && d->opener > 0)
+                return reason_set(reason, OUTCOME_BUSY,
+                                  "%s is open in %s (pid %d); shut that down first.",
+                                  UUID_STR(&d->uuid), d->opener_name, d->opener);
+        if (d->opened > 0)
+                return reason_set(reason, OUTCOME_BUSY,
+                                  "%s is open in %u places; shut down the virtual machine that has "
+                                  "it first.",
+                                  UUID_STR(&d->uuid), d->opened);
+        return check_limit(m, reason);
+}
+
+int manager_stop(Manager *m, Device *device, const char *client, Operation **ret, Reason *reason) {
+        _cleanup_(record_freep) Record *record = NULL;
+        int r;
+
+        *ret = NULL;
+        r = check_stop(m, device, ret, reason);
+        if (r != 0 || *ret)
+                return r;
+
+        r = record_new(&record, RECORD_STOP);
+        if (r >= 0)
+                r = set_place(record, device->parent, device->type, device->owner, client);
+        if (r == -ENODEV)
+                return reason_set(reason, OUTCOME_NO_DEVICE,
+                                  "Parent %s of %s is gone; so is the device when it is closed.",
+                                  device->parent->name, UUID_STR(&device->uuid));
+        if (r < 0)
+                return r;
+        record->uuid = device->uuid;
+        record->origin = device->origin;
+        record->ours = device->ours;
+        r = operation_new(m, TAKE_PTR(record), OPERATION_QUEUED, ret);
+        if (r < 0)
+                return r;
+        operation_dispatch(m);
+        return 0;
+}
+
+static int make_request(const Definition *d, Request **ret) {
+        _cleanup_(request_freep) Request *q = NULL;
+        int r;
+
+        r = request_new(&q, d->type);
+        if (r < 0)
+                return r;
+        free(q->parent);
+        free(q->owner);
+        q->parent = strdup(d->parent);
+        q->owner = strdup(d->owner ?: "");
+        q->uuid = d->uuid;
+        q->uuid_given = true;
+        q->origin = ORIGIN_DEFINITION;
+        q->numa_node = -1;
+        if (!q->parent || !q->owner)
+                return -ENOMEM;
+        for (size_t i = 0; i < d->n_attributes; i++) {
+                r = request_add_attribute(q, d->attributes[i].name, d->attributes[i].value);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(q);
+        return 0;
+}
+
+int manager_start_definition(Manager *m, Definition *definition, const char *client,
+                             Operation **ret, Reason *reason) {
+        Request *q;
+        int r;
+
+        *ret = NULL;
+        if (definition->invalid)
+                return reason_set(reason, OUTCOME_INVALID, "The definition of %s on %s is invalid: %s",
+                                  UUID_STR(&definition->uuid), definition->parent,
+                                  definition->invalid);
+        r = make_request(definition, &q);
+        if (r < 0)
+                return r;
+        return manager_create(m, q, client, ret, reason);
+}
