@@ -3,6 +3,7 @@
  * json-decode.c owns the way from nodes to structs: tables of fields, what a value may be, and the
  * sentences for those who wrote something else.
  */
+#include <inttypes.h>
 #include <stdarg.h>
 
 #include "util/json.h"
@@ -68,9 +69,12 @@ char *json_found(const JsonNode *node, char buf[static JSON_FOUND_MAX]) {
         size_t n = 0;
 
         if (node->kind >= JSON_LIST) {
-                (void) snprintf(buf, JSON_FOUND_MAX, "%s",
-                                node->kind == JSON_LIST ? "a list" : "an object");
-                return buf;
+                static const char *const words[2][2] = {
+                        { "an empty list", "a list" },
+                        { "an empty object", "an object" },
+                };
+
+                return strcpy(buf, words[node->kind == JSON_OBJECT][node->n_members > 0]);
         }
 
         o = stpcpy(o, quote);
@@ -221,9 +225,16 @@ static int json_unsigned(JsonSink *s, const JsonNode *n, const JsonField *f, uin
         r = parse(n->text, ret);
         if (r == -EINVAL)
                 return json_unexpected(s, n, f->expect ?: expect);
-        if (r < 0 || *ret > max)
-                return json_problem(s, n, "expected %s of at most %llu, found %s",
-                                    f->expect ?: expect, (unsigned long long) max, JSON_FOUND(n));
+        if (r < 0 || *ret > max) {
+                char most[SIZE_STRING_MAX];
+
+                if (parse == parse_size)
+                        (void) size_format(max, most);
+                else
+                        (void) snprintf(most, sizeof(most), "%" PRIu64, max);
+                return json_problem(s, n, "expected %s of at most %s, found %s",
+                                    f->expect ?: expect, most, JSON_FOUND(n));
+        }
         return 0;
 }
 

@@ -392,23 +392,22 @@ static int walk_container(Walk *w, size_t container, bool object) {
         if (r != 0)
                 return r;
 
-        while (w->at >= w->end || *w->at != close || w->places[container].n_members > 0) {
-                r = walk_member(w, container, object);
-                if (r != 0)
-                        return r;
-                if (w->at < w->end && *w->at == close)
-                        break;
-                if (w->at >= w->end || *w->at != ',')
+        for (bool first = true; w->at >= w->end || *w->at != close; first = false) {
+                if (!first && (w->at >= w->end || *w->at != ','))
                         return walk_error(w, w->at, "expected \",\" or \"%c\", found %s", close,
                                           FOUND(w, w->at));
-                w->at++;
+                if (!first)
+                        w->at++;
                 r = walk_blanks(w);
                 if (r != 0)
                         return r;
-                if (w->at < w->end && *w->at == close)
+                if (!first && w->at < w->end && *w->at == close)
                         return walk_error(w, w->at,
                                           "expected another entry after \",\", found \"%c\"",
                                           close);
+                r = walk_member(w, container, object);
+                if (r != 0)
+                        return r;
         }
 
         w->at++;
