@@ -26,7 +26,7 @@ declare -A only=(
     ["systemd/sd-event.h"]="backend core bus cli main"
     ["libudev.h"]="backend"
     ["json-c/"]="util backend"
-    ["mdevd.h"]="backend"
+    ["mdevd.h"]="backend core"
 )
 
 has() {
