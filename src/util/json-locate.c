@@ -418,7 +418,7 @@ static int walk_container(Walk *w, size_t container, bool object) {
 static int walk_value(Walk *w, size_t *ret_index) {
         const char *start;
         JsonKind kind = JSON_NULL;
-        size_t index;
+        size_t index = 0;
         int r;
 
         r = walk_blanks(w);
