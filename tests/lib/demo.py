@@ -21,7 +21,6 @@ import kmodbuild
 from console import alarms, excerpt
 from demomap import draw
 from link import Gone, Overdue
-from nested import NestedGuest
 from progress import START, Failure, say, step
 from vm import Vm
 
@@ -49,7 +48,6 @@ class Tenant:
         self.uuid = None
         self.path = None
         self.extents = []
-        self.guest = None
         self.counts = {}
 
     @property
@@ -191,21 +189,23 @@ class Demo:
             found += [(e["offset"], e["size"], label) for e in device["extents"]]
         return sorted(found)
 
+    def guest(self, tenant, text):
+        """One command for the program that runs inside the nested machine."""
+        answer = self.sh(f"guest cmd {tenant.name} {text}", show=False)
+        print(f"  {tenant.name}: {text}  ->  {answer}", flush=True)
+        return answer
+
     def boot_guests(self):
         for tenant in self.tenants:
-            tenant.guest = NestedGuest(self.vm, tenant.name, tenant.uuid)
-        for tenant in self.tenants:
-            say(f"{tenant.name}: {tenant.guest.until_ready()}")
+            self.sh(f"guest start {tenant.name} {tenant.uuid}")
 
     def write(self):
         if any(self.memory()):
             raise Failure("the physical BAR is not empty before the guests have written")
         for tenant in self.tenants:
-            answer = tenant.guest.command(f"fill {tenant.pattern:#x}")
-            print(f"  {tenant.name}: fill {tenant.pattern:#x}  ->  {answer}", flush=True)
+            self.guest(tenant, f"fill {tenant.pattern:#x}")
         for tenant in self.tenants:
-            answer = tenant.guest.command(f"check {tenant.pattern:#x}")
-            print(f"  {tenant.name}: check  ->  {answer}", flush=True)
+            self.guest(tenant, f"check {tenant.pattern:#x}")
 
     def verify(self):
         """Exactly the allocated bytes changed, each with its own guest's pattern."""
@@ -241,22 +241,23 @@ class Demo:
                 raise Failure(f"{tenant.name} took {p['Faults']} faults for {pages} pages")
 
     def restart(self):
-        before = [t.guest.command("hammer start") for t in self.tenants]
+        for tenant in self.tenants:
+            self.guest(tenant, "hammer start")
         self.sh("systemctl restart mdevd")
         for tenant in self.tenants:
-            tenant.path, = self.call("GetDevice", "ss", tenant.uuid, "", show=False)
             extents = tenant.extents
+            tenant.path, = self.call("GetDevice", "ss", tenant.uuid, "", show=False)
             self.learn(tenant)
             if tenant.extents != extents:
                 raise Failure(f"after its restart mdevd has forgotten where {tenant.name} lives")
-            answer = tenant.guest.command("hammer stop")
-            print(f"  {tenant.name}: known again, from the kernel; meanwhile its guest: {answer}",
-                  flush=True)
-        return before
+        for tenant in self.tenants:
+            self.guest(tenant, "hammer stop")
+        print("  both devices are known again, from the kernel; their guests, writing and reading "
+              "back all the while, saw no error", flush=True)
 
     def remove(self):
         for tenant in self.tenants:
-            tenant.guest.quit()
+            self.sh(f"guest quit {tenant.name}")
         for tenant in self.tenants:
             self.sh(f"busctl call org.mdevd1 {tenant.path} org.mdevd1.Device Stop")
         self.await_clean()
