@@ -86,7 +86,7 @@ int origin_save(int root_fd, const Device *d) {
         if (r >= 0)
                 r = path_of(&d->uuid, ".new", &temporary);
         if (r >= 0)
-                r = mkdir_parents_at(root_fd, MDEVD_PATH_DEVICES, 0755);
+                r = mkdir_parents_at(root_fd, path, 0755);
         if (r < 0)
                 return r;
 

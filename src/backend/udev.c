@@ -136,7 +136,7 @@ static int open_socket(Uevents *u, int root_fd, const char *root) {
         struct sockaddr_un sa = { .sun_family = AF_UNIX };
         int r;
 
-        r = mkdir_parents_at(root_fd, MDEVD_PATH_RUN, 0755);
+        r = mkdir_parents_at(root_fd, MDEVD_PATH_RUN "/", 0755);
         if (r < 0)
                 return r;
         if ((size_t) snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/%s", root,

@@ -51,7 +51,7 @@ Worker *worker_free(Worker *w) {
 static int open_folder(int root_fd) {
         int r;
 
-        r = mkdir_parents_at(root_fd, MDEVD_PATH_OPERATIONS, 0755);
+        r = mkdir_parents_at(root_fd, MDEVD_PATH_OPERATIONS "/", 0755);
         if (r < 0)
                 return r;
         return RET_NERRNO(openat(root_fd, MDEVD_PATH_OPERATIONS,

@@ -75,7 +75,7 @@ void manager_set_observer(Manager *m, const Observer *observer) {
 static int take_lock(Manager *m) {
         int r;
 
-        r = mkdir_parents_at(m->root_fd, MDEVD_PATH_RUN, 0755);
+        r = mkdir_parents_at(m->root_fd, MDEVD_PATH_RUN "/", 0755);
         if (r < 0)
                 return log_error_errno(r, NULL, "Cannot make /" MDEVD_PATH_RUN ": %m");
         m->lock_fd = openat(m->root_fd, MDEVD_PATH_RUN, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,0 +1,790 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fake-kernel.c: owns what happens when a file of a fake tree is written to, or /dev/mdevd of it is
+ * asked: mdev core, the PCI bus and our module, in as few lines as the daemon can be fooled by. The
+ * module's state is a file that all processes map; /dev/mdevd is a FIFO, which makes events pollable.
+ */
+#include "fake-kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <mdevd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define PARENTS_MAX 4
+#define DEVICES_MAX 256
+#define DEVPATH "devices/pci0000:00"
+
+__attribute__((visibility("default"))) ssize_t write(int fd, const void *buf, size_t n);
+__attribute__((visibility("default"))) int ioctl(int fd, unsigned long request, ...);
+
+static ssize_t real_write(int fd, const void *buf, size_t n) {
+        return syscall(SYS_write, fd, buf, n);
+}
+
+/* ---- little things ---- */
+
+__attribute__((format(printf, 2, 3))) static char *make_path(char path[static PATH_MAX],
+                                                              const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        if (vsnprintf(path, PATH_MAX, format, ap) >= PATH_MAX)
+                abort();
+        va_end(ap);
+        return path;
+}
+
+#define P(...) make_path((char[PATH_MAX]){}, __VA_ARGS__)
+
+static bool read_text(const char *path, char *buf, size_t size) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+
+        if (fd >= 0)
+                (void) close(fd);
+        if (n < 0)
+                return false;
+        buf[n] = '\0';
+        buf[strcspn(buf, "\n")] = '\0';
+        return true;
+}
+
+static void write_text(const char *path, const char *text) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+        if (fd < 0 || real_write(fd, text, strlen(text)) < 0)
+                abort();
+        (void) close(fd);
+}
+
+static int read_number(const char *path, int fallback) {
+        char buf[32];
+
+        return read_text(path, buf, sizeof(buf)) ? atoi(buf) : fallback;
+}
+
+static int lock_tree(const char *root) {
+        int fd = open(P("%s/fake", root), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0 || flock(fd, LOCK_EX) < 0)
+                abort();
+        return fd;
+}
+
+/* A FIFO there holds us until somebody opens its other end. */
+static void wait_at(const char *path) {
+        struct stat st;
+        int fd;
+
+        if (stat(path, &st) < 0 || !S_ISFIFO(st.st_mode))
+                return;
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0)
+                (void) close(fd);
+}
+
+void fake_kernel_uevent(const char *root, const char *action, const char *devpath,
+                        const char *subsystem, const char *extra) {
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        char text[2048];
+        int fd, n;
+
+        n = snprintf(text, sizeof(text), "ACTION=%s%cDEVPATH=%s%cSUBSYSTEM=%s%c%s%c", action, 0,
+                     devpath, 0, subsystem, 0, extra ? extra : "SEQNUM=1", 0);
+        (void) snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/run/mdevd/uevent", root);
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+                abort();
+        (void) sendto(fd, text, n, 0, (struct sockaddr *) &sa, sizeof(sa));
+        (void) close(fd);
+}
+
+/* ---- the module's state ---- */
+
+typedef struct FakeParent FakeParent;
+typedef struct FakeDevice FakeDevice;
+typedef struct FakeModule FakeModule;
+
+struct FakeParent {
+        char name[MDEVD_PARENT_LEN];
+        unsigned n_pools, n_types;
+        struct mdevd_pool pools[MDEVD_MAX_POOLS];
+        struct mdevd_type types[MDEVD_MAX_TYPES];
+};
+
+struct FakeDevice {
+        bool used;
+        char parent[MDEVD_PARENT_LEN];
+        struct mdevd_device_record record;
+        unsigned n_extents;
+        struct mdevd_extent extents[MDEVD_MAX_EXTENTS];
+        pid_t reserver;
+};
+
+struct FakeModule {
+        uint64_t generation;
+        int hold_scrub;
+        FakeParent parents[PARENTS_MAX];
+        FakeDevice devices[DEVICES_MAX];
+};
+
+static FakeModule *map_module(const char *root) {
+        int fd = open(P("%s/fake/module", root), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        FakeModule *m;
+
+        if (fd < 0 || ftruncate(fd, sizeof(*m)) < 0)
+                abort();
+        m = mmap(NULL, sizeof(*m), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (m == MAP_FAILED)
+                abort();
+        (void) close(fd);
+        /* an unconsumed reservation dies with who made it */
+        for (unsigned i = 0; i < DEVICES_MAX; i++)
+                if (m->devices[i].used && m->devices[i].record.state == MDEVD_DEVICE_RESERVED &&
+                    kill(m->devices[i].reserver, 0) < 0)
+                        m->devices[i].used = false;
+        return m;
+}
+
+static void unmap_module(FakeModule *m) {
+        m->generation++;
+        (void) munmap(m, sizeof(*m));
+}
+
+static FakeParent *find_parent(FakeModule *m, const char *name) {
+        for (unsigned i = 0; i < PARENTS_MAX; i++)
+                if (strcmp(m->parents[i].name, name) == 0)
+                        return &m->parents[i];
+        return NULL;
+}
+
+static FakeDevice *find_device(FakeModule *m, const uint8_t uuid[16]) {
+        for (unsigned i = 0; i < DEVICES_MAX; i++)
+                if (m->devices[i].used && memcmp(m->devices[i].record.uuid, uuid, 16) == 0)
+                        return &m->devices[i];
+        return NULL;
+}
+
+static void send_event(const char *root, uint32_t type, const char *parent, const uint8_t *uuid,
+                       int32_t pid, const char *comm) {
+        struct mdevd_event e = { .size = sizeof(e), .type = type, .pid = pid };
+        int fd = open(P("%s/dev/mdevd", root), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+        (void) snprintf(e.parent, sizeof(e.parent), "%s", parent);
+        (void) snprintf(e.comm, sizeof(e.comm), "%s", comm ? comm : "");
+        if (uuid)
+                memcpy(e.uuid, uuid, sizeof(e.uuid));
+        if (fd >= 0) {
+                (void) real_write(fd, &e, sizeof(e));
+                (void) close(fd);
+        }
+}
+
+static void clean_device(const char *root, FakeDevice *d) {
+        if (d->record.state == MDEVD_DEVICE_DYING)
+                d->used = false;
+        else
+                d->record.state = MDEVD_DEVICE_LIVE;
+        send_event(root, MDEVD_EVENT_DEVICE_CLEAN, d->parent, d->record.uuid, 0, NULL);
+}
+
+void fake_module_open(const char *root, const uint8_t uuid[16], int32_t pid, const char *comm) {
+        int lock = lock_tree(root);
+        FakeModule *m = map_module(root);
+        FakeDevice *d = find_device(m, uuid);
+
+        if (!d)
+                abort();
+        d->record.opened++;
+        d->record.faults += 3;
+        send_event(root, MDEVD_EVENT_DEVICE_OPENED, d->parent, uuid, pid, comm);
+        unmap_module(m);
+        (void) close(lock);
+}
+
+void fake_module_close(const char *root, const uint8_t uuid[16]) {
+        int lock = lock_tree(root);
+        FakeModule *m = map_module(root);
+        FakeDevice *d = find_device(m, uuid);
+
+        if (!d)
+                abort();
+        d->record.opened = 0;
+        d->record.state = MDEVD_DEVICE_SCRUBBING;
+        send_event(root, MDEVD_EVENT_DEVICE_CLOSED, d->parent, uuid, 0, NULL);
+        if (!m->hold_scrub)
+                clean_device(root, d);
+        unmap_module(m);
+        (void) close(lock);
+}
+
+void fake_module_hold_scrub(const char *root, int hold) {
+        int lock = lock_tree(root);
+        FakeModule *m = map_module(root);
+
+        m->hold_scrub = hold;
+        for (unsigned i = 0; !hold && i < DEVICES_MAX; i++)
+                if (m->devices[i].used && (m->devices[i].record.state == MDEVD_DEVICE_DYING ||
+                                           m->devices[i].record.state == MDEVD_DEVICE_SCRUBBING))
+                        clean_device(root, &m->devices[i]);
+        unmap_module(m);
+        (void) close(lock);
+}
+
+unsigned fake_module_count(const char *root) {
+        int lock = lock_tree(root);
+        FakeModule *m = map_module(root);
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < DEVICES_MAX; i++)
+                n += m->devices[i].used;
+        unmap_module(m);
+        (void) close(lock);
+        return n;
+}
+
+/* ---- ioctls ---- */
+
+static int on_get_info(FakeModule *m, const char *root, void *arg) {
+        struct mdevd_get_info *info = arg;
+
+        info->api_version = MDEVD_API_VERSION;
+        info->page_size = 4096;
+        return 0;
+}
+
+static void add_sysfs_type(const char *root, const char *parent, const struct mdevd_type *t) {
+        const char *folder = P("%s/sys/" DEVPATH "/%s/mdev_supported_types/mdevd-%s", root, parent,
+                               t->name);
+
+        (void) mkdir(folder, 0755);
+        write_text(P("%s/create", folder), "");
+        write_text(P("%s/name", folder), t->label);
+        write_text(P("%s/device_api", folder), "vfio-pci\n");
+        write_text(P("%s/available_instances", folder), "1\n");
+}
+
+static int on_configure(FakeModule *m, const char *root, void *arg) {
+        const struct mdevd_configure *c = arg;
+        char driver[PATH_MAX];
+        FakeParent *p;
+        ssize_t n;
+
+        n = readlink(P("%s/sys/" DEVPATH "/%s/driver", root, c->parent), driver, sizeof(driver) - 1);
+        if (n < 0)
+                return -ENODEV;
+        driver[n] = '\0';
+        if (strcmp(strrchr(driver, '/'), "/mdevd") != 0)
+                return -ENODEV;
+        if (find_parent(m, c->parent))
+                return -EEXIST;
+        p = find_parent(m, "");
+        if (!p)
+                return -ENOSPC;
+
+        (void) snprintf(p->name, sizeof(p->name), "%s", c->parent);
+        p->n_pools = c->n_pools;
+        p->n_types = c->n_types;
+        memcpy(p->pools, (const void *) (uintptr_t) c->pools, c->n_pools * sizeof(p->pools[0]));
+        memcpy(p->types, (const void *) (uintptr_t) c->types, c->n_types * sizeof(p->types[0]));
+        (void) mkdir(P("%s/sys/" DEVPATH "/%s/mdev_supported_types", root, p->name), 0755);
+        for (unsigned i = 0; i < p->n_types; i++)
+                add_sysfs_type(root, p->name, &p->types[i]);
+        if (symlink(P("../../" DEVPATH "/%s", p->name),
+                    P("%s/sys/class/mdev_bus/%s", root, p->name)) < 0 && errno != EEXIST)
+                abort();
+        fake_kernel_uevent(root, "change", P("/" DEVPATH "/%s", p->name), "pci",
+                           "MDEV_STATE=registered");
+        send_event(root, MDEVD_EVENT_PARENT_CONFIGURED, p->name, NULL, 0, NULL);
+        return 0;
+}
+
+static int on_unconfigure(FakeModule *m, const char *root, void *arg) {
+        const struct mdevd_unconfigure *u = arg;
+        FakeParent *p = find_parent(m, u->parent);
+
+        if (!p)
+                return -ENOENT;
+        for (unsigned i = 0; i < DEVICES_MAX; i++)
+                if (m->devices[i].used && strcmp(m->devices[i].parent, u->parent) == 0)
+                        return -EBUSY;
+        for (unsigned i = 0; i < p->n_types; i++) {
+                static const char *const files[] = { "/create", "/name", "/device_api",
+                                                     "/available_instances", "" };
+
+                for (unsigned k = 0; k < 5; k++)
+                        (void) remove(P("%s/sys/" DEVPATH "/%s/mdev_supported_types/mdevd-%s%s",
+                                        root, p->name, p->types[i].name, files[k]));
+        }
+        (void) rmdir(P("%s/sys/" DEVPATH "/%s/mdev_supported_types", root, p->name));
+        (void) unlink(P("%s/sys/class/mdev_bus/%s", root, p->name));
+        send_event(root, MDEVD_EVENT_PARENT_UNCONFIGURED, p->name, NULL, 0, NULL);
+        memset(p, 0, sizeof(*p));
+        return 0;
+}
+
+static bool is_taken(const FakeModule *m, const char *parent, const struct mdevd_extent *e) {
+        for (unsigned i = 0; i < DEVICES_MAX; i++) {
+                const FakeDevice *d = &m->devices[i];
+
+                if (!d->used || strcmp(d->parent, parent) != 0)
+                        continue;
+                for (unsigned k = 0; k < d->n_extents; k++)
+                        if (d->extents[k].bar == e->bar &&
+                            d->extents[k].offset < e->offset + e->length &&
+                            e->offset < d->extents[k].offset + d->extents[k].length)
+                                return true;
+        }
+        return false;
+}
+
+static bool in_pool(const FakeParent *p, const struct mdevd_extent *e) {
+        for (unsigned i = 0; i < p->n_pools; i++)
+                if (p->pools[i].bar == e->bar && e->offset >= p->pools[i].offset &&
+                    e->offset + e->length <= p->pools[i].offset + p->pools[i].length)
+                        return true;
+        return false;
+}
+
+static int on_reserve(FakeModule *m, const char *root, void *arg) {
+        const struct mdevd_reserve *r = arg;
+        const struct mdevd_extent *extents = (const void *) (uintptr_t) r->extents;
+        FakeParent *p = find_parent(m, r->parent);
+        FakeDevice *d = NULL;
+
+        if (!p)
+                return -ENODEV;
+        if (find_device(m, r->uuid))
+                return -EEXIST;
+        for (unsigned i = 0; i < r->n_extents; i++)
+                if (!in_pool(p, &extents[i]))
+                        return -ERANGE;
+                else if (is_taken(m, r->parent, &extents[i]))
+                        return -EBUSY;
+        for (unsigned i = 0; i < DEVICES_MAX && !d; i++)
+                if (!m->devices[i].used)
+                        d = &m->devices[i];
+        if (!d)
+                return -ENOSPC;
+
+        *d = (FakeDevice){ .used = true, .n_extents = r->n_extents, .reserver = getpid() };
+        memcpy(d->parent, r->parent, sizeof(d->parent));
+        memcpy(d->record.uuid, r->uuid, sizeof(d->record.uuid));
+        memcpy(d->record.type, r->type, sizeof(d->record.type));
+        memcpy(d->record.owner, r->owner, sizeof(d->record.owner));
+        memcpy(d->extents, extents, r->n_extents * sizeof(*extents));
+        d->record.state = MDEVD_DEVICE_RESERVED;
+        return 0;
+}
+
+typedef struct Out Out;
+
+struct Out {
+        char *at;
+        uint64_t room, length;
+};
+
+static void put(Out *o, uint32_t type, const void *payload, size_t size) {
+        struct mdevd_record head = { .length = sizeof(head) + size, .type = type };
+
+        o->length += head.length;
+        if (o->length > o->room)
+                return;
+        memcpy(o->at, &head, sizeof(head));
+        memcpy(o->at + sizeof(head), payload, size);
+        o->at += head.length;
+}
+
+static void put_devices(Out *o, const FakeModule *m, const char *parent) {
+        for (unsigned i = 0; i < DEVICES_MAX; i++) {
+                const FakeDevice *d = &m->devices[i];
+
+                if (!d->used || strcmp(d->parent, parent) != 0)
+                        continue;
+                put(o, MDEVD_RECORD_DEVICE, &d->record, sizeof(d->record));
+                for (unsigned k = 0; k < d->n_extents; k++)
+                        put(o, MDEVD_RECORD_EXTENT, &d->extents[k], sizeof(d->extents[k]));
+        }
+}
+
+static int on_query(FakeModule *m, const char *root, void *arg) {
+        struct mdevd_query *q = arg;
+        Out o = { .at = (char *) (uintptr_t) q->buffer, .room = q->buffer ? q->length : 0 };
+
+        for (unsigned i = 0; i < PARENTS_MAX; i++) {
+                const FakeParent *p = &m->parents[i];
+                struct mdevd_parent_record record = { .state = MDEVD_PARENT_CONFIGURED };
+
+                if (!p->name[0])
+                        continue;
+                memcpy(record.name, p->name, sizeof(record.name));
+                put(&o, MDEVD_RECORD_PARENT, &record, sizeof(record));
+                for (unsigned k = 0; k < p->n_pools; k++)
+                        put(&o, MDEVD_RECORD_POOL, &p->pools[k], sizeof(p->pools[k]));
+                for (unsigned k = 0; k < p->n_types; k++)
+                        put(&o, MDEVD_RECORD_TYPE, &p->types[k], sizeof(p->types[k]));
+                put_devices(&o, m, p->name);
+        }
+        q->generation = m->generation;
+        q->length = o.length;
+        return q->buffer && o.length > o.room ? -ENOSPC : 0;
+}
+
+static const struct {
+        unsigned long request;
+        int (*fn)(FakeModule *m, const char *root, void *arg);
+        bool changes;
+} verbs[] = {
+        { MDEVD_GET_INFO, on_get_info, false },
+        { MDEVD_CONFIGURE, on_configure, true },
+        { MDEVD_UNCONFIGURE, on_unconfigure, true },
+        { MDEVD_RESERVE, on_reserve, true },
+        { MDEVD_QUERY, on_query, false },
+};
+
+/* ---- files ---- */
+
+/* "<root>/sys/…" of a fake tree: its root, and what follows. */
+static char *split(int fd, char path[static PATH_MAX], const char **ret_root) {
+        static const char *const marks[] = { "/sys/", "/dev/mdevd", "/run/mdevd/ops/" };
+        ssize_t n;
+
+        n = readlink(P("/proc/self/fd/%d", fd), path, PATH_MAX - 1);
+        if (n <= 0)
+                return NULL;
+        path[n] = '\0';
+        for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+                char *at = strstr(path, marks[i]);
+
+                if (!at)
+                        continue;
+                *at = '\0';
+                if (at != path && access(P("%s/fake", path), F_OK) >= 0) {
+                        *ret_root = path;
+                        return at + 1;
+                }
+                *at = '/';
+        }
+        return NULL;
+}
+
+static bool is_worker(void) {
+        static int cached = -1;
+        char line[256];
+        ssize_t n;
+        int fd;
+
+        if (cached >= 0)
+                return cached;
+        fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+        n = fd < 0 ? -1 : read(fd, line, sizeof(line));
+        if (fd >= 0)
+                (void) close(fd);
+        cached = n > 0 && memmem(line, n, "--worker", 8) != NULL;
+        return cached;
+}
+
+static void maybe_kill(bool after) {
+        static int count;
+        const char *at = getenv("FAKE_KERNEL_KILL_AT");
+
+        if (!at || !is_worker())
+                return;
+        if ((at[0] == '-') == after && abs(atoi(at)) == count)
+                (void) raise(SIGKILL);
+        if (after)
+                count++;
+}
+
+static int take_instance(const char *types, const char *type, int by) {
+        const char *path = P("%s/%s/available_instances", types, type);
+        int n = read_number(path, 0);
+        char text[16];
+
+        if (n + by < 0)
+                return -EUSERS;
+        (void) snprintf(text, sizeof(text), "%d\n", n + by);
+        write_text(path, text);
+        return 0;
+}
+
+static void parse_uuid(const char *s, uint8_t uuid[static 16]) {
+        for (unsigned i = 0; i < 16; s += s[2] == '-' ? 3 : 2, i++) {
+                unsigned v = 0;
+
+                (void) sscanf(s, "%2x", &v);
+                uuid[i] = v;
+        }
+}
+
+static int make_device(const char *root, const char *parent_path, const char *type,
+                       const char *uuid) {
+        char names[512], *save = NULL;
+
+        if (mkdir(P("%s/%s/%s", root, parent_path, uuid), 0755) < 0)
+                return -errno;
+        if (symlink(P("../mdev_supported_types/%s", type),
+                    P("%s/%s/%s/mdev_type", root, parent_path, uuid)) < 0)
+                abort();
+        write_text(P("%s/%s/%s/remove", root, parent_path, uuid), "");
+        if (read_text(P("%s/%s/fake/attributes", root, parent_path), names, sizeof(names)))
+                for (char *s = strtok_r(names, " ", &save); s; s = strtok_r(NULL, " ", &save))
+                        write_text(P("%s/%s/%s/%s", root, parent_path, uuid, s), "");
+        /* parent_path begins with "sys/" */
+        if (symlink(P("../../../%s/%s", parent_path + 4, uuid),
+                    P("%s/sys/bus/mdev/devices/%s", root, uuid)) < 0)
+                abort();
+        return 0;
+}
+
+static void drop_device(const char *root, const char *parent_path, const char *uuid) {
+        const char *folder = P("%s/%s/%s", root, parent_path, uuid);
+        char names[512], *save = NULL;
+
+        (void) unlink(P("%s/sys/bus/mdev/devices/%s", root, uuid));
+        (void) unlink(P("%s/mdev_type", folder));
+        (void) unlink(P("%s/remove", folder));
+        if (read_text(P("%s/%s/fake/attributes", root, parent_path), names, sizeof(names)))
+                for (char *s = strtok_r(names, " ", &save); s; s = strtok_r(NULL, " ", &save))
+                        (void) unlink(P("%s/%s", folder, s));
+        (void) rmdir(folder);
+}
+
+/* What our module does when mdev core probes a device of it. */
+static int module_probe(const char *root, const char *parent, const char *type, const char *uuid) {
+        FakeModule *m = map_module(root);
+        uint8_t bytes[16];
+        FakeDevice *d;
+        int r = 0;
+
+        parse_uuid(uuid, bytes);
+        d = find_device(m, bytes);
+        if (!d || d->record.state != MDEVD_DEVICE_RESERVED || d->reserver != getpid() ||
+            strcmp(d->parent, parent) != 0 || strcmp(d->record.type, type + strlen("mdevd-")) != 0)
+                r = -ENOENT;
+        else {
+                d->record.state = MDEVD_DEVICE_LIVE;
+                send_event(root, MDEVD_EVENT_DEVICE_ADDED, parent, bytes, 0, NULL);
+        }
+        unmap_module(m);
+        return r;
+}
+
+static void module_remove(const char *root, const char *uuid) {
+        FakeModule *m = map_module(root);
+        uint8_t bytes[16];
+        FakeDevice *d;
+
+        parse_uuid(uuid, bytes);
+        d = find_device(m, bytes);
+        if (d) {
+                d->record.state = MDEVD_DEVICE_DYING;
+                send_event(root, MDEVD_EVENT_DEVICE_GONE, d->parent, bytes, 0, NULL);
+                if (!m->hold_scrub)
+                        clean_device(root, d);
+        }
+        unmap_module(m);
+}
+
+static void mdev_uevent(const char *root, const char *action, const char *parent_path,
+                        const char *uuid) {
+        fake_kernel_uevent(root, action, P("/%s/%s", parent_path + 4, uuid), "mdev", NULL);
+}
+
+static int create(const char *root, char *rel, const char *text) {
+        char *types = strstr(rel, "/mdev_supported_types/"), *parent, *type, *end;
+        int lock, r;
+
+        *types = '\0';
+        type = types + strlen("/mdev_supported_types/");
+        end = strchr(type, '/');
+        *end = '\0';
+        parent = strrchr(rel, '/') + 1;
+        wait_at(P("%s/%s/fake/create-block", root, rel));
+        r = read_number(P("%s/%s/fake/create-errno", root, rel), 0);
+        if (r > 0)
+                return -r;
+        if (strlen(text) != 36)
+                return -EINVAL;
+
+        lock = lock_tree(root);
+        if (access(P("%s/sys/bus/mdev/devices/%s", root, text), F_OK) >= 0)
+                r = -EEXIST;
+        else if (strncmp(type, "mdevd-", 6) == 0)
+                r = module_probe(root, parent, type, text);
+        else
+                r = take_instance(P("%s/%s/mdev_supported_types", root, rel), type, -1);
+        if (r >= 0)
+                r = make_device(root, rel, type, text);
+        (void) close(lock);
+        if (r < 0)
+                return r;
+        mdev_uevent(root, "add", rel, text);
+        mdev_uevent(root, "bind", rel, text);
+        return 0;
+}
+
+static int destroy(const char *root, char *rel, const char *text) {
+        char *slash = strrchr(rel, '/'), *uuid, type[PATH_MAX];
+        int lock, r;
+        ssize_t n;
+
+        *slash = '\0';
+        uuid = strrchr(rel, '/');
+        *uuid++ = '\0';
+        wait_at(P("%s/%s/fake/remove-block", root, rel));
+        r = read_number(P("%s/%s/fake/remove-errno", root, rel), 0);
+        if (r > 0)
+                return -r;
+        n = readlink(P("%s/%s/%s/mdev_type", root, rel, uuid), type, sizeof(type) - 1);
+        if (n < 0)
+                return -ENODEV;
+        type[n] = '\0';
+        mdev_uevent(root, "unbind", rel, uuid);
+        lock = lock_tree(root);
+        drop_device(root, rel, uuid);
+        if (strncmp(strrchr(type, '/') + 1, "mdevd-", 6) == 0)
+                module_remove(root, uuid);
+        else
+                (void) take_instance(P("%s/%s/mdev_supported_types", root, rel),
+                                     strrchr(type, '/') + 1, 1);
+        (void) close(lock);
+        mdev_uevent(root, "remove", rel, uuid);
+        return 0;
+}
+
+static int unbind(const char *root, char *rel, const char *text) {
+        if (unlink(P("%s/sys/" DEVPATH "/%s/driver", root, text)) < 0)
+                return -ENODEV;
+        fake_kernel_uevent(root, "unbind", P("/" DEVPATH "/%s", text), "pci", NULL);
+        return 0;
+}
+
+static int override(const char *root, char *rel, const char *text) {
+        write_text(P("%s/%s", root, rel), strcmp(text, "\n") == 0 ? "(null)\n" : P("%s\n", text));
+        return 0;
+}
+
+static int probe(const char *root, char *rel, const char *text) {
+        const char *dev = P("%s/sys/" DEVPATH "/%s", root, text);
+        char driver[64];
+
+        if (access(P("%s/driver", dev), F_OK) >= 0)
+                return 0;
+        if (!read_text(P("%s/driver_override", dev), driver, sizeof(driver)))
+                return -ENODEV;
+        if (strcmp(driver, "(null)") == 0 &&
+            !read_text(P("%s/fake/home-driver", dev), driver, sizeof(driver)))
+                return 0;
+        if (strcmp(driver, "mdevd") == 0 && read_number(P("%s/fake/probe-errno", dev), 0) > 0)
+                return 0; /* drivers_probe does not say so */
+        if (access(P("%s/sys/bus/pci/drivers/%s", root, driver), F_OK) < 0)
+                return 0;
+        if (symlink(P("../../../bus/pci/drivers/%s", driver), P("%s/driver", dev)) < 0)
+                return -EIO;
+        fake_kernel_uevent(root, "bind", P("/" DEVPATH "/%s", text), "pci", NULL);
+        return 0;
+}
+
+static int attribute(const char *root, char *rel, const char *text) {
+        char *name = strrchr(rel, '/'), *uuid;
+        int r;
+
+        *name++ = '\0';
+        uuid = strrchr(rel, '/');
+        *uuid++ = '\0';
+        r = read_number(P("%s/%s/fake/attribute-%s-errno", root, rel, name), 0);
+        if (r > 0)
+                return -r;
+        write_text(P("%s/%s/%s/%s", root, rel, uuid, name), text);
+        return 0;
+}
+
+static bool ends_with(const char *s, const char *end) {
+        size_t n = strlen(s), k = strlen(end);
+
+        return n >= k && strcmp(s + n - k, end) == 0;
+}
+
+static int act(const char *root, char *rel, const char *text) {
+        if (strstr(rel, "/mdev_supported_types/") && ends_with(rel, "/create"))
+                return create(root, rel, text);
+        if (ends_with(rel, "/remove"))
+                return destroy(root, rel, text);
+        if (ends_with(rel, "/unbind"))
+                return unbind(root, rel, text);
+        if (ends_with(rel, "/driver_override"))
+                return override(root, rel, text);
+        if (ends_with(rel, "/drivers_probe"))
+                return probe(root, rel, text);
+        return attribute(root, rel, text);
+}
+
+ssize_t write(int fd, const void *buf, size_t n) {
+        char path[PATH_MAX], text[PATH_MAX];
+        const char *root;
+        char *rel;
+        ssize_t r;
+
+        rel = split(fd, path, &root);
+        if (!rel || ends_with(rel, "(deleted)"))
+                return real_write(fd, buf, n);
+        maybe_kill(false);
+        if (strncmp(rel, "sys/", 4) != 0)
+                r = real_write(fd, buf, n);
+        else {
+                (void) snprintf(text, sizeof(text), "%.*s", (int) n, (const char *) buf);
+                r = act(root, rel, text);
+                errno = r < 0 ? -r : 0;
+                r = r < 0 ? -1 : (ssize_t) n;
+        }
+        maybe_kill(true);
+        return r;
+}
+
+int ioctl(int fd, unsigned long request, ...) {
+        char path[PATH_MAX];
+        const char *root;
+        FakeModule *m;
+        va_list ap;
+        void *arg;
+        int lock, r = -ENOTTY;
+
+        va_start(ap, request);
+        arg = va_arg(ap, void *);
+        va_end(ap);
+        if (_IOC_TYPE(request) != 'm' || !split(fd, path, &root))
+                return (int) syscall(SYS_ioctl, fd, request, arg);
+
+        for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+                if (verbs[i].request != request)
+                        continue;
+                if (verbs[i].changes)
+                        maybe_kill(false);
+                lock = lock_tree(root);
+                m = map_module(root);
+                r = verbs[i].fn(m, root, arg);
+                unmap_module(m);
+                (void) close(lock);
+                if (verbs[i].changes)
+                        maybe_kill(true);
+        }
+        if (r >= 0)
+                return 0;
+        errno = -r;
+        return -1;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fake-kernel.h: makes the files of a fake tree behave. The file defines write() and ioctl(): linked
+ * into a test program, or loaded into the real daemon with LD_PRELOAD, it stands between the program
+ * and those of its files that lie in a root that has a folder "fake". So an effect is there when the
+ * write returns, and an errno can be had, as with the real kernel.
+ *
+ * With FAKE_KERNEL_KILL_AT=<n> in the environment a worker kills itself by SIGKILL before its n-th
+ * call that changes something (0 is the first), with a minus sign: right after that call.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Sent to <root>/run/mdevd/uevent; lost when nobody listens. */
+void fake_kernel_uevent(const char *root, const char *action, const char *devpath,
+                        const char *subsystem, const char *extra);
+/* Our module: somebody opens or closes a device; an opened one of a removed device lingers. */
+void fake_module_open(const char *root, const uint8_t uuid[16], int32_t pid, const char *comm);
+void fake_module_close(const char *root, const uint8_t uuid[16]);
+/* While held, extents of removed devices stay dirty; letting go cleans them. */
+void fake_module_hold_scrub(const char *root, int hold);
+/* How many reservations and devices it knows. */
+unsigned fake_module_count(const char *root);
