@@ -53,12 +53,13 @@ class Link:
         except OSError as e:
             raise Gone() from e
 
-    def start(self, argv, env=None, folder="/", tty=False, output=None):
+    def start(self, argv, env=None, folder="/", mode="", output=None):
+        """`mode`: "tty" gives the job a terminal, "pipe" a standard input; both take input()."""
         ident = self.next_id
         self.next_id += 1
         env = env or {}
         self.output[ident] = output
-        self.send(RUN, ident, strings(["tty" if tty else "", folder, len(env)] +
+        self.send(RUN, ident, strings([mode, folder, len(env)] +
                                       [f"{k}={v}" for k, v in env.items()] + list(argv)))
         return ident
 
@@ -66,6 +67,7 @@ class Link:
         self.send(KILL, ident)
 
     def input(self, ident, data):
+        """Nothing (b"") closes a pipe."""
         self.send(INPUT, ident, data)
 
     def size(self, ident, rows, columns):

@@ -2,18 +2,37 @@
 """Owns the payload: the tar file that the initrd lays over the VM's root, with the agent, the
 command `host`, and, when asked for, mdevd as installed and its module for that kernel."""
 
+import glob
 import os
 import shutil
 import tarfile
 
-from progress import run
+from progress import Failure, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-AGENT = os.path.join(os.path.dirname(HERE), "vm", "agent")
+TOP = os.path.dirname(os.path.dirname(HERE))
+AGENT = os.path.join(TOP, "tests/vm/agent")
+PROG = os.path.join(TOP, "tests/vm/prog")
+GUEST = os.path.join(TOP, "tests/guest")
 
 
-def _compile(source, out):
-    run(["gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", out, source])
+def compile_programs(folder):
+    """What runs in the VM and is made here: the agent, `host`, the nested guest, and the programs
+    of test cases (tests/vm/prog/NAME.c or NAME/*.c). Statically linked: a start costs little."""
+    flags = ["gcc", "-std=gnu17", "-O2", "-g", "-Wall", "-Wextra", "-Werror",
+             "-Wno-unused-parameter", "-D_GNU_SOURCE",
+             "-static", "-pthread", "-I", os.path.join(TOP, "kmod/include/uapi"),
+             "-I", os.path.join(TOP, "src")]
+    run([*flags, "-U_GNU_SOURCE", "-o", os.path.join(folder, "agent"),
+         *(os.path.join(AGENT, f"{name}.c") for name in ("agent", "jobs", "ask"))])
+    run([*flags, "-U_GNU_SOURCE", "-o", os.path.join(folder, "host"),
+         os.path.join(AGENT, "host.c")])
+    for path in sorted(glob.glob(os.path.join(PROG, "*"))):
+        sources = sorted(glob.glob(os.path.join(path, "*.c"))) if os.path.isdir(path) else [path]
+        name = os.path.basename(path).removesuffix(".c")
+        if sources and sources[0].endswith(".c"):
+            run([*flags, "-o", os.path.join(folder, name), *sources])
+    run([os.path.join(GUEST, "build.sh"), os.path.join(folder, "guest.elf")])
 
 
 def _modules(image, series, modules, tree):
@@ -55,10 +74,9 @@ def make(work, image, series, modules=(), dest=None):
     tree = os.path.join(work, "payload")
     lib = os.path.join(tree, "usr/lib/mdevd-test")
     units = os.path.join(tree, "etc/systemd/system")
-    for folder in (lib, os.path.join(tree, "usr/bin"), os.path.join(units, "sysinit.target.wants")):
+    for folder in (lib, os.path.join(units, "sysinit.target.wants")):
         os.makedirs(folder)
-    _compile(os.path.join(AGENT, "agent.c"), os.path.join(lib, "agent"))
-    _compile(os.path.join(AGENT, "host.c"), os.path.join(tree, "usr/bin/host"))
+    compile_programs(lib)
     for script in ("where.sh", "reset.sh"):
         shutil.copy2(os.path.join(AGENT, script), lib)
     shutil.copy(os.path.join(AGENT, "mdevd-agent.service"), units)
@@ -72,6 +90,9 @@ def make(work, image, series, modules=(), dest=None):
             if not source:
                 continue
             for name in sorted(os.listdir(source)):
+                if name in ("bin", "lib", "lib64", "sbin"):
+                    raise Failure(f"{source} has /{name}, which would take the place of a link "
+                                  f"to /usr/{name}; install with --prefix=/usr.")
                 tar.add(os.path.join(source, name), name, filter=_plain)
         _copy_members(image.apparmor_cache(series), tar)
     return out

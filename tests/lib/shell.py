@@ -12,7 +12,7 @@ import tty
 
 def interact(link, argv, env, stdin, stdout):
     out = stdout.fileno()
-    ident = link.start(argv, env=env, folder="/root", tty=True,
+    ident = link.start(argv, env=env, folder="/root", mode="tty",
                        output=lambda data: os.write(out, data))
     terminal = stdin.isatty()
     saved = termios.tcgetattr(stdin) if terminal else None

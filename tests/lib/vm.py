@@ -20,7 +20,7 @@ from progress import Failure
 from qmp import Qmp
 
 PR_SET_PDEATHSIG = 1
-BOOT_LIMIT = 240
+BOOT_LIMIT = 600
 MIB = 1 << 20
 
 
@@ -117,8 +117,10 @@ class Vm:
             return ""
 
     def _environment(self):
-        env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-               "HOME": "/root", "LANG": "C.UTF-8", "MDEVD_KVER": self.series}
+        env = {"PATH": "/usr/lib/mdevd-test:/usr/sbin:/usr/bin:/sbin:/bin",
+               "HOME": "/root", "LANG": "C.UTF-8",
+               "PYTHONPATH": "/mnt/src/tests/lib", "PYTHONDONTWRITEBYTECODE": "1",
+               "MDEVD_KVER": self.series}
         for tag in self.shares:
             env[f"MDEVD_{tag.upper()}"] = f"/mnt/{tag}"
         for ident, address in self.addresses().items():

@@ -43,7 +43,7 @@ def session(vm, args):
     if not args.command:
         say("a root shell in the VM; leave it with `exit`")
         return vm.shell()
-    argv = ["sh", "-c", args.command[0]] if len(args.command) == 1 else args.command
+    argv = ["bash", "-c", args.command[0]] if len(args.command) == 1 else args.command
     result = vm.run(argv, limit=args.limit,
                     output=lambda b: (sys.stdout.buffer.write(b), sys.stdout.buffer.flush()))
     vm.mark("end")
