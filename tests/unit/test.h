@@ -27,7 +27,7 @@ struct TestCase {
         TestCase *next;
 };
 
-static TestCase *test_first, **test_last = &test_first;
+_unused_ static TestCase *test_first, **test_last = &test_first;
 static const char *test_running = "?";
 
 #define TEST(name)                                                                                 \
