@@ -15,11 +15,17 @@
 
 #include "mdevd.h"
 
-/* Where an access goes, once it is known to lie inside its region. */
+/*
+ * An access that is known to lie inside its region.  Which way it goes is not
+ * told by which pointer is NULL: a user may pass that.
+ */
 struct place {
 	u32 index;
 	u64 pos;
 	size_t count;
+	bool write;
+	const char __user *in;
+	char __user *out;
 };
 
 static int region_check(const struct mdevd_vdev *v, loff_t ppos, size_t count,
@@ -106,9 +112,7 @@ static size_t bar_width(u64 pos, size_t left)
 	return width;
 }
 
-/* @buf is the user's; exactly one of @in and @out is not NULL. */
-static ssize_t bar_rw(struct mdevd_vdev *v, const struct place *place,
-		      const char __user *in, char __user *out)
+static ssize_t bar_rw(struct mdevd_vdev *v, const struct place *place)
 {
 	size_t done = 0;
 
@@ -116,18 +120,17 @@ static ssize_t bar_rw(struct mdevd_vdev *v, const struct place *place,
 		u64 pos = place->pos + done;
 		size_t width = bar_width(pos, place->count - done);
 		u64 value = 0;
-		__le64 le;
+		__le64 le = 0;
 
-		if (in) {
-			le = 0;
-			if (copy_from_user(&le, in + done, width))
+		if (place->write) {
+			if (copy_from_user(&le, place->in + done, width))
 				return done ? done : -EFAULT;
 			value = le64_to_cpu(le);
 		}
-		bar_access(v, place->index, pos, width, &value, in);
-		if (out) {
+		bar_access(v, place->index, pos, width, &value, place->write);
+		if (!place->write) {
 			le = cpu_to_le64(value);
-			if (copy_to_user(out + done, &le, width))
+			if (copy_to_user(place->out + done, &le, width))
 				return done ? done : -EFAULT;
 		}
 
@@ -143,13 +146,12 @@ static ssize_t bar_rw(struct mdevd_vdev *v, const struct place *place,
 	return done;
 }
 
-static ssize_t config_rw(struct mdevd_vdev *v, const struct place *place,
-			 const char __user *in, char __user *out)
+static ssize_t config_rw(struct mdevd_vdev *v, const struct place *place)
 {
 	u8 bytes[MDEVD_CFG_SIZE];
 
-	if (in) {
-		if (copy_from_user(bytes, in, place->count))
+	if (place->write) {
+		if (copy_from_user(bytes, place->in, place->count))
 			return -EFAULT;
 		mutex_lock(&v->cfg_lock);
 		mdevd_cfg_write(&v->cfg, place->pos, bytes, place->count);
@@ -158,31 +160,30 @@ static ssize_t config_rw(struct mdevd_vdev *v, const struct place *place,
 		mutex_lock(&v->cfg_lock);
 		mdevd_cfg_read(&v->cfg, place->pos, bytes, place->count);
 		mutex_unlock(&v->cfg_lock);
-		if (copy_to_user(out, bytes, place->count))
+		if (copy_to_user(place->out, bytes, place->count))
 			return -EFAULT;
 	}
 
 	return place->count;
 }
 
-static ssize_t region_rw(struct vfio_device *vdev, const char __user *in,
-			 char __user *out, size_t count, loff_t *ppos)
+static ssize_t region_rw(struct vfio_device *vdev, struct place *place,
+			 size_t count, loff_t *ppos)
 {
 	struct mdevd_vdev *v = to_mdevd_vdev(vdev);
-	struct place place;
 	ssize_t ret;
 
 	if (!count)
 		return 0;
 
-	ret = region_check(v, *ppos, count, &place);
+	ret = region_check(v, *ppos, count, place);
 	if (ret)
 		return ret;
 
-	if (place.index == VFIO_PCI_CONFIG_REGION_INDEX)
-		ret = config_rw(v, &place, in, out);
+	if (place->index == VFIO_PCI_CONFIG_REGION_INDEX)
+		ret = config_rw(v, place);
 	else
-		ret = bar_rw(v, &place, in, out);
+		ret = bar_rw(v, place);
 
 	if (ret > 0)
 		*ppos += ret;
@@ -201,7 +202,9 @@ static ssize_t region_rw(struct vfio_device *vdev, const char __user *in,
 ssize_t mdevd_region_read(struct vfio_device *vdev, char __user *buf,
 			  size_t count, loff_t *ppos)
 {
-	return region_rw(vdev, NULL, buf, count, ppos);
+	struct place place = { .out = buf };
+
+	return region_rw(vdev, &place, count, ppos);
 }
 
 /**
@@ -216,5 +219,7 @@ ssize_t mdevd_region_read(struct vfio_device *vdev, char __user *buf,
 ssize_t mdevd_region_write(struct vfio_device *vdev, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
-	return region_rw(vdev, buf, NULL, count, ppos);
+	struct place place = { .write = true, .in = buf };
+
+	return region_rw(vdev, &place, count, ppos);
 }
