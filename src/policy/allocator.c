@@ -229,6 +229,20 @@ void allocator_done(Allocator *a) {
         *a = (Allocator) {};
 }
 
+int allocator_copy(Allocator *a, const Allocator *from) {
+        AllocatorNode *nodes;
+
+        nodes = calloc(from->size_nodes ?: 1, sizeof(*nodes));
+        if (!nodes)
+                return -ENOMEM;
+        if (from->n_nodes > FIRST_NODE)
+                memcpy(nodes + FIRST_NODE, from->nodes + FIRST_NODE,
+                       (from->n_nodes - FIRST_NODE) * sizeof(*nodes));
+        *a = *from;
+        a->nodes = nodes;
+        return 0;
+}
+
 int allocator_order(const Allocator *a, uint64_t size) {
         if (size == 0)
                 return -1;

@@ -74,6 +74,7 @@ struct AllocatorUsage {
  */
 int allocator_init(Allocator *a, uint64_t offset, uint64_t size, uint64_t slot, uint64_t first);
 void allocator_done(Allocator *a);
+int allocator_copy(Allocator *a, const Allocator *from);
 
 /* 0, ALLOCATOR_FULL, ALLOCATOR_BAD_SIZE or -ENOMEM, and then nothing has changed. */
 int allocator_alloc(Allocator *a, uint64_t size, uint64_t *ret_offset);

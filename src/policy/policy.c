@@ -1,323 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * policy.c: first fit over all parents that offer a type, in the model's order. An extent starts at
- * a multiple of the power of two that holds it, counted from the start of the BAR: BARs are aligned
- * to their size, so 2 MiB pages of the host can map it. Devices of the model and what is planned
- * are taken, twice if both name them, which changes nothing.
+ * policy.c: the one entry for a new device. Parents that offer the type are candidates; each is
+ * checked (check.c), those that bear the device are ranked, and the first that breaks nobody's
+ * guarantee gets it. When all refuse, the same checks are asked again for their sentences.
  */
 #include "policy/policy.h"
 
-#include <inttypes.h>
-
+#include "policy/match.h"
+#include "policy/moves.h"
+#include "policy/search.h"
 #include "util/parse.h"
 
-#define PAGE_BYTES 4096
-#define COUNT_MAX 65536 /* of devices that count_available() counts up to */
-
-typedef struct Taken Taken;
-
-/* The taken ranges of one pool, sorted by offset. */
-struct Taken {
-        Extent *extents;
-        size_t n;
-        size_t size;
-};
-
-static void taken_done(Taken *t) {
-        free(t->extents);
-        *t = (Taken) {};
-}
-
-static int taken_add(Taken *t, const Extent *e) {
-        size_t i = t->n;
-
-        if (t->n == t->size) {
-                size_t size = t->size ? t->size * 2 : 16;
-                Extent *bigger = reallocarray(t->extents, size, sizeof(*bigger));
-
-                if (!bigger)
-                        return -ENOMEM;
-                t->extents = bigger;
-                t->size = size;
-        }
-        for (; i > 0 && t->extents[i - 1].offset > e->offset; i--)
-                t->extents[i] = t->extents[i - 1];
-        t->extents[i] = *e;
-        t->n++;
-        return 0;
-}
-
-static int taken_add_all(Taken *t, const Pool *pool, const Extent *extents, size_t n) {
-        const Extent range = { .offset = pool->offset, .size = pool->size, .bar = pool->bar };
-        int r;
-
-        for (size_t i = 0; i < n; i++) {
-                if (!extent_overlaps(&extents[i], &range))
-                        continue;
-                r = taken_add(t, &extents[i]);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int taken_fill(Taken *t, const Model *model, const List *planned, const Parent *parent,
-                      const Pool *pool) {
-        int r;
-
-        list_foreach(d, &model->devices, Device, node) {
-                if (d->parent != parent)
-                        continue;
-                r = taken_add_all(t, pool, d->extents, d->n_extents);
-                if (r < 0)
-                        return r;
-        }
-        if (!planned)
-                return 0;
-        list_foreach(p, planned, Planned, node) {
-                if (p->parent != parent)
-                        continue;
-                r = taken_add_all(t, pool, p->extents, p->n_extents);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-typedef struct Hole Hole;
-
-struct Hole {
-        uint64_t start;
-        uint64_t end;
-};
-
-/* Steps through the holes of a pool. @i counts the taken ranges passed; start with a zeroed hole. */
-static bool next_hole(const Taken *t, const Pool *pool, size_t *i, Hole *hole) {
-        uint64_t start = hole->end ? hole->end : pool->offset;
-        uint64_t end = pool->offset + pool->size;
-
-        for (; *i < t->n && t->extents[*i].offset <= start; (*i)++)
-                start = MAX(start, extent_end(&t->extents[*i]));
-        if (start >= end)
-                return false;
-
-        hole->start = start;
-        hole->end = *i < t->n ? MIN(end, t->extents[*i].offset) : end;
-        return true;
-}
-
-static uint64_t natural_alignment(uint64_t size) {
-        uint64_t align = PAGE_BYTES;
-
-        while (align < size && align < UINT64_C(1) << 63)
-                align *= 2;
-        return align;
-}
-
-/* The first multiple of @align at or after the hole's start with room for @size, or false. */
-static bool hole_fit(const Hole *hole, uint64_t size, uint64_t align, uint64_t *ret) {
-        uint64_t start;
-
-        if (__builtin_add_overflow(hole->start, align - 1, &start))
-                return false;
-        start &= ~(align - 1);
-        if (start >= hole->end || hole->end - start < size)
-                return false;
-        *ret = start;
-        return true;
-}
-
-static bool pool_fit(const Taken *t, const Pool *pool, uint64_t size, uint64_t *ret) {
-        uint64_t align = natural_alignment(size);
-        Hole hole = {};
-        size_t i = 0;
-
-        while (next_hole(t, pool, &i, &hole))
-                if (hole_fit(&hole, size, align, ret))
-                        return true;
-        return false;
-}
-
-static void pool_usage(const Taken *t, const Pool *pool, PoolUsage *ret) {
-        Hole hole = {};
-        size_t i = 0;
-
-        *ret = (PoolUsage) {};
-        while (next_hole(t, pool, &i, &hole)) {
-                ret->free += hole.end - hole.start;
-                ret->largest_hole = MAX(ret->largest_hole, hole.end - hole.start);
-        }
-        ret->used = pool->size - ret->free;
-}
-
-int policy_pool_usage(const Model *model, const List *planned, const Parent *parent,
-                      const Pool *pool, PoolUsage *ret) {
-        _cleanup_(taken_done) Taken t = {};
-        int r;
-
-        r = taken_fill(&t, model, planned, parent, pool);
-        if (r < 0)
-                return r;
-        pool_usage(&t, pool, ret);
-        return 0;
-}
-
-/* What is taken in the pool of each BAR of a type; BARs of one pool share. */
-typedef struct Fit Fit;
-
-struct Fit {
-        Taken taken[BARS_MAX];
-        const Pool *pools[BARS_MAX]; /* of each BAR, NULL: the BAR is absent */
-        size_t share[BARS_MAX];      /* index into taken[] */
-        size_t order[BARS_MAX];      /* BARs, largest first: then first fit wastes nothing */
-        size_t n;
-};
-
-static void fit_done(Fit *f) {
-        for (size_t i = 0; i < BARS_MAX; i++)
-                taken_done(&f->taken[i]);
-}
-
-static void fit_order(Fit *f, const Type *type, size_t bar) {
-        size_t i = f->n++;
-
-        for (; i > 0 && type->bars[f->order[i - 1]].size < type->bars[bar].size; i--)
-                f->order[i] = f->order[i - 1];
-        f->order[i] = bar;
-}
-
-/* OUTCOME_NO_ROOM: the type names a pool that the parent has not, or has no BAR at all. */
-static int fit_init(Fit *f, const Model *model, const List *planned, const Parent *parent,
-                    const Type *type, Reason *reason) {
-        int r;
-
-        for (size_t i = 0; i < BARS_MAX; i++) {
-                const TypeBar *bar = &type->bars[i];
-
-                if (bar->size == 0)
-                        continue;
-                f->pools[i] = bar->pool ? parent_find_pool(parent, bar->pool) : NULL;
-                if (!f->pools[i])
-                        return reason_set(reason, OUTCOME_NO_ROOM,
-                                          "%s: BAR %zu of type %s is to come from pool %s, which "
-                                          "this parent has not; correct the configuration",
-                                          parent->name, i, type->name,
-                                          bar->pool ? bar->pool : "(none)");
-                f->share[i] = i;
-                for (size_t j = 0; j < i; j++)
-                        if (f->pools[j] == f->pools[i])
-                                f->share[i] = f->share[j];
-                fit_order(f, type, i);
-                if (f->share[i] != i)
-                        continue;
-                r = taken_fill(&f->taken[i], model, planned, parent, f->pools[i]);
-                if (r < 0)
-                        return r;
-        }
-        if (f->n == 0)
-                return reason_set(reason, OUTCOME_NO_ROOM,
-                                  "%s: type %s has no BAR; correct the configuration",
-                                  parent->name, type->name);
-        return 0;
-}
-
-/* Places all BARs or none: what was added on the way is of no use after a failure. */
-static int fit_place(Fit *f, const Type *type, Extent extents[static BARS_MAX], size_t *ret_bar) {
-        for (size_t i = 0; i < f->n; i++) {
-                size_t bar = f->order[i];
-                Taken *t = &f->taken[f->share[bar]];
-                Extent e = {
-                        .size = type->bars[bar].size,
-                        .bar = f->pools[bar]->bar,
-                        .guest_bar = (uint8_t) bar,
-                };
-                int r;
-
-                *ret_bar = bar;
-                if (!pool_fit(t, f->pools[bar], e.size, &e.offset))
-                        return OUTCOME_NO_ROOM;
-                r = taken_add(t, &e);
-                if (r < 0)
-                        return r;
-                extents[bar] = e;
-        }
-        return 0;
-}
-
-static int refuse_room(const Fit *f, const Parent *parent, const Type *type, size_t bar,
-                       Reason *reason) {
-        const Pool *pool = f->pools[bar];
-        uint64_t size = type->bars[bar].size;
-        PoolUsage usage;
-
-        pool_usage(&f->taken[f->share[bar]], pool, &usage);
-        return reason_set(reason, OUTCOME_NO_ROOM,
-                          "%s: pool %s: %s needed at a multiple of %s, largest hole %s, %s of %s "
-                          "free; remove a device",
-                          parent->name, pool->name, SIZE_STR(size),
-                          SIZE_STR(natural_alignment(size)), SIZE_STR(usage.largest_hole),
-                          SIZE_STR(usage.free), SIZE_STR(pool->size));
-}
-
-static int place_ours(const Model *model, const List *planned, Parent *parent, Type *type,
-                      Placement *ret, Reason *reason) {
-        _cleanup_(fit_done) Fit fit = {};
-        Extent extents[BARS_MAX] = {};
-        size_t bar = 0;
-        int r;
-
-        r = fit_init(&fit, model, planned, parent, type, reason);
-        if (r != 0)
-                return r;
-        r = fit_place(&fit, type, extents, &bar);
-        if (r == OUTCOME_NO_ROOM)
-                return refuse_room(&fit, parent, type, bar, reason);
-        if (r < 0)
-                return r;
-
-        *ret = (Placement) { .parent = parent, .type = type };
-        for (size_t i = 0; i < BARS_MAX; i++)
-                if (extents[i].size > 0)
-                        ret->extents[ret->n_extents++] = extents[i];
-        return 0;
-}
-
-/* available_instances knows nothing of what is planned; what has arrived meanwhile is in it. */
-static unsigned vendor_available(const Model *model, const List *planned, const Parent *parent,
-                                 const Type *type) {
-        unsigned n = type->available;
-
-        if (!planned)
-                return n;
-        list_foreach(p, planned, Planned, node)
-                if (n > 0 && p->parent == parent && p->type == type &&
-                    !model_find_device(model, parent, &p->uuid, NULL))
-                        n--;
-        return n;
-}
-
-static int place_vendor(const Model *model, const List *planned, Parent *parent, Type *type,
-                        Placement *ret, Reason *reason) {
-        if (vendor_available(model, planned, parent, type) == 0)
-                return reason_set(reason, OUTCOME_NO_ROOM,
-                                  "%s: the driver offers %u more of %s and as many are being "
-                                  "made; remove a device",
-                                  parent->name, type->available, type->id);
-        *ret = (Placement) { .parent = parent, .type = type };
-        return 0;
-}
-
-static int place_on_parent(const Model *model, const List *planned, const Request *request,
-                           Parent *parent, Type *type, Placement *ret, Reason *reason) {
-        if (parent->state != PARENT_REGISTERED)
-                return reason_set(reason, OUTCOME_NO_ROOM, "%s: is %s, not ready for devices",
-                                  parent->name, parent_state_to_string(parent->state));
-        if (request->numa_node >= 0 && parent->numa_node != request->numa_node)
-                return reason_set(reason, OUTCOME_NO_ROOM,
-                                  "%s: is on NUMA node %d, %d was asked for", parent->name,
-                                  parent->numa_node, request->numa_node);
-        return type->ours ? place_ours(model, planned, parent, type, ret, reason) :
-                            place_vendor(model, planned, parent, type, ret, reason);
+static void search_done(Search *s) {
+        promises_done(&s->promises);
+        host_done(&s->host);
+        free(s->candidates);
 }
 
 /* The kernel takes a UUID once, whatever the parent. */
@@ -340,77 +37,409 @@ static int check_uuid(const Model *model, const List *planned, const Uuid *uuid,
         return 0;
 }
 
-int policy_place(const Model *model, const List *planned, const Request *request, Placement *ret,
-                 Reason *reason) {
-        _cleanup_(reason_done) Reason refusals = {};
-        bool offered = false;
-        int r;
+/* Candidates are the parents that have a type named in the first way that any parent has. */
+static int find_candidates(Search *s) {
+        const Request *q = s->request;
 
-        if (request->parent && !model_find_parent(model, request->parent))
-                return reason_set(reason, OUTCOME_NO_PARENT, "There is no parent %s",
-                                  request->parent);
-        r = check_uuid(model, planned, &request->uuid, reason);
-        if (r != 0)
-                return r;
+        s->candidates = calloc(s->host.n ?: 1, sizeof(*s->candidates));
+        if (!s->candidates)
+                return -ENOMEM;
+        for (int how = 0; how < _TYPE_MATCH_MAX && s->n == 0; how++)
+                for (size_t i = 0; i < s->host.n; i++) {
+                        Parent *parent = s->host.places[i].parent;
+                        Candidate c = { .place = i };
 
-        list_foreach(parent, &model->parents, Parent, node) {
-                Type *type;
-
-                if (request->parent && !streq(parent->name, request->parent))
-                        continue;
-                type = parent_find_type(parent, request->type);
-                if (!type)
-                        continue;
-                offered = true;
-                r = place_on_parent(model, planned, request, parent, type, ret, &refusals);
-                if (r <= 0)
-                        return r;
-        }
-        if (!offered)
-                return reason_set(reason, OUTCOME_NO_TYPE, "%s%s offers no type %s",
-                                  request->parent ? "Parent " : "",
-                                  request->parent ? request->parent : "No parent", request->type);
-        return reason_set(reason, OUTCOME_NO_ROOM, "%s", refusals.text);
+                        if (q->parent && !streq(parent->name, q->parent))
+                                continue;
+                        c.type = match_type(parent, q->type, (TypeMatch) how, &c.n_alike);
+                        if (c.type)
+                                s->candidates[s->n++] = c;
+                }
+        return 0;
 }
 
-/* Whole slots of one size that the holes of a pool have. */
-static uint64_t count_slots(const Taken *t, const Pool *pool, uint64_t size) {
-        uint64_t align = natural_alignment(size), start, n = 0;
-        Hole hole = {};
-        size_t i = 0;
+static int refuse_type(const Request *q, Reason *reason) {
+        if (q->parent)
+                return reason_set(reason, OUTCOME_NO_TYPE, "Parent %s offers no type %s", q->parent,
+                                  q->type);
+        return reason_set(reason, OUTCOME_NO_TYPE, "No parent offers a type %s", q->type);
+}
 
-        while (next_hole(t, pool, &i, &hole))
-                if (hole_fit(&hole, size, align, &start))
-                        n += 1 + (hole.end - start - size) / align;
-        return n;
+/* Positive: refused before any parent was asked. */
+static int search_init(Search *s, const Model *model, const List *planned, const Request *q,
+                       Reason *reason) {
+        bool definition = q->origin == ORIGIN_DEFINITION && q->parent;
+        int r;
+
+        *s = (Search) { .request = q, .rules = model->rules };
+        if (q->parent && !model_find_parent(model, q->parent))
+                return reason_set(reason, OUTCOME_NO_PARENT, "There is no parent %s", q->parent);
+        r = check_uuid(model, planned, &q->uuid, reason);
+        if (r != 0)
+                return r;
+        r = host_init(&s->host, model, planned);
+        if (r < 0)
+                return r;
+        r = find_candidates(s);
+        if (r < 0)
+                return r;
+        if (s->n == 0)
+                return refuse_type(q, reason);
+
+        s->group = match_group(s->rules, q->owner);
+        s->group_index = match_group_index(s->rules, s->group);
+        s->rule = match_placement(s->rules, q->owner, s->candidates[0].type);
+        s->in_all = host_group_in_all(&s->host, s->group_index);
+        if (s->rule->affinity == AFFINITY_TOGETHER)
+                for (size_t i = 0; i < s->host.n && !s->owner_exists; i++)
+                        s->owner_exists =
+                                view_has_owner(s->host.places[i].view, planned, q->owner);
+        return promises_init(&s->promises, &s->host, definition ? &q->uuid : NULL, q->parent);
+}
+
+/* Below zero: @a first. What comes first counts most. */
+static int rank(const Search *s, const Candidate *a, const Candidate *b) {
+        const bool spread = s->rule->order == ORDER_SPREAD && !a->has_type && !b->has_type;
+        const struct {
+                uint64_t a, b;
+        } keys[] = {
+                { a->wrong_node, b->wrong_node },
+                { a->wrong_company, b->wrong_company },
+                { a->has_type, b->has_type },
+                { spread ? a->devices : 0, spread ? b->devices : 0 },
+                { spread ? 0 : a->cut, spread ? 0 : b->cut },
+                { spread ? 0 : a->free, spread ? 0 : b->free },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+                if (keys[i].a != keys[i].b)
+                        return keys[i].a < keys[i].b ? -1 : 1;
+        return 0;
+}
+
+/* The first in rank that was not tried yet; of equals the first in the model. */
+static Candidate *next_candidate(Search *s) {
+        Candidate *best = NULL;
+
+        for (size_t i = 0; i < s->n; i++) {
+                Candidate *c = &s->candidates[i];
+
+                if (!c->refused && !c->tried && (!best || rank(s, c, best) < 0))
+                        best = c;
+        }
+        return best;
+}
+
+static bool overlaps(const Placement *p, const Extent *extents, size_t n) {
+        for (size_t i = 0; i < p->n_extents; i++)
+                for (size_t j = 0; j < n; j++)
+                        if (extent_overlaps(&p->extents[i], &extents[j]))
+                                return true;
+        return false;
+}
+
+/*
+ * The view is a memory, and who changes a linked device without a word leaves it behind. So the
+ * answer is compared with the devices themselves: a conflict makes the view anew, once.
+ */
+static bool is_taken(const Search *s, const Placement *p) {
+        list_foreach(d, &p->parent->devices, Device, parent_node)
+                if (overlaps(p, d->extents, d->n_extents))
+                        return true;
+        if (s->host.planned)
+                list_foreach(i, s->host.planned, Planned, node)
+                        if (i->parent == p->parent && overlaps(p, i->extents, i->n_extents))
+                                return true;
+        return false;
+}
+
+static int take(Search *s, const Candidate *c, Placement *ret) {
+        const Place *place = &s->host.places[c->place];
+        size_t bar;
+        int r;
+
+        *ret = (Placement) { .parent = place->parent, .type = c->type };
+        if (!c->type->ours)
+                return 0;
+        r = view_place(place->view, s->group, c->type, false, ret->extents, &ret->n_extents, &bar);
+        if (r == 0 && is_taken(s, ret))
+                return -ESTALE;
+        return r;
+}
+
+/* Positive: all refused. */
+static int search_run(Search *s, Placement *ret) {
+        Candidate *c;
+        int r;
+
+        for (size_t i = 0; i < s->n; i++) {
+                r = candidate_check(s, &s->candidates[i], NULL);
+                if (r < 0)
+                        return r;
+                s->candidates[i].refused = r > 0;
+        }
+        while ((c = next_candidate(s))) {
+                r = candidate_check_promises(s, c, NULL);
+                if (r < 0)
+                        return r;
+                if (r == 0)
+                        return take(s, c, ret);
+                c->tried = true;
+        }
+        return OUTCOME_NO_ROOM;
+}
+
+static int search_explain(Search *s, Reason *reason) {
+        for (size_t i = 0; i < s->n; i++) {
+                Candidate *c = &s->candidates[i];
+                int r = c->refused ? candidate_check(s, c, reason) :
+                                     candidate_check_promises(s, c, reason);
+
+                if (r < 0)
+                        return r;
+                assert(r > 0);
+        }
+        return OUTCOME_NO_ROOM;
+}
+
+static int place_once(const Model *model, const List *planned, const Request *request,
+                      Placement *ret, Reason *reason) {
+        _cleanup_(search_done) Search s = {};
+        Placement placement;
+        int r;
+
+        r = search_init(&s, model, planned, request, reason);
+        if (r != 0)
+                return r;
+        r = search_run(&s, &placement);
+        if (r > 0)
+                return search_explain(&s, reason);
+        if (r == 0)
+                *ret = placement;
+        if (r == -ESTALE)
+                parent_changed(placement.parent);
+        return r;
+}
+
+int policy_place(const Model *model, const List *planned, const Request *request, Placement *ret,
+                 Reason *reason) {
+        int r;
+
+        r = place_once(model, planned, request, ret, reason);
+        if (r == -ESTALE)
+                r = place_once(model, planned, request, ret, reason);
+        return r;
+}
+
+/* ---- numbers ---- */
+
+#define COUNT_MAX 65536 /* more mdevs than that no host has */
+
+/* As often as the numbers of free blocks allow, of one type on one parent. */
+static unsigned count_devices(View *v, const Type *type) {
+        size_t order[BARS_MAX], n_bars = type_order_bars(type, order);
+        BlockCounts counts[BARS_MAX];
+        const Pool *pools[BARS_MAX];
+        uint64_t least = COUNT_MAX, n = 0;
+        size_t share[BARS_MAX];
+        bool shared = false;
+
+        for (size_t i = 0; i < n_bars; i++) {
+                const TypeBar *bar = &type->bars[order[i]];
+                const Region *region;
+                int k;
+
+                pools[i] = view_pool(v, bar);
+                region = pools[i] ? view_next_region(v, pools[i], NULL, NULL) : NULL;
+                k = region ? allocator_order(&region->allocator, bar->size) : -1;
+                if (k < 0)
+                        return 0;
+                counts[i] = region->allocator.counts;
+                least = MIN(least, block_counts_room(&counts[i], (unsigned) k));
+                for (share[i] = 0; pools[share[i]] != pools[i]; share[i]++)
+                        ;
+                shared = shared || share[i] != i;
+                order[i] = (size_t) k;
+        }
+        if (n_bars == 0)
+                return 0;
+        for (; shared && n < least; n++)
+                for (size_t i = 0; i < n_bars; i++)
+                        if (!block_counts_take(&counts[share[i]], (unsigned) order[i]))
+                                return (unsigned) n;
+        return (unsigned) least;
 }
 
 unsigned policy_count_available(const Model *model, const List *planned, const Parent *parent,
                                 const Type *type) {
-        _cleanup_(reason_done) Reason reason = {};
-        _cleanup_(fit_done) Fit fit = {};
-        Extent extents[BARS_MAX];
-        uint64_t least = COUNT_MAX;
-        bool shared = false;
-        unsigned n = 0;
-        size_t bar;
+        const Host host = { .model = model, .planned = planned };
+        View *v;
 
         if (parent->state != PARENT_REGISTERED)
                 return 0;
         if (!type->ours)
-                return vendor_available(model, planned, parent, type);
-        if (fit_init(&fit, model, planned, parent, type, &reason) != 0)
-                return 0;
+                return (unsigned) host_vendor_room(&host, parent, type);
+        return view_get(model, planned, parent, &v) < 0 ? 0 : count_devices(v, type);
+}
 
-        for (size_t i = 0; i < fit.n; i++) {
-                bar = fit.order[i];
-                shared = shared || fit.share[bar] != bar;
-                least = MIN(least, count_slots(&fit.taken[fit.share[bar]], fit.pools[bar],
-                                               type->bars[bar].size));
+int policy_pool_usage(const Model *model, const List *planned, const Parent *parent,
+                      const Pool *pool, PoolUsage *ret) {
+        uint64_t largest = 0;
+        View *v;
+        int r;
+
+        r = view_get(model, planned, parent, &v);
+        if (r < 0)
+                return r;
+        *ret = (PoolUsage) { .used = pool->size };
+        for (size_t i = 0; i < v->n_regions; i++) {
+                AllocatorUsage u;
+
+                if (v->regions[i].pool != pool)
+                        continue;
+                allocator_usage(&v->regions[i].allocator, &u);
+                ret->free += u.free;
+                ret->holes += u.holes;
+                largest = MAX(largest, u.largest_hole);
+                ret->largest_block = MAX(ret->largest_block, u.largest_block);
         }
-        if (!shared)
-                return (unsigned) least;
-        while (n < least && fit_place(&fit, type, extents, &bar) == 0)
-                n++;
-        return n;
+        ret->used -= ret->free;
+        ret->largest_hole = largest;
+        if (ret->free > 0)
+                ret->fragmentation =
+                        (unsigned) (1000 - (unsigned __int128) 1000 * largest / ret->free);
+        return 0;
+}
+
+/* ---- moves ---- */
+
+/* "moving devices a, b (12 MiB)": in @ret. */
+static int describe_moves(const Moves *m, const char *verb, const char *end, char **ret) {
+        char *text = NULL;
+        size_t size;
+        FILE *f;
+
+        f = open_memstream(&text, &size);
+        if (!f)
+                return -ENOMEM;
+        fprintf(f, "%s %s", verb, m->n == 1 ? "device" : "devices");
+        for (size_t i = 0; i < m->n && i < 8; i++)
+                fprintf(f, "%s %s", i ? "," : "", UUID_STR(&m->moves[i].device->uuid));
+        if (m->n > 8)
+                fprintf(f, " and %zu more", m->n - 8);
+        fprintf(f, " (%s) %s", SIZE_STR(m->bytes), end);
+        if (fclose(f) != 0) {
+                free(text);
+                return -ENOMEM;
+        }
+        *ret = text;
+        return 0;
+}
+
+/* Moves on one parent, and whether nobody's guarantee would then be in the way. */
+static int plan_on(Search *s, Candidate *c, bool remove, Moves *ret) {
+        _cleanup_(layout_freep) Layout *l = NULL;
+        int r;
+
+        r = layout_new(&l, s->host.places[c->place].view, s->host.planned);
+        if (r < 0)
+                return r;
+        r = layout_make_room(l, s->group, c->type, remove, ret);
+        if (r == 0)
+                r = layout_drop_placed(l);
+        if (r != 0)
+                return r;
+        layout_exchange(l);
+        r = candidate_check_promises(s, c, NULL);
+        layout_exchange(l);
+        return r;
+}
+
+int explain_way_out(Search *s, Candidate *c, char **ret) {
+        _cleanup_(moves_done) Moves moves = {}, removals = {};
+        int r;
+
+        r = plan_on(s, c, false, &moves);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return describe_moves(&moves, "moving", "would make room", ret);
+        r = plan_on(s, c, true, &removals);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return describe_moves(&removals, "removing", "would make room", ret);
+        *ret = strdup("no device stands in the way that could go");
+        return *ret ? 0 : -ENOMEM;
+}
+
+/* Fewest bytes over all parents on which only room is wanting. */
+static int search_moves(Search *s, Moves *ret) {
+        bool found = false;
+
+        for (size_t i = 0; i < s->n; i++) {
+                _cleanup_(moves_done) Moves moves = {};
+                Candidate *c = &s->candidates[i];
+                int r;
+
+                r = candidate_check_but_space(s, c);
+                if (r == 0)
+                        r = c->type->ours ? plan_on(s, c, false, &moves) : OUTCOME_NO_ROOM;
+                if (r < 0)
+                        return r;
+                if (r > 0 || (found && moves.bytes >= ret->bytes))
+                        continue;
+                moves_done(ret);
+                *ret = moves;
+                ret->parent = s->host.places[c->place].parent;
+                moves = (Moves) {};
+                found = true;
+        }
+        return found ? 0 : OUTCOME_NO_ROOM;
+}
+
+int policy_plan_moves(const Model *model, const List *planned, const Request *request, Moves *ret,
+                      Reason *reason) {
+        _cleanup_(search_done) Search s = {};
+        _cleanup_(moves_done) Moves moves = {};
+        Placement placement;
+        int r;
+
+        r = search_init(&s, model, planned, request, reason);
+        if (r != 0)
+                return r;
+        r = search_run(&s, &placement);
+        if (r == 0)
+                moves.parent = placement.parent;
+        else if (r > 0)
+                r = search_moves(&s, &moves);
+        if (r > 0)
+                return search_explain(&s, reason);
+        if (r < 0)
+                return r;
+        *ret = moves;
+        moves = (Moves) {};
+        return 0;
+}
+
+int policy_plan_defragment(const Model *model, const List *planned, const Parent *parent,
+                           const Pool *pool, uint64_t max_bytes, Moves *ret) {
+        _cleanup_(layout_freep) Layout *l = NULL;
+        _cleanup_(moves_done) Moves moves = {};
+        View *v;
+        int r;
+
+        r = view_get(model, planned, parent, &v);
+        if (r < 0)
+                return r;
+        r = layout_new(&l, v, planned);
+        if (r < 0)
+                return r;
+        r = layout_restore_block(l, pool, max_bytes, &moves);
+        if (r != 0)
+                return r;
+        moves.parent = (Parent *) parent;
+        *ret = moves;
+        moves = (Moves) {};
+        return 0;
 }

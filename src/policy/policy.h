@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * policy.h: may this device be, and where. Pure: the model and what running operations have planned
- * to take go in; a placement, or the reasons why not, come out. Nothing here does I/O.
+ * policy.h: may this device be, and where. Pure: the model (its rules among it) and what running
+ * operations have planned to take go in; a placement, or the reasons why not, come out. Nothing
+ * here does I/O or changes the model; what policy remembers of a parent lies in parent->view.
+ *
+ * Every road to a device asks policy_place(): the bus, the command line, definitions, profiles, a
+ * UUID written to sysfs by others, a call that only plans, and the simulator.
  */
 #pragma once
 
@@ -36,10 +40,104 @@ unsigned policy_count_available(const Model *model, const List *planned, const P
 typedef struct PoolUsage PoolUsage;
 
 struct PoolUsage {
-        uint64_t used;         /* bytes */
-        uint64_t free;         /* bytes */
-        uint64_t largest_hole; /* bytes */
+        uint64_t used;          /* bytes */
+        uint64_t free;          /* bytes */
+        uint64_t largest_hole;  /* bytes */
+        uint64_t largest_block; /* bytes: the largest extent that there is room for */
+        unsigned holes;
+        unsigned fragmentation; /* per mille of the free bytes that are not in the largest hole */
 };
 
+/* Partitions counted in; what they leave in common is not told apart. */
 int policy_pool_usage(const Model *model, const List *planned, const Parent *parent,
                       const Pool *pool, PoolUsage *ret);
+
+/* ---- moves ---- */
+
+typedef struct Move Move;
+typedef struct Moves Moves;
+
+/* An extent of a device to another place of its pool. */
+struct Move {
+        Device *device; /* borrowed */
+        size_t extent;  /* index in device->extents */
+        uint64_t from, to, size;
+};
+
+/* To be made in this order; each goes to bytes that are free before the first. */
+struct Moves {
+        Move *moves;
+        size_t n;
+        uint64_t bytes;
+        Parent *parent; /* borrowed; all are there */
+};
+
+void moves_done(Moves *m);
+
+/*
+ * The moves of fewest bytes after which policy_place() would find room for @request. 0: @ret has
+ * them, none when it has room already. As policy_place() otherwise.
+ */
+int policy_plan_moves(const Model *model, const List *planned, const Request *request, Moves *ret,
+                      Reason *reason);
+/*
+ * Moves of at most @max_bytes that make the largest free block of @pool as large as can be.
+ * OUTCOME_NO_ROOM: no moves make it larger.
+ */
+int policy_plan_defragment(const Model *model, const List *planned, const Parent *parent,
+                           const Pool *pool, uint64_t max_bytes, Moves *ret);
+
+/* ---- profiles ---- */
+
+typedef enum ProfileAction {
+        PROFILE_CREATE,
+        PROFILE_KEEP,
+        PROFILE_REMOVE,
+        PROFILE_REFUSE,
+        _PROFILE_ACTION_MAX,
+} ProfileAction;
+
+DECLARE_STRING_TABLE(profile_action, ProfileAction)
+
+typedef struct ProfileItem ProfileItem;
+typedef struct ProfileDiff ProfileDiff;
+
+struct ProfileItem {
+        ProfileAction action;
+        Uuid uuid;
+        const Want *want;    /* borrowed; NULL: PROFILE_REMOVE */
+        Device *device;      /* borrowed; of PROFILE_KEEP and _REMOVE */
+        Placement placement; /* of PROFILE_CREATE, all other items done */
+        Reason reason;       /* of PROFILE_REFUSE */
+};
+
+struct ProfileDiff {
+        ProfileItem *items; /* what is to be removed first, then in the profile's order */
+        size_t n;
+};
+
+void profile_diff_done(ProfileDiff *d);
+
+/* What has to be done so that the host is as the profile says; what it does not name stays. */
+int policy_diff_profile(const Model *model, const List *planned, const Profile *profile,
+                        ProfileDiff *ret);
+/* The UUID of the @index-th device that a profile wants and gives none. Always the same. */
+void profile_uuid(const char *profile, uint64_t index, Uuid *ret);
+
+/* ---- rules ---- */
+
+/* Whether @uid may create devices for @owner. Root may; others when the owner's group lists them. */
+bool policy_may_name_owner(const Rules *rules, uid_t uid, const char *owner);
+/* The group's name, "default" when no group has the owner. */
+const char *policy_group_of(const Rules *rules, const char *owner);
+
+typedef int (*RuleReport)(const Source *source, bool warning, const char *text, void *userdata);
+
+/*
+ * What contradicts itself in the rules, given the parents that are configured or seen: an error
+ * means that the rules must not be put in force. A negative return of @report ends it. Returns the
+ * number of errors, or -ENOMEM.
+ */
+int policy_check_rules(const Rules *rules, const Model *model, RuleReport report, void *userdata);
+/* The effective rules in the order in which they count, for people. */
+int policy_explain_rules(const Rules *rules, const Model *model, char **ret);

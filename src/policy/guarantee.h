@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * guarantee.h: whether, after one more device, everything that was promised still has room at the
+ * same time: what groups are guaranteed and do not have yet, and definitions that reserve and are
+ * not running. Only numbers of free blocks are moved about, no extent.
+ *
+ * The answer "it has room" is always true. "It has none" is exact where the promises that compete
+ * may use the same parents and have one BAR each, or one parent each; elsewhere a cleverer
+ * distribution may exist, and a request is refused that could have been granted.
+ */
+#pragma once
+
+#include "policy/host.h"
+
+typedef struct Broken Broken;
+typedef struct Promises Promises;
+
+/* The first promise that found no room. */
+struct Broken {
+        const Group *group;
+        const Guarantee *guarantee;   /* or */
+        const Definition *definition;
+        uint64_t missing; /* devices, or bytes */
+        uint64_t wanted;
+};
+
+typedef struct Demand Demand;
+
+struct Demand {
+        const Group *group;
+        const Guarantee *guarantee;
+        const Definition *definition;
+        const char *parent; /* NULL: any */
+        const char *type;   /* or */
+        const char *pool;
+        uint64_t piece; /* bytes of a pool to be found in one piece */
+        uint64_t wanted; /* in all, as the rule says */
+        uint64_t have;   /* devices, or bytes */
+        uint64_t largest; /* bytes of its largest BAR: what is placed first */
+        size_t n_parents; /* that could bear it */
+};
+
+/* All that was promised on a host, with what is already had. Borrows from the host and its model. */
+struct Promises {
+        const Host *host;
+        Demand *demands;
+        size_t n;
+        uint64_t *before; /* what each lacks as things are; NULL: not asked for yet */
+};
+
+/* @except: a definition that is being started, NULL: none. */
+int promises_init(Promises *p, const Host *host, const Uuid *except, const char *except_parent);
+void promises_done(Promises *p);
+
+/*
+ * Positive: after a device of @type for @group on place @i some promise would lack more room than
+ * it does now; *@ret says which. @type NULL: some promise lacks room as things are.
+ */
+int promises_check(Promises *p, size_t i, const Group *group, const Type *type, Broken *ret);
