@@ -62,6 +62,7 @@ Config *config_free(Config *c) {
         list_foreach_safe(p, &c->parents, Parent, node)
                 parent_free(p);
         config_problems_clear(&c->problems);
+        rules_free(c->rules);
         free(c);
         return NULL;
 }
@@ -97,28 +98,37 @@ static int loader_init(Loader *l) {
                 return -ENOMEM;
         list_init(&l->config->parents);
         list_init(&l->config->problems);
-        return 0;
+        return rules_new(&l->config->rules);
 }
 
 static const JsonField file_fields[] = {
         { "parents", decode_parents, .expect = "a list of parents" },
         { "types", decode_types, .expect = "an object of types by name" },
+        { "policy", decode_policy, .expect = "the policy in { }" },
+        { "profiles", decode_profiles, .expect = "an object of profiles by name" },
         {},
 };
 
 static int loader_text(Loader *l, const char *file, const char *text, size_t size) {
         _cleanup_(json_freep) JsonDoc *doc = NULL;
+        const JsonNode *root, *policy;
         JsonError error;
         int r;
 
         l->file = file;
         l->n_problems = 0;
         r = json_parse(&doc, text, size, true, &error);
-        if (r > 0)
+        if (r > 0) {
+                l->files_wrong = true;
                 return l->sink.report(&l->sink, error.line, error.column, false, error.text);
+        }
         if (r < 0)
                 return r;
-        r = json_decode_fields(&l->sink, &doc->nodes[0], file_fields, "an object in { }", l);
+
+        root = &doc->nodes[0];
+        policy = json_find(root, "policy");
+        l->files_wrong |= root->kind != JSON_OBJECT || (policy && policy->kind != JSON_OBJECT);
+        r = json_decode_fields(&l->sink, root, file_fields, "an object in { }", l);
         return r < 0 ? r : 0;
 }
 
@@ -140,8 +150,10 @@ static int loader_file(Loader *l, int root_fd, const char *folder, const char *n
                 return 0;
         if (r < 0)
                 return r;
-        if (r > 0)
+        if (r > 0) {
+                l->files_wrong = true;
                 return config_problem_add(&l->config->problems, shown, 0, 0, false, why);
+        }
         /* an empty file says nothing, which is how a file of the vendor's is masked */
         return size > 0 ? loader_text(l, shown, text, size) : 0;
 }
@@ -154,6 +166,7 @@ static int loader_list(Loader *l, int root_fd, const char *folder, FileNames *re
         if (r >= 0 || r == -ENOENT || r == -ENOMEM)
                 return r == -ENOENT ? 0 : r;
 
+        l->files_wrong = true;
         if (asprintf(&path, "/%s", folder) < 0) {
                 path = NULL;
                 return -ENOMEM;
@@ -215,6 +228,13 @@ static int loader_all(Loader *l, int root_fd) {
         return loader_dropins(l, root_fd, PATH_LOCAL "/" NAME_DROPINS, &local, &none);
 }
 
+static int loader_finish(Loader *l) {
+        l->config->rules_wrong = l->files_wrong;
+        for (size_t i = 0; i < _RULES_MAX; i++)
+                l->config->rules_wrong |= l->rules_wrong[i];
+        return loader_resolve(l);
+}
+
 int config_load(Config **ret, int root_fd) {
         _cleanup_(loader_done) Loader l = {};
         struct stat st;
@@ -231,7 +251,7 @@ int config_load(Config **ret, int root_fd) {
         r = loader_all(&l, root_fd);
         if (r < 0)
                 return r;
-        r = loader_resolve(&l);
+        r = loader_finish(&l);
         if (r < 0)
                 return r;
 
@@ -249,7 +269,7 @@ int config_load_text(Config **ret, const char *name, const char *text, size_t si
         r = loader_text(&l, name, text, size);
         if (r < 0)
                 return r;
-        r = loader_resolve(&l);
+        r = loader_finish(&l);
         if (r < 0)
                 return r;
 

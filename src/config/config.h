@@ -9,6 +9,7 @@
 #pragma once
 
 #include "model/parent.h"
+#include "model/rule.h"
 #include "util/list.h"
 
 #define CONFIG_PROBLEMS_MAX 100 /* of one file; one more says that there are others */
@@ -34,6 +35,12 @@ struct ConfigProblem {
 struct Config {
         List parents;  /* of Parent, unlinked from any model, state PARENT_ABSENT, in_config and ours set */
         List problems; /* of ConfigProblem, in order of reading */
+        Rules *rules;  /* never NULL: what is right of policy and profiles */
+        /*
+         * A file or a list of rules could not be used: @rules may allow what is forbidden. The rules
+         * in force stay so; only where there are none, at start, these are better than none.
+         */
+        bool rules_wrong;
 };
 
 /* Negative errno only when memory or the root directory fails; a missing file is no error. */

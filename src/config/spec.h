@@ -39,6 +39,14 @@ struct TypeSpec {
         Type *type; /* NULL if broken */
 };
 
+/* The lists of a policy, each taken whole from the last file that has it. */
+typedef enum RuleList {
+        RULES_GROUPS,
+        RULES_PLACEMENTS,
+        RULES_PARENTS,
+        _RULES_MAX,
+} RuleList;
+
 /* The state of one config_load(). */
 struct Loader {
         JsonSink sink;
@@ -47,6 +55,8 @@ struct Loader {
         List types;
         const char *file; /* being read */
         unsigned n_problems;
+        bool rules_wrong[_RULES_MAX]; /* the last file that has the list has it wrong */
+        bool files_wrong;             /* it is not known what a file says */
 };
 
 ParentSpec *parent_spec_free(ParentSpec *p);
@@ -54,9 +64,11 @@ TypeSpec *type_spec_free(TypeSpec *t);
 DEFINE_CLEANUP(ParentSpec *, parent_spec_free)
 DEFINE_CLEANUP(TypeSpec *, type_spec_free)
 
-/* Decoders of the members "parents" and "types" of a file, into its loader. */
+/* Decoders of the members of a file, into its loader. */
 int decode_parents(JsonSink *sink, const JsonNode *node, const JsonField *field, void *value);
 int decode_types(JsonSink *sink, const JsonNode *node, const JsonField *field, void *value);
+int decode_policy(JsonSink *sink, const JsonNode *node, const JsonField *field, void *value);
+int decode_profiles(JsonSink *sink, const JsonNode *node, const JsonField *field, void *value);
 /* Like json_decode_size(), for what must be whole pages and (the first one) not nothing. */
 int decode_pages(JsonSink *sink, const JsonNode *node, const JsonField *field, void *value);
 int decode_offset(JsonSink *sink, const JsonNode *node, const JsonField *field, void *value);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "config/attributes.h"
 #include "config/file.h"
 #include "model/model.h"
 #include "names.h"
@@ -51,34 +52,6 @@ static int store_report(JsonSink *sink, unsigned line, unsigned column, bool war
         return warning ? 0 : definition_refuse(s->definition, s->file, line, column, text);
 }
 
-/* A type's name becomes a path in sysfs. */
-static bool type_is_valid(const char *s) {
-        size_t n = strlen(s);
-
-        for (size_t i = 0; i < n; i++)
-                if ((unsigned char) s[i] < 0x20 || s[i] == 0x7f || s[i] == '/')
-                        return false;
-        return n > 0 && n <= 255 && !streq(s, ".") && !streq(s, "..");
-}
-
-/* An attribute's name is a path below the device, "subfolder/file" at its best. */
-static bool attribute_is_valid(const char *s) {
-        if (strlen(s) > 255)
-                return false;
-        for (;;) {
-                size_t n = strcspn(s, "/");
-
-                if (n == 0 || (n == 1 && s[0] == '.') || (n == 2 && s[0] == '.' && s[1] == '.'))
-                        return false;
-                for (size_t i = 0; i < n; i++)
-                        if ((unsigned char) s[i] < 0x20 || s[i] == 0x7f)
-                                return false;
-                if (s[n] == '\0')
-                        return true;
-                s += n + 1;
-        }
-}
-
 /* "auto" is auto, every other word is manual: so says mdevctl. */
 static int decode_start(JsonSink *sink, const JsonNode *node, const JsonField *field, void *value) {
         if (node->kind != JSON_STRING)
@@ -90,33 +63,13 @@ static int decode_start(JsonSink *sink, const JsonNode *node, const JsonField *f
 static int decode_attributes(JsonSink *sink, const JsonNode *node, const JsonField *field,
                              void *value) {
         Definition *d = container_of(value, Definition, attributes);
-        int r;
 
-        if (node->kind != JSON_LIST)
-                return json_unexpected(sink, node, field->expect);
-
-        json_foreach(i, node) {
-                const JsonNode *a = i + 1;
-
-                if (i->kind != JSON_OBJECT || i->n_members != 1)
-                        return json_unexpected(sink, i, "an object of one attribute's name and "
-                                                        "value");
-                if (!attribute_is_valid(a->key))
-                        return json_problem_key(sink, a,
-                                                "expected an attribute's name, a path below the "
-                                                "device without \"..\"");
-                if (a->kind != JSON_STRING)
-                        return json_unexpected(sink, a, "an attribute's value in quotes");
-                r = definition_add_attribute(d, a->key, a->text);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        return attributes_decode(sink, node, field->expect, &d->attributes, &d->n_attributes);
 }
 
 static const JsonField definition_fields[] = {
         { "mdev_type", JSON_FIELD(Definition, type, json_decode_string), .flags = JSON_REQUIRED,
-          .is_valid = type_is_valid, .expect = "the name of a type in quotes" },
+          .is_valid = type_name_is_valid, .expect = "the name of a type in quotes" },
         { "start", JSON_FIELD(Definition, autostart, decode_start), .flags = JSON_REQUIRED,
           .expect = "\"auto\" or \"manual\"" },
         { "attrs", JSON_FIELD(Definition, attributes, decode_attributes),

@@ -86,11 +86,38 @@ static void check_parents(const List *parents) {
         assert(n <= CONFIG_PARENTS_MAX);
 }
 
+static void check_group(const Group *g) {
+        assert(name_is_valid_id(g->name) && g->source.line > 0);
+        assert(g->n_owners > 0);
+        list_foreach(n, &g->guarantees, Guarantee, node) {
+                assert(!n->type != !n->pool);
+                assert(n->type ? n->n_devices > 0 && n->bytes == 0 : n->bytes > 0);
+                assert(n->pool || n->n_devices > 0);
+        }
+        list_foreach(p, &g->partitions, Partition, node)
+                assert(p->size > 0 && p->offset + p->size > p->offset && p->pool[0] && p->parent[0]);
+}
+
+static void check_rules(const Rules *rules) {
+        unsigned n = 0;
+
+        list_foreach(g, &rules->groups, Group, node) {
+                assert(g->index == n++);
+                check_group(g);
+        }
+        assert(n == rules->n_groups && n <= GROUPS_MAX);
+        list_foreach(p, &rules->profiles, Profile, node)
+                list_foreach(w, &p->wants, Want, node)
+                        assert(w->type[0] && w->count > 0 && w->count <= WANT_COUNT_MAX &&
+                               (uuid_is_null(&w->uuid) || w->count == 1));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_(config_freep) Config *c = NULL;
 
         assert(config_load_text(&c, "f", (const char *) data, size) == 0);
         check_problems(&c->problems, (const char *) data, size);
         check_parents(&c->parents);
+        check_rules(c->rules);
         return 0;
 }
