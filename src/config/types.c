@@ -34,7 +34,7 @@ static const JsonField bar_fields[] = {
         { "index", JSON_FIELD(BarDraft, index, json_decode_number), .max = BARS_MAX - 1,
           .expect = "the number of a BAR" },
         { "pool", JSON_FIELD(BarDraft, bar.pool, json_decode_string), .flags = JSON_REQUIRED,
-          .expect = "the name of a pool" },
+          .is_valid = name_is_valid_id, .expect = "the name of a pool" },
         { "size", JSON_FIELD(BarDraft, bar.size, decode_pages), .flags = JSON_REQUIRED,
           .expect = "a size such as \"16M\"" },
         { "64bit", JSON_FIELD(BarDraft, bar.is_64bit, json_decode_bool) },

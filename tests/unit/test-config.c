@@ -287,6 +287,8 @@ TEST(types) {
                   "f:2:14: expected the key \"size\" with a size such as \"16M\", found "
                   "none" LEFT_OUT,
                   "" },
+                { WITH_TYPE("{\"bars\":[{\"pool\":\"f\\u001b[2J\",\"size\":4096}]}"),
+                  "f:2:22: expected the name of a pool, found \"f\\u001b[2J\"" LEFT_OUT, "" },
                 { WITH_TYPE("{\"bars\":[{\"pool\":\"fb\",\"size\":\"4G\"}]}"),
                   "f:2:34: expected at most 2 GiB without \"64bit\": true, found 4 GiB" LEFT_OUT,
                   "" },
