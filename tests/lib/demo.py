@@ -49,6 +49,7 @@ class Tenant:
         self.path = None
         self.extents = []
         self.counts = {}
+        self.job = None
 
     @property
     def size(self):
@@ -197,7 +198,24 @@ class Demo:
 
     def boot_guests(self):
         for tenant in self.tenants:
-            self.sh(f"guest start {tenant.name} {tenant.uuid}")
+            print(f"  # guest start {tenant.name} {tenant.uuid}", flush=True)
+            print(f"    {self.boot_guest(tenant)}", flush=True)
+
+    def boot_guest(self, tenant):
+        """A job of its own, which lasts as long as the machine: what a job leaves is ended."""
+        out = bytearray()
+        # the pid's end is what tail waits for
+        script = (f"guest start {tenant.name} {tenant.uuid} && "
+                  f"exec tail --pid=$(guest pid {tenant.name}) -f /dev/null")
+        job = self.vm.link.start(["sh", "-c", script], env=self.vm.environment, output=out.extend)
+        self.vm.link.until(lambda: b"\n" in out or job in self.vm.link.results,
+                           time.monotonic() + 120)
+        line = out.decode(errors="replace").strip()
+        if not line.startswith("ready"):
+            raise Failure(f"the nested machine {tenant.name} does not boot: {line}\n"
+                          + self.journal())
+        tenant.job = job
+        return line
 
     def write(self):
         if any(self.memory()):
@@ -258,6 +276,7 @@ class Demo:
     def remove(self):
         for tenant in self.tenants:
             self.sh(f"guest quit {tenant.name}")
+            self.vm.link.wait(tenant.job, time.monotonic() + 60)
         for tenant in self.tenants:
             self.sh(f"busctl call org.mdevd1 {tenant.path} org.mdevd1.Device Stop")
         self.await_clean()
@@ -330,7 +349,7 @@ def play(vm, args):
         say(f"{number}. {title}")
         act(demo)
     vm.mark("end of the demo")
-    if vm.alarms():
+    if alarms(vm.console.text()):
         raise Failure("the kernel complained:\n" + excerpt(vm.console.text()))
     print(summary(demo, args.kernel), flush=True)
 
