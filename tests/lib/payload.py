@@ -79,9 +79,9 @@ def make(work, image, series, modules=(), dest=None):
     compile_programs(lib)
     for script in ("where.sh", "reset.sh"):
         shutil.copy2(os.path.join(AGENT, script), lib)
-    shutil.copy(os.path.join(AGENT, "mdevd-agent.service"), units)
-    os.symlink("../mdevd-agent.service",
-               os.path.join(units, "sysinit.target.wants/mdevd-agent.service"))
+    shutil.copy(os.path.join(AGENT, "test-agent.service"), units)
+    os.symlink("../test-agent.service",
+               os.path.join(units, "sysinit.target.wants/test-agent.service"))
     if modules:
         _modules(image, series, modules, tree)
     out = os.path.join(work, "payload.tar")

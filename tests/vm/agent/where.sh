@@ -4,7 +4,7 @@
 # Says where a hanging job hangs: its processes with what they wait for, their kernel stacks, and
 # on the console all blocked tasks. Argument: the job's cgroup, below the agent's.
 
-cg=/sys/fs/cgroup/system.slice/mdevd-agent.service/$1
+cg=/sys/fs/cgroup/system.slice/test-agent.service/$1
 echo "--- the processes of the case ---"
 pids=$(find "$cg" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -n)
 # shellcheck disable=SC2086
