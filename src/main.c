@@ -166,7 +166,7 @@ static int load_file(const char *file, Config **ret) {
         return config_load_text(ret, file, text, size);
 }
 
-static int load_root(const char *root, Config **ret) {
+static int load_root(const char *root, Config **ret, Model **ret_model) {
         _cleanup_(model_freep) Model *model = NULL;
         _cleanup_(config_freep) Config *config = NULL;
         _cleanup_(closep) int fd = -EBADF;
@@ -185,33 +185,55 @@ static int load_root(const char *root, Config **ret) {
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(config);
+        *ret_model = TAKE_PTR(model);
         return 0;
 }
 
 static void print_problem(const ConfigProblem *p) {
+        const char *warning = p->warning ? "warning: " : "";
+
         if (p->line > 0)
-                printf("%s:%u:%u: %s\n", p->file, p->line, p->column, p->text);
+                printf("%s:%u:%u: %s%s\n", p->file, p->line, p->column, warning, p->text);
         else
-                printf("%s: %s\n", p->file, p->text);
+                printf("%s: %s%s\n", p->file, warning, p->text);
+}
+
+/* Warnings are said, and do no harm. */
+static size_t print_problems(const Config *config, const Model *model) {
+        size_t n = 0;
+
+        list_foreach(p, &config->problems, ConfigProblem, node) {
+                print_problem(p);
+                n += !p->warning;
+        }
+        if (!model)
+                return n;
+        list_foreach(d, &model->definitions, Definition, node)
+                if (d->invalid) {
+                        puts(d->invalid); /* with its file, line and column */
+                        n++;
+                }
+        return n;
 }
 
 static int check_config(const Arguments *args) {
         _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_(model_freep) Model *model = NULL;
         const char *what = args->file ?: args->root;
+        size_t n;
         int r;
 
-        r = args->file ? load_file(args->file, &config) : load_root(args->root, &config);
+        r = args->file ? load_file(args->file, &config) : load_root(args->root, &config, &model);
         if (r < 0) {
                 fprintf(stderr, "mdevd: cannot read %s: %s.\n", what, strerror(-r));
                 return EXIT_FAILURE;
         }
-        list_foreach(p, &config->problems, ConfigProblem, node)
-                print_problem(p);
-        if (list_is_empty(&config->problems))
-                printf("No problem found; %zu parent%s configured.\n",
-                       list_length(&config->parents),
-                       list_length(&config->parents) == 1 ? " is" : "s are");
-        return list_is_empty(&config->problems) ? EXIT_SUCCESS : EXIT_FAILURE;
+        n = print_problems(config, model);
+        if (n > 0)
+                return EXIT_FAILURE;
+        n = list_length(&config->parents);
+        printf("No error found; %zu parent%s configured.\n", n, n == 1 ? " is" : "s are");
+        return EXIT_SUCCESS;
 }
 
 /* ---- the daemon ---- */

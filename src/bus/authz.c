@@ -19,7 +19,7 @@
 #define POLKIT_IFACE "org.freedesktop.PolicyKit1.Authority"
 #define POLKIT_ALLOW_INTERACTION 1U
 #define DIALOG_USEC (UINT64_C(120) * 1000000) /* a person has to read, and to type */
-#define DETAILS_MAX 8                         /* names and values, with the NULL */
+#define DETAILS_MAX 9                         /* four names and values, and the NULL */
 
 typedef enum Verdict {
         VERDICT_PENDING,

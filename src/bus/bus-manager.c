@@ -172,6 +172,26 @@ static int get_version(sd_bus *bus, const char *path, const char *iface, const c
         return sd_bus_message_append(reply, "s", MDEVD_VERSION);
 }
 
+/* An invalid definition says of itself "file:line:column: text". */
+static int append_invalid(sd_bus_message *reply, const Definition *d) {
+        _cleanup_(freep) char *file = NULL;
+        unsigned line = 0, column = 0;
+        const char *text = d->invalid;
+        int n = 0;
+
+        if (asprintf(&file, "/" MDEVD_PATH_DEFINITIONS "/%s/%s", d->parent,
+                     UUID_STR(&d->uuid)) < 0)
+                return -ENOMEM;
+        if (strncmp(text, file, strlen(file)) == 0 && text[strlen(file)] == ':') {
+                text += strlen(file) + 1;
+                if (sscanf(text, "%u:%u:%n", &line, &column, &n) == 2)
+                        text += n;
+                text += strspn(text, " ");
+        }
+        return sd_bus_message_append(reply, "(suus)", file, (uint32_t) line, (uint32_t) column,
+                                     text);
+}
+
 static int get_problems(sd_bus *bus, const char *path, const char *iface, const char *property,
                         sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         Bus *b = userdata;
@@ -183,6 +203,11 @@ static int get_problems(sd_bus *bus, const char *path, const char *iface, const 
         list_foreach(p, manager_get_problems(b->manager), ConfigProblem, node) {
                 r = sd_bus_message_append(reply, "(suus)", p->file ?: "", (uint32_t) p->line,
                                           (uint32_t) p->column, p->text ?: "");
+                if (r < 0)
+                        return r;
+        }
+        list_foreach(d, &manager_get_model(b->manager)->definitions, Definition, node) {
+                r = d->invalid ? append_invalid(reply, d) : 0;
                 if (r < 0)
                         return r;
         }

@@ -190,6 +190,8 @@ static int bus_connect(Bus *b) {
                                        "Cannot connect to the system bus: %m");
         /* a daemon that nobody can reach ends; the service manager starts another */
         r = sd_bus_set_exit_on_disconnect(b->bus, true);
+        if (r >= 0) /* not at the end of the loop: bus_free() has something to say then */
+                r = sd_bus_set_close_on_exit(b->bus, false);
         if (r >= 0)
                 r = sd_bus_attach_event(b->bus, b->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)

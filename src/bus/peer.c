@@ -18,8 +18,8 @@ struct Peer {
         sd_bus_slot *slot; /* the query */
         uid_t uid;
         bool known;
+        sd_bus_message **waiting;
         size_t n_waiting;
-        sd_bus_message *waiting[PEER_MESSAGES_MAX];
 };
 
 struct Peers {
@@ -38,6 +38,7 @@ static Peer *peer_free(Peer *p) {
         sd_bus_slot_unref(p->slot);
         for (size_t i = 0; i < p->n_waiting; i++)
                 sd_bus_message_unref(p->waiting[i]);
+        free(p->waiting);
         free(p->name);
         free(p);
         return NULL;
@@ -85,6 +86,8 @@ static void peer_wake(Peer *p) {
                         (void) sd_bus_reply_method_errno(m, r, NULL);
         }
         p->n_waiting = 0;
+        free(p->waiting);
+        p->waiting = NULL;
 }
 
 /* The bus does not know the sender any more, or nothing at all: it gets no answer but this. */
@@ -160,6 +163,21 @@ static int peers_add(Peers *p, const char *name, Peer **ret, sd_bus_error *e) {
         return 0;
 }
 
+static int peer_wait(Peer *p, sd_bus_message *m, sd_bus_error *e) {
+        sd_bus_message **bigger;
+
+        if (p->n_waiting >= PEER_MESSAGES_MAX)
+                return sd_bus_error_setf(e, BUS_ERROR_LIMIT,
+                                         "%d calls of %s are waiting already; send fewer at once.",
+                                         PEER_MESSAGES_MAX, p->name);
+        bigger = reallocarray(p->waiting, p->n_waiting + 1, sizeof(*bigger));
+        if (!bigger)
+                return -ENOMEM;
+        p->waiting = bigger;
+        p->waiting[p->n_waiting++] = sd_bus_message_ref(m);
+        return 0;
+}
+
 int peers_get_uid(Peers *p, sd_bus_message *m, uid_t *ret, sd_bus_error *e) {
         const char *name = sd_bus_message_get_sender(m);
         Peer *peer;
@@ -182,10 +200,5 @@ int peers_get_uid(Peers *p, sd_bus_message *m, uid_t *ret, sd_bus_error *e) {
                 *ret = peer->uid;
                 return 1;
         }
-        if (peer->n_waiting >= PEER_MESSAGES_MAX)
-                return sd_bus_error_setf(e, BUS_ERROR_LIMIT,
-                                         "%d calls of %s are waiting already; send fewer at once.",
-                                         PEER_MESSAGES_MAX, name);
-        peer->waiting[peer->n_waiting++] = sd_bus_message_ref(m);
-        return 0;
+        return peer_wait(peer, m, e);
 }

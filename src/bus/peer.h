@@ -11,8 +11,8 @@
 
 #include "util/macro.h"
 
-#define PEERS_MAX 1024            /* remembered, the least recently seen goes */
-#define PEER_MESSAGES_MAX 64      /* of one sender, waiting for the answer */
+#define PEERS_MAX 1024        /* remembered, the least recently seen goes */
+#define PEER_MESSAGES_MAX 256 /* of one sender, waiting for the answer */
 
 typedef struct Peers Peers;
 

@@ -42,7 +42,7 @@ struct Fixture {
 struct Reply {
         sd_bus_message *m;
         sd_bus_slot *slot;
-        unsigned order; /* of its arrival among all replies */
+        char what[64]; /* for who waits in vain */
 };
 
 /* A bus and a tree with two parents (PARENT, OTHER) of TYPE, 4 instances each. No daemon yet. */

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-limits.c: a client that wants too much gets an error, and the others what they asked for. */
+#include "polkit.h"
+
+#define CREATE MANAGER, "CreateDevice", "ssa{sv}"
+#define CALLS_PER_UID 256  /* BUS_CALLS_PER_UID_MAX */
+#define FLOOD 20000
+#define STRANGERS 200
+
+static Reply many[CALLS_PER_UID];
+
+TEST(calls_of_one_user_have_a_limit) {
+        Polkit polkit;
+        sd_bus *nobody;
+        Reply r = {};
+        Fixture f;
+        int gate;
+
+        fixture_init(&f);
+        ASSERT_OK(fake_kernel_add_parent(f.tree.path, PARENT, TYPE, 1000));
+        gate_make(&f, "gate-create-" PARENT);
+        polkit_init(&polkit, &f);
+        polkit.mode = POLKIT_YES;
+        fixture_start(&f);
+        nobody = fixture_connect(&f, NOBODY);
+        for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+                call_begin(f.client, &many[i], CREATE, PARENT, TYPE, 0);
+        gate = gate_hold(&f, "gate-create-" PARENT);
+        CALL_ERROR(&f, f.client, "LimitExceeded", "256", CREATE, PARENT, TYPE, 0);
+        CALL_ERROR(&f, f.watcher, "LimitExceeded", "256", MANAGER, "CreateDeviceAsync", "ssa{sv}",
+                   OTHER, TYPE, 0);
+        /* reading is not counted, and neither are other users */
+        CALL(&f, f.client, &r, MANAGER, "Describe", "");
+        reply_done(&r);
+        CALL(&f, nobody, &r, CREATE, OTHER, TYPE, 0);
+        reply_done(&r);
+
+        gate_release(&f, "gate-create-" PARENT, gate);
+        for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
+                call_wait(&f, &many[i]);
+                ASSERT_REPLY(&many[i]);
+                reply_done(&many[i]);
+        }
+        CALL(&f, f.client, &r, CREATE, PARENT, TYPE, 0);
+        reply_done(&r);
+        sd_bus_flush_close_unref(nobody);
+        polkit_done(&polkit);
+        fixture_done(&f);
+}
+
+TEST(async_calls_count_until_their_operation_ends) {
+        Reply r = {};
+        Fixture f;
+        int gate;
+
+        fixture_init(&f);
+        ASSERT_OK(fake_kernel_add_parent(f.tree.path, PARENT, TYPE, 1000));
+        gate_make(&f, "gate-create-" PARENT);
+        fixture_start(&f);
+        for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
+                CALL(&f, f.client, &r, MANAGER, "CreateDeviceAsync", "ssa{sv}", PARENT, TYPE, 0);
+                reply_done(&r);
+        }
+        gate = gate_hold(&f, "gate-create-" PARENT);
+        CALL_ERROR(&f, f.client, "LimitExceeded", "256", CREATE, OTHER, TYPE, 0);
+        gate_release(&f, "gate-create-" PARENT, gate);
+        fixture_done(&f);
+}
+
+/* Thousands of calls that nobody reads the answers of, and some that want none. */
+static void flood(sd_bus *bus) {
+        for (size_t i = 0; i < FLOOD; i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+
+                ASSERT_TRUE(sd_bus_message_new_method_call(
+                                    bus, &m, MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT,
+                                    "org.freedesktop.DBus.ObjectManager", "GetManagedObjects") >= 0);
+                ASSERT_TRUE(sd_bus_message_set_expect_reply(m, i % 2) >= 0);
+                ASSERT_TRUE(sd_bus_send(bus, m, NULL) >= 0);
+        }
+}
+
+TEST(a_user_who_hammers_reads_keeps_no_create_from_its_answer) {
+        _cleanup_(freep) char *path = NULL;
+        Reply r = {};
+        sd_bus *nobody, *fresh;
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        nobody = fixture_connect(&f, NOBODY);
+        flood(nobody);
+        /* a client that the daemon has never heard of: it must ask the bus who that is */
+        fresh = fixture_connect(&f, 0);
+        CALL(&f, fresh, &r, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
+        reply_done(&r);
+        path = create_device(&f, PARENT, UUID2, "");
+        sd_bus_close(nobody);
+        sd_bus_unref(nobody);
+        sd_bus_flush_close_unref(fresh);
+        fixture_done(&f);
+}
+
+TEST(many_strangers_are_told_apart) {
+        sd_bus *strangers[STRANGERS];
+        Reply r = {};
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        for (size_t i = 0; i < STRANGERS; i++)
+                strangers[i] = fixture_connect(&f, i % 2 ? NOBODY : 0);
+        for (size_t i = 0; i < STRANGERS; i++) {
+                if (i % 2)
+                        CALL_ERROR(&f, strangers[i], SD_BUS_ERROR_ACCESS_DENIED, "", MANAGER,
+                                   "Reload", "");
+                else {
+                        CALL(&f, strangers[i], &r, MANAGER, "Reload", "");
+                        reply_done(&r);
+                }
+        }
+        for (size_t i = 0; i < STRANGERS; i++)
+                sd_bus_flush_close_unref(strangers[i]);
+        fixture_done(&f);
+}
+
+TESTS_MAIN
