@@ -64,7 +64,8 @@ static const char help_text[] =
         "A device for whom it may concern, on whichever parent has room; the map of who has what;\n"
         "and what happened:\n"
         "  busctl call " MDEVD_BUS_NAME " " MDEVD_OBJECT_ROOT " " MDEVD_IFACE_MANAGER
-        " CreateDevice 'ssa{sv}' '' TYPE 1 owner s NAME\n"
+        " \\\n"
+        "          CreateDevice 'ssa{sv}' '' TYPE 1 owner s NAME\n"
         "  busctl call " MDEVD_BUS_NAME " " MDEVD_OBJECT_ROOT " " MDEVD_IFACE_MANAGER " Describe\n"
         "  journalctl -u mdevd\n"
         "\n"
