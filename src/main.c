@@ -157,11 +157,15 @@ static int parse_arguments(int argc, char *argv[], Arguments *ret) {
 /* ---- --check-config ---- */
 
 static int load_file(const char *file, Config **ret) {
+        _cleanup_(closep) int fd = -EBADF;
         _cleanup_(freep) char *text = NULL;
         size_t size;
         int r;
 
-        r = read_file_at(AT_FDCWD, file, CONFIG_SIZE_MAX, &text, &size);
+        fd = open(file[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = read_file_at(fd, file + strspn(file, "/"), CONFIG_SIZE_MAX, &text, &size);
         if (r < 0)
                 return r;
         return config_load_text(ret, file, text, size);
