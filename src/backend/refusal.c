@@ -43,6 +43,9 @@ static const Meaning meanings[] = {
           "a type wants what this machine cannot give, such as vectors without interrupt "
           "remapping" },
 
+        { REFUSAL_UNCONFIGURE, EBUSY, OUTCOME_BUSY,
+          "it has devices of its old configuration; it takes the new one when they are gone" },
+
         { REFUSAL_RESERVE, ENODEV, OUTCOME_NO_PARENT,
           "the parent is not configured any more, or is going away" },
         { REFUSAL_RESERVE, ENOENT, OUTCOME_NO_TYPE, "the module knows no such type of this parent" },
@@ -85,6 +88,7 @@ static const char *const step_words[_REFUSAL_STEP_MAX] = {
         [REFUSAL_OVERRIDE] = "refused the driver",
         [REFUSAL_PROBE] = "refused the driver",
         [REFUSAL_CONFIGURE] = "refused its configuration",
+        [REFUSAL_UNCONFIGURE] = "refused another configuration",
         [REFUSAL_RESERVE] = "refused room for",
         [REFUSAL_CREATE] = "refused the creation of",
         [REFUSAL_ATTRIBUTE] = "refused attribute",

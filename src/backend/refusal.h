@@ -10,6 +10,7 @@ typedef enum RefusalStep {
         REFUSAL_OVERRIDE,
         REFUSAL_PROBE,
         REFUSAL_CONFIGURE,
+        REFUSAL_UNCONFIGURE,
         REFUSAL_RESERVE,
         REFUSAL_CREATE,
         REFUSAL_ATTRIBUTE,

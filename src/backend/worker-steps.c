@@ -297,8 +297,13 @@ static int run_configure(Job *j) {
                 return r;
         reach(j, STEP_BOUND);
         r = kmod_configure(j->kmod, j->record->config);
-        if (r == -EEXIST)
-                return 0; /* an earlier worker did it; the daemon compares */
+        if (r == -EEXIST) {
+                /* it has another configuration, or we would not have been started */
+                r = kmod_unconfigure(j->kmod, j->record->parent);
+                if (r < 0 && r != -ENOENT)
+                        return refuse(j, REFUSAL_UNCONFIGURE, r, NULL);
+                r = kmod_configure(j->kmod, j->record->config);
+        }
         return r < 0 ? refuse(j, REFUSAL_CONFIGURE, r, NULL) : 0;
 }
 

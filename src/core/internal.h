@@ -30,7 +30,7 @@
 
 typedef struct Refresh Refresh;
 typedef struct Attempt Attempt;
-typedef struct Trouble Trouble;
+typedef struct Tried Tried;
 
 /* What there is to catch up with, at the end of this turn of the loop. */
 struct Refresh {
@@ -57,8 +57,11 @@ struct Attempt {
         char *why; /* the last failure, logged once */
 };
 
-/* A parent that could not be brought up: not tried again before something changes. */
-struct Trouble {
+/*
+ * A parent that was brought up, or in vain: not again before something changes. Who takes a device
+ * from our driver by hand is not fought either.
+ */
+struct Tried {
         List node;
         char *parent;
 };
@@ -81,7 +84,7 @@ struct Manager {
         sd_event_source *blocked; /* looks again when workers may be blocked */
         Refresh refresh;
         List attempts;
-        List troubles;
+        List tried;
         bool started;    /* the model is built */
         bool autostart;  /* manager_autostart() was called */
         uint64_t counters_iteration; /* of the loop, when counters were last read */
@@ -109,8 +112,9 @@ void refresh_parent(Manager *m, const char *name, const char *path);
 void refresh_device(Manager *m, const Uuid *uuid);
 /* Wakes the refresh for ended or settling operations. */
 void refresh_wake(Manager *m);
-/* At once: for the start. */
+/* At once: for the start, and where a refusal would rest on an old look. */
 int refresh_now(Manager *m);
+int refresh_parents_now(Manager *m);
 int refresh_init(Manager *m);
 void refresh_done(Manager *m);
 int refresh_open_kmod(Manager *m);

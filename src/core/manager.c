@@ -25,7 +25,7 @@ int manager_new(Manager **ret, sd_event *event, const char *root) {
         list_init(&m->planned);
         list_init(&m->operations);
         list_init(&m->attempts);
-        list_init(&m->troubles);
+        list_init(&m->tried);
         m->event = sd_event_ref(event);
         m->root = strdup(root);
         if (!m->root)
@@ -143,10 +143,10 @@ int manager_start(Manager *m) {
         (void) refresh_open_kmod(m);
 
         /* Parents first, since operations are planned on them; then operations, since they claim
-         * devices; then devices. */
+         * devices and know who made them; then devices. */
         r = parents_update_all(m);
         if (r >= 0)
-                r = refresh_now(m);
+                r = refresh_parents_now(m);
         if (r >= 0)
                 r = recover_operations(m);
         if (r < 0)

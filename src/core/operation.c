@@ -31,9 +31,12 @@ uint64_t operation_now_usec(void) {
 static void plan(Operation *op) {
         Manager *m = op->manager;
         Parent *p = model_find_parent(m->model, op->record->parent);
-        Type *t = p ? parent_find_type(p, op->record->type) : NULL;
+        Type *t;
 
-        if (op->record->kind != RECORD_CREATE || !p || !t)
+        if (op->record->kind != RECORD_CREATE || !p)
+                return;
+        t = parent_find_type(p, op->record->type);
+        if (!t)
                 return;
         op->planned.parent = p;
         op->planned.type = t;

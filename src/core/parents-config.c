@@ -196,16 +196,23 @@ static int adopt_bars(Parent *p, Type *to, const Type *from) {
         return 0;
 }
 
+/* sysfs may have shown it already, as one that our files do not know. */
+static Type *find_by_id(const Parent *p, const char *id) {
+        list_foreach(t, &p->types, Type, node)
+                if (streq(t->id, id))
+                        return t;
+        return NULL;
+}
+
 static int adopt_type(Parent *p, const Type *kernel) {
-        Type *t = find_ours(p, kernel->name);
+        Type *t = find_by_id(p, kernel->id);
         int r;
 
-        if (!t) {
-                r = copy_type(p, kernel);
-                if (r < 0)
-                        return r;
-                t = find_ours(p, kernel->name);
-        }
+        r = t ? copy_string(&t->name, kernel->name) : copy_type(p, kernel);
+        if (r < 0)
+                return r;
+        t = find_by_id(p, kernel->id);
+        t->ours = true;
         t->map = kernel->map;
         t->vectors = kernel->vectors;
         t->vendor = kernel->vendor;

@@ -207,8 +207,11 @@ int parents_update(Manager *m, const char *name, const char *hint) {
         }
         if (fresh)
                 manager_tell(m, parent_added, p);
-        else if (p->state != before || sum_available(p) != available)
+        else if (p->state != before || sum_available(p) != available) {
+                autostart_retry(m, p->name, false);
+                refresh_autostart(m);
                 manager_tell(m, parent_changed, p);
+        }
         note_state(m, p, before);
         return 0;
 }
@@ -317,40 +320,40 @@ int parents_apply_kmod(Manager *m, const KmodParent *k, Parent **ret) {
 
 /* ---- bringing up ---- */
 
-static Trouble *find_trouble(Manager *m, const char *name) {
-        list_foreach(t, &m->troubles, Trouble, node)
+static Tried *find_tried(Manager *m, const char *name) {
+        list_foreach(t, &m->tried, Tried, node)
                 if (streq(t->parent, name))
                         return t;
         return NULL;
 }
 
-static void trouble_free(Trouble *t) {
+static void tried_free(Tried *t) {
         list_unlink(&t->node);
         free(t->parent);
         free(t);
 }
 
-static void note_trouble(Manager *m, const char *name) {
-        Trouble *t;
+static void note_tried(Manager *m, const char *name) {
+        Tried *t;
 
-        if (find_trouble(m, name))
+        if (find_tried(m, name))
                 return;
         t = calloc(1, sizeof(*t));
         if (!t)
                 return; /* it is tried once more then */
         list_init(&t->node);
         t->parent = strdup(name);
-        list_append(&m->troubles, &t->node);
+        list_append(&m->tried, &t->node);
         if (!t->parent)
-                trouble_free(t);
+                tried_free(t);
 }
 
 void parents_forgive(Manager *m, const char *name) {
-        if (!m->troubles.next)
+        if (!m->tried.next)
                 return;
-        list_foreach_safe(t, &m->troubles, Trouble, node)
+        list_foreach_safe(t, &m->tried, Tried, node)
                 if (!name || streq(t->parent, name))
-                        trouble_free(t);
+                        tried_free(t);
 }
 
 static bool has_devices(Manager *m, const Parent *p) {
@@ -361,7 +364,7 @@ static bool has_devices(Manager *m, const Parent *p) {
 }
 
 static bool wants_bring_up(Manager *m, const Parent *p) {
-        if (!p->in_config || !m->kmod || find_trouble(m, p->name) ||
+        if (!p->in_config || !m->kmod || find_tried(m, p->name) ||
             operation_parent_is_busy(m, p->name))
                 return false;
         if (p->state == PARENT_PRESENT || p->state == PARENT_BOUND)
@@ -404,7 +407,7 @@ static int bring_up(Manager *m, Parent *p) {
                 log_error(FIELDS(.message_id = LOG_ID_PARENT_FAILED, .topic = "parent",
                                  .parent = p->name),
                           "%s", reason.text);
-                note_trouble(m, p->name);
+                note_tried(m, p->name);
                 return 0;
         }
         if (r >= 0)
@@ -422,7 +425,7 @@ void parents_bring_up(Manager *m) {
                         continue;
                 r = bring_up(m, p);
                 if (r < 0) {
-                        note_trouble(m, p->name);
+                        note_tried(m, p->name);
                         (void) log_error_errno(r,
                                                FIELDS(.message_id = LOG_ID_PARENT_FAILED,
                                                       .topic = "parent", .parent = p->name),
@@ -433,13 +436,7 @@ void parents_bring_up(Manager *m) {
 }
 
 void parents_configure_ended(Manager *m, const Operation *op) {
-        Parent *p = model_find_parent(m->model, op->record->parent);
-
-        /* A killed worker is no fault of the parent's, but once is enough. */
-        if (op->state == OPERATION_FAILED)
-                note_trouble(m, op->record->parent);
-        else if (p)
-                p->outdated = false;
+        note_tried(m, op->record->parent);
         refresh_parent(m, op->record->parent, NULL);
         refresh_query(m);
 }

@@ -197,7 +197,7 @@ void refresh_on_uevent(const Uevent *event, void *userdata) {
         }
         if (!event->mdev_state && !model_find_parent(m->model, event->sysname))
                 return; /* one of the many PCI devices that nobody has named */
-        if (streq(event->action, "add") || event->mdev_state)
+        if (streq(event->action, "add"))
                 parents_forgive(m, event->sysname);
         refresh_parent(m, event->sysname, streq(event->action, "remove") ? NULL : event->devpath);
         refresh_query(m);
@@ -221,7 +221,7 @@ static int look_later(Manager *m, unsigned tries) {
         return r < 0 ? r : sd_event_source_set_enabled(m->refresh.timer, SD_EVENT_ONESHOT);
 }
 
-static int look_at_parents(Manager *m) {
+int refresh_parents_now(Manager *m) {
         int r = 0;
 
         while (r >= 0 && !list_is_empty(&m->refresh.parents)) {
@@ -261,7 +261,7 @@ int refresh_now(Manager *m) {
                         r = devices_update_all(m);
         }
         if (r >= 0)
-                r = look_at_parents(m);
+                r = refresh_parents_now(m);
         if (r >= 0)
                 r = look_at_devices(m);
         if (r >= 0 && m->refresh.query)

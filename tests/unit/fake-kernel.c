@@ -498,14 +498,16 @@ static bool is_worker(void) {
         return cached;
 }
 
-static void maybe_kill(bool after) {
+static void maybe_kill(const char *root, bool after) {
         static int count;
         const char *at = getenv("FAKE_KERNEL_KILL_AT");
 
         if (!at || !is_worker())
                 return;
-        if ((at[0] == '-') == after && abs(atoi(at)) == count)
+        if ((at[0] == '-') == after && abs(atoi(at)) == count) {
+                write_text(P("%s/fake/killed", root), "");
                 (void) raise(SIGKILL);
+        }
         if (after)
                 count++;
 }
@@ -741,9 +743,9 @@ ssize_t write(int fd, const void *buf, size_t n) {
         ssize_t r;
 
         rel = split(fd, path, &root);
-        if (!rel || ends_with(rel, "(deleted)"))
+        if (!rel)
                 return real_write(fd, buf, n);
-        maybe_kill(false);
+        maybe_kill(root, false);
         if (strncmp(rel, "sys/", 4) != 0)
                 r = real_write(fd, buf, n);
         else {
@@ -752,7 +754,7 @@ ssize_t write(int fd, const void *buf, size_t n) {
                 errno = r < 0 ? -r : 0;
                 r = r < 0 ? -1 : (ssize_t) n;
         }
-        maybe_kill(true);
+        maybe_kill(root, true);
         return r;
 }
 
@@ -774,14 +776,14 @@ int ioctl(int fd, unsigned long request, ...) {
                 if (verbs[i].request != request)
                         continue;
                 if (verbs[i].changes)
-                        maybe_kill(false);
+                        maybe_kill(root, false);
                 lock = lock_tree(root);
                 m = map_module(root);
                 r = verbs[i].fn(m, root, arg);
                 unmap_module(m);
                 (void) close(lock);
                 if (verbs[i].changes)
-                        maybe_kill(true);
+                        maybe_kill(root, true);
         }
         if (r >= 0)
                 return 0;

@@ -6,7 +6,8 @@
  * write returns, and an errno can be had, as with the real kernel.
  *
  * With FAKE_KERNEL_KILL_AT=<n> in the environment a worker kills itself by SIGKILL before its n-th
- * call that changes something (0 is the first), with a minus sign: right after that call.
+ * call that changes something (0 is the first), with a minus sign: right after that
+ * call. <root>/fake/killed tells that it did.
  */
 #pragma once
 

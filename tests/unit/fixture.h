@@ -7,7 +7,7 @@
 
 #include <sys/wait.h>
 
-#include "core/manager.h"
+#include "core/internal.h"
 #include "fake-kernel.h"
 #include "fake-tree.h"
 #include "names.h"
@@ -94,6 +94,15 @@ static inline void fixture_done(Fixture *f) {
 static inline void run_pending(Fixture *f) {
         while (sd_event_run(f->event, 0) > 0)
                 ;
+}
+
+/* Until no operation is under way and all is seen. */
+static inline void run_idle(Fixture *f) {
+        run_pending(f);
+        while (operations_count_running(f->manager) > 0) {
+                ASSERT_TRUE(sd_event_run(f->event, UINT64_MAX) >= 0);
+                run_pending(f);
+        }
 }
 
 static inline Uuid uuid_of(const char *s) {

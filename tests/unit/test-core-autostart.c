@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Definitions that are to be up, the queue of operations, and reloading. */
+#include "fixture.h"
+
+#define DEFINITION(parent, uuid) MDEVD_PATH_DEFINITIONS "/" parent "/" uuid
+
+static void define(Fixture *f, const char *parent, const char *uuid, const char *type,
+                   const char *start) {
+        _cleanup_(freep) char *text = NULL;
+
+        ASSERT_TRUE(asprintf(&text, "{\"mdev_type\":\"%s\",\"start\":\"%s\",\"attrs\":[]}", type,
+                             start) >= 0);
+        fake_write(f->tree, text, MDEVD_PATH_DEFINITIONS "/%s/%s", parent, uuid);
+}
+
+TEST(definitions_are_started) {
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        add_vendor(&f, P2, 2);
+        define(&f, P1, U1, "vendor-1", "auto");
+        define(&f, P2, U2, "vendor-1", "auto");
+        define(&f, P2, U3, "vendor-1", "manual");
+        fixture_start(&f);
+        ASSERT_EQ(f.operations_added, 0); /* READY comes first */
+        run_idle(&f);
+        ASSERT_NOT_NULL(find_device(&f, U1));
+        ASSERT_NOT_NULL(find_device(&f, U2));
+        ASSERT_NULL(find_device(&f, U3));
+        ASSERT_EQ(find_device(&f, U1)->origin, ORIGIN_DEFINITION);
+        ASSERT_EQ(f.operations_added, 2);
+
+        /* what is there is success, whoever made it */
+        fixture_restart(&f);
+        run_idle(&f);
+        ASSERT_EQ(f.operations_added, 0);
+        ASSERT_EQ(find_device(&f, U1)->origin, ORIGIN_DEFINITION);
+}
+
+TEST(parent_that_comes_late) {
+        FIXTURE(f);
+
+        define(&f, P1, U1, "vendor-1", "auto");
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_EQ(state_of(&f, P1), PARENT_ABSENT);
+        add_vendor(&f, P1, 2);
+        RUN_UNTIL(&f, find_device(&f, U1));
+        /* it goes, and comes back: so does the device */
+        fake_remove(f.tree, "sys/bus/mdev/devices/" U1);
+        fake_pci_remove(f.tree, P1);
+        RUN_UNTIL(&f, !find_device(&f, U1) && state_of(&f, P1) == PARENT_ABSENT);
+        run_idle(&f);
+        add_vendor(&f, P1, 2);
+        RUN_UNTIL(&f, find_device(&f, U1));
+}
+
+TEST(who_stops_it_wants_it_stopped) {
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        define(&f, P1, U1, "vendor-1", "auto");
+        fixture_start(&f);
+        run_idle(&f);
+        wait_for(&f, stop_device(&f, U1));
+        run_idle(&f);
+        ASSERT_NULL(find_device(&f, U1));
+        ASSERT_OK(manager_reload(f.manager));
+        run_idle(&f);
+        ASSERT_NULL(find_device(&f, U1));
+        fixture_restart(&f);
+        run_idle(&f);
+        ASSERT_NOT_NULL(find_device(&f, U1));
+}
+
+TEST(no_room_until_somebody_goes) {
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 1);
+        ASSERT_OK(fake_create(f.tree, P1, "vendor-1", U2));
+        define(&f, P1, U1, "vendor-1", "auto");
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_NULL(find_device(&f, U1));
+        ASSERT_OK(fake_destroy(f.tree, P1, U2));
+        RUN_UNTIL(&f, find_device(&f, U1));
+}
+
+TEST(refused_once_is_not_hammered) {
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        fake_write(f.tree, "5", FAKE(P1, "create-errno"));
+        define(&f, P1, U1, "vendor-1", "auto");
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_EQ(f.operations_added, 1);
+        fake_remove(f.tree, FAKE(P1, "create-errno"));
+        ASSERT_OK(manager_reload(f.manager));
+        run_idle(&f);
+        ASSERT_NOT_NULL(find_device(&f, U1));
+        ASSERT_EQ(f.operations_added, 2);
+}
+
+TEST(uuid_in_use_elsewhere) {
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        add_vendor(&f, P2, 2);
+        ASSERT_OK(fake_create(f.tree, P2, "vendor-1", U1));
+        define(&f, P1, U1, "vendor-1", "auto");
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_STREQ(find_device(&f, U1)->parent->name, P2);
+        ASSERT_EQ(f.operations_added, 0);
+        ASSERT_EQ(find_device(&f, U1)->origin, ORIGIN_FOREIGN);
+}
+
+TEST(invalid_definition_hurts_only_itself) {
+        _cleanup_(reason_done) Reason reason = {};
+        Uuid u1 = uuid_of(U1);
+        Operation *op;
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        fake_write(f.tree, "{ nonsense", DEFINITION(P1, U1));
+        define(&f, P1, U2, "vendor-1", "auto");
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_NULL(find_device(&f, U1));
+        ASSERT_NOT_NULL(find_device(&f, U2));
+        ASSERT_EQ(manager_start_definition(
+                          f.manager,
+                          model_find_definition(manager_get_model(f.manager), P1, &u1, NULL), "x",
+                          &op, &reason),
+                  OUTCOME_INVALID);
+        ASSERT_CONTAINS(reason.text, U1);
+}
+
+TEST(parents_are_restored_in_parallel) {
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        add_vendor(&f, P2, 2);
+        fake_fifo(f.tree, FAKE(P1, "create-block"));
+        define(&f, P1, U1, "vendor-1", "auto");
+        define(&f, P2, U2, "vendor-1", "auto");
+        fixture_start(&f);
+        RUN_UNTIL(&f, find_device(&f, U2));
+        ASSERT_NULL(find_device(&f, U1));
+        unblock(&f, FAKE(P1, "create-block"));
+        RUN_UNTIL(&f, find_device(&f, U1));
+}
+
+/* ---- the queue ---- */
+
+static const char *nth_uuid(unsigned n) {
+        static char text[UUID_STRING_MAX];
+
+        (void) snprintf(text, sizeof(text), "%08x-aaaa-4aaa-8aaa-aaaaaaaaaaaa", n);
+        return text;
+}
+
+static unsigned count_phase(Fixture *f, OperationPhase phase) {
+        unsigned n = 0;
+
+        list_foreach(op, manager_get_operations(f->manager), Operation, node)
+                n += op->state == OPERATION_RUNNING && op->phase == phase;
+        return n;
+}
+
+TEST(workers_of_a_parent_are_limited) {
+        const unsigned n = WORKERS_PER_PARENT_MAX + 3;
+        FIXTURE(f);
+
+        add_vendor(&f, P1, n);
+        add_vendor(&f, P2, 1);
+        fake_fifo(f.tree, FAKE(P1, "create-block"));
+        fixture_start(&f);
+        for (unsigned i = 0; i < n; i++)
+                (void) create_device(&f, P1, "vendor-1", nth_uuid(i), "");
+        ASSERT_EQ(count_phase(&f, OPERATION_WORKING), WORKERS_PER_PARENT_MAX);
+        ASSERT_EQ(count_phase(&f, OPERATION_QUEUED), 3);
+        ASSERT_EQ(count_records(&f), WORKERS_PER_PARENT_MAX);
+        /* the other parent has workers of its own */
+        wait_for(&f, create_device(&f, P2, "vendor-1", U2, ""));
+        ASSERT_NOT_NULL(find_device(&f, U2));
+        /* a worker that is blocked long enough no longer counts: those that wait start */
+        RUN_UNTIL(&f, count_phase(&f, OPERATION_QUEUED) == 0);
+        ASSERT_EQ(count_phase(&f, OPERATION_WORKING), n);
+        for (unsigned i = 0; operations_count_running(f.manager) > 0; i++) {
+                unblock(&f, FAKE(P1, "create-block"));
+                run_pending(&f);
+        }
+        ASSERT_EQ(f.devices_added, n + 1);
+}
+
+TEST(operations_are_limited) {
+        _cleanup_(reason_done) Reason reason = {};
+        FIXTURE(f);
+
+        add_vendor(&f, P1, OPERATIONS_RUNNING_MAX + 1);
+        fake_fifo(f.tree, FAKE(P1, "create-block"));
+        fixture_start(&f);
+        for (unsigned i = 0; i < OPERATIONS_RUNNING_MAX; i++)
+                (void) create_device(&f, P1, "vendor-1", nth_uuid(i), "");
+        ASSERT_EQ(refuse_create(&f, new_request(P1, "vendor-1", U1, ""), &reason), OUTCOME_LIMIT);
+        ASSERT_CONTAINS(reason.text, "1024");
+        /* joining one takes no room */
+        ASSERT_NOT_NULL(create_device(&f, P1, "vendor-1", nth_uuid(7), ""));
+        fixture_stop(&f);
+        /* let the few that were started go */
+        fake_remove(f.tree, FAKE(P1, "create-block"));
+        fake_fifo(f.tree, FAKE(P1, "never"));
+}
+
+TEST(waiters_are_limited) {
+        Operation *op;
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 1);
+        fixture_start(&f);
+        op = create_device(&f, P1, "vendor-1", U1, "");
+        for (unsigned i = 0; i < OPERATION_WAITERS_MAX; i++)
+                ASSERT_OK(operation_wait(op, NULL, &f));
+        ASSERT_EQ(operation_wait(op, NULL, &f), -EUSERS);
+        operation_forget(op, &f);
+        ASSERT_TRUE(list_is_empty(&op->waiters));
+        wait_for(&f, op);
+}
+
+TEST(ended_operations_are_forgotten) {
+        const unsigned n = OPERATIONS_ENDED_MAX + 5;
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 1);
+        fake_write(f.tree, "5", FAKE(P1, "create-errno"));
+        fixture_start(&f);
+        for (unsigned i = 0; i < n; i++)
+                wait_for(&f, create_device(&f, P1, "vendor-1", nth_uuid(i), ""));
+        run_pending(&f);
+        ASSERT_EQ(list_length(manager_get_operations(f.manager)), OPERATIONS_ENDED_MAX);
+        ASSERT_EQ(f.operations_removed, 5);
+        ASSERT_EQ(first_operation(&f)->id, 6);
+        ASSERT_NULL(manager_find_operation(f.manager, 5));
+        ASSERT_TRUE(manager_find_operation(f.manager, 6) == first_operation(&f));
+}
+
+WORKER_TESTS_MAIN

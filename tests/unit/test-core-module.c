@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The manager on parents of our own module: bringing up, extents, events, restart, reconfiguration. */
+#include "fixture.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+static const char config[] =
+        "{ \"parents\": [ { \"address\": \"" P1 "\","
+        "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2 } ], \"types\": [ \"fb-16M\", \"fb-8M\" ] } ],"
+        "  \"types\": { \"fb-16M\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"16M\" } ] },"
+        "               \"fb-8M\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"8M\" } ] } } }";
+
+#define CONFIG_FILE "etc/mdevd/mdevd.json"
+
+static void add_module(Fixture *f) {
+        fake_pci(f->tree, P1, "other", 0x1000, 64 * MIB);
+        fake_write(f->tree, config, CONFIG_FILE);
+        fake_load_module(f->tree);
+}
+
+static void bring_up(Fixture *f) {
+        add_module(f);
+        fixture_start(f);
+        run_idle(f);
+        ASSERT_EQ(state_of(f, P1), PARENT_REGISTERED);
+}
+
+TEST(parent_is_bound_and_configured) {
+        _cleanup_(freep) char *override = NULL;
+        const Pool *pool;
+        FIXTURE(f);
+
+        add_module(&f);
+        fixture_start(&f);
+        ASSERT_EQ(state_of(&f, P1), PARENT_PRESENT);
+        run_idle(&f);
+        ASSERT_EQ(state_of(&f, P1), PARENT_REGISTERED);
+        ASSERT_STREQ(find_parent(&f, P1)->driver, "mdevd");
+        override = fake_read(f.tree, "sys/" FAKE_DEVPATH "/" P1 "/driver_override");
+        ASSERT_STREQ(override, "mdevd\n");
+        /* "to the end of the BAR" was resolved */
+        pool = parent_find_pool(find_parent(&f, P1), "fb");
+        ASSERT_EQ(pool->size, 64 * MIB);
+        ASSERT_FALSE(find_parent(&f, P1)->outdated);
+        ASSERT_EQ(count_records(&f), 0);
+}
+
+TEST(create_reserves_and_stop_frees) {
+        Device *d, *e;
+        FIXTURE(f);
+
+        bring_up(&f);
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        wait_for(&f, create_device(&f, P1, "mdevd-fb-8M", U2, "vm2"));
+        d = find_device(&f, U1);
+        e = find_device(&f, U2);
+        ASSERT_TRUE(d && e && d->ours);
+        ASSERT_EQ(d->n_extents, 1);
+        ASSERT_EQ(d->extents[0].size, 16 * MIB);
+        ASSERT_EQ(d->extents[0].bar, 2);
+        ASSERT_FALSE(extent_overlaps(&d->extents[0], &e->extents[0]));
+        ASSERT_STREQ(d->owner, "vm1");
+        ASSERT_STREQ(d->type, "mdevd-fb-16M");
+        ASSERT_EQ(d->origin, ORIGIN_REQUEST);
+        ASSERT_EQ(fake_module_count(f.tree->root), 2);
+        wait_for(&f, stop_device(&f, U1));
+        run_pending(&f);
+        ASSERT_NULL(find_device(&f, U1));
+        ASSERT_EQ(fake_module_count(f.tree->root), 1);
+}
+
+/* Four at once fill the pool exactly; the fifth is told why. */
+TEST(planned_room_is_taken) {
+        static const char *const uuids[] = { U1, U2, U3, "44444444-4444-4444-8444-444444444444" };
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *ops[4];
+        FIXTURE(f);
+
+        bring_up(&f);
+        for (size_t i = 0; i < 4; i++)
+                ops[i] = create_device(&f, NULL, "fb-16M", uuids[i], "");
+        ASSERT_EQ(refuse_create(&f, new_request(NULL, "fb-16M", NULL, ""), &reason),
+                  OUTCOME_NO_ROOM);
+        ASSERT_CONTAINS(reason.text, P1);
+        for (size_t i = 0; i < 4; i++) {
+                wait_for(&f, ops[i]);
+                ASSERT_EQ(ops[i]->state, OPERATION_DONE);
+        }
+        ASSERT_EQ(fake_module_count(f.tree->root), 4);
+}
+
+TEST(open_close_and_scrub) {
+        _cleanup_(reason_done) Reason reason = {};
+        Uuid u1 = uuid_of(U1);
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f);
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        fake_module_open(f.tree->root, u1.bytes, 4711, "qemu");
+        RUN_UNTIL(&f, find_device(&f, U1)->opened == 1);
+        ASSERT_EQ(find_device(&f, U1)->opener, 4711);
+        ASSERT_EQ(manager_stop(f.manager, find_device(&f, U1), ":1.7", &op, &reason),
+                  OUTCOME_BUSY);
+        ASSERT_CONTAINS(reason.text, "qemu (pid 4711)");
+
+        fake_module_hold_scrub(f.tree->root, 1);
+        fake_module_close(f.tree->root, u1.bytes);
+        RUN_UNTIL(&f, find_device(&f, U1)->state == DEVICE_SCRUBBING);
+        ASSERT_EQ(find_device(&f, U1)->opened, 0);
+        fake_module_hold_scrub(f.tree->root, 0);
+        RUN_UNTIL(&f, find_device(&f, U1)->state == DEVICE_LIVE);
+
+        /* removed, and its memory not clean: its room is not free */
+        fake_module_hold_scrub(f.tree->root, 1);
+        wait_for(&f, stop_device(&f, U1));
+        ASSERT_NOT_NULL(find_device(&f, U1));
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_DYING);
+        ASSERT_EQ(find_device(&f, U1)->n_extents, 1);
+        fake_module_hold_scrub(f.tree->root, 0);
+        RUN_UNTIL(&f, !find_device(&f, U1));
+}
+
+TEST(restart_asks_the_kernel) {
+        Uuid u1 = uuid_of(U1);
+        Extent before;
+        FIXTURE(f);
+
+        bring_up(&f);
+        wait_for(&f, create_device(&f, NULL, "fb-8M", U2, "vm2"));
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        before = find_device(&f, U1)->extents[0];
+        fake_module_open(f.tree->root, u1.bytes, 4711, "qemu");
+        run_pending(&f);
+        fixture_restart(&f);
+        ASSERT_EQ(state_of(&f, P1), PARENT_REGISTERED);
+        ASSERT_EQ(f.devices_added, 2);
+        ASSERT_NOT_NULL(find_device(&f, U1));
+        ASSERT_EQ(find_device(&f, U1)->extents[0].offset, before.offset);
+        ASSERT_EQ(find_device(&f, U1)->extents[0].size, before.size);
+        ASSERT_STREQ(find_device(&f, U1)->owner, "vm1");
+        ASSERT_EQ(find_device(&f, U1)->opened, 1);
+        ASSERT_EQ(find_device(&f, U1)->faults, 3);
+        ASSERT_EQ(find_device(&f, U1)->origin, ORIGIN_REQUEST);
+        run_pending(&f);
+        ASSERT_EQ(f.operations_added, 0); /* nothing is configured twice */
+
+        /* without any file of ours: only the origin is forgotten */
+        fake_remove(f.tree, "run/mdevd");
+        fixture_restart(&f);
+        ASSERT_EQ(f.devices_added, 2);
+        ASSERT_STREQ(find_device(&f, U2)->owner, "vm2");
+        ASSERT_EQ(find_device(&f, U2)->origin, ORIGIN_FOREIGN);
+        run_pending(&f);
+        ASSERT_NOT_NULL(find_device(&f, U1));
+}
+
+TEST(counters_are_read_on_demand) {
+        Uuid u1 = uuid_of(U1);
+        FIXTURE(f);
+
+        bring_up(&f);
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        run_pending(&f);
+        fake_module_open(f.tree->root, u1.bytes, 1, "qemu");
+        ASSERT_EQ(find_device(&f, U1)->faults, 0);
+        ASSERT_OK(manager_refresh_counters(f.manager));
+        ASSERT_EQ(find_device(&f, U1)->faults, 3);
+}
+
+TEST(absent_parent_is_brought_up_when_it_comes) {
+        _cleanup_(reason_done) Reason reason = {};
+        FIXTURE(f);
+
+        fake_write(f.tree, config, CONFIG_FILE);
+        fake_load_module(f.tree);
+        fixture_start(&f);
+        run_pending(&f);
+        ASSERT_EQ(state_of(&f, P1), PARENT_ABSENT);
+        ASSERT_EQ(refuse_create(&f, new_request(NULL, "fb-16M", NULL, ""), &reason),
+                  OUTCOME_NO_ROOM);
+        ASSERT_CONTAINS(reason.text, "absent");
+        fake_pci(f.tree, P1, NULL, 0x1000, 64 * MIB);
+        fake_uevent(f.tree, "add", "/" FAKE_DEVPATH "/" P1, "pci", NULL);
+        RUN_UNTIL(&f, state_of(&f, P1) == PARENT_REGISTERED);
+}
+
+TEST(module_that_comes_late) {
+        FIXTURE(f);
+
+        fake_pci(f.tree, P1, "other", 0x1000, 64 * MIB);
+        fake_write(f.tree, config, CONFIG_FILE);
+        fixture_start(&f);
+        run_pending(&f);
+        ASSERT_EQ(state_of(&f, P1), PARENT_PRESENT);
+        ASSERT_STREQ(find_parent(&f, P1)->driver, "other");
+        ASSERT_EQ(f.operations_added, 0);
+        fake_load_module(f.tree);
+        RUN_UNTIL(&f, state_of(&f, P1) == PARENT_REGISTERED);
+}
+
+/* The driver does not take it: it goes back to whom it had belonged, and is not tried for ever. */
+TEST(refused_bind_gives_back) {
+        _cleanup_(freep) char *override = NULL;
+        Operation *op;
+        FIXTURE(f);
+
+        add_module(&f);
+        fake_write(f.tree, "1", FAKE(P1, "probe-errno"));
+        fixture_start(&f);
+        RUN_UNTIL(&f, first_operation(&f) && first_operation(&f)->state != OPERATION_RUNNING);
+        op = first_operation(&f);
+        ASSERT_EQ(op->state, OPERATION_FAILED);
+        ASSERT_CONTAINS(op->record->text, P1 " refused the driver mdevd");
+        override = fake_read(f.tree, "sys/" FAKE_DEVPATH "/" P1 "/driver_override");
+        ASSERT_STREQ(override, "(null)\n");
+        run_pending(&f);
+        ASSERT_STREQ(find_parent(&f, P1)->driver, "other");
+        ASSERT_EQ(f.operations_added, 1);
+
+        /* a reload is a wish to try again */
+        fake_remove(f.tree, FAKE(P1, "probe-errno"));
+        ASSERT_OK(manager_reload(f.manager));
+        RUN_UNTIL(&f, state_of(&f, P1) == PARENT_REGISTERED);
+}
+
+TEST(pool_beyond_its_bar_touches_nothing) {
+        FIXTURE(f);
+
+        add_module(&f);
+        fake_pci(f.tree, P1, "other", 0x1000, 0);
+        fixture_start(&f);
+        run_pending(&f);
+        ASSERT_EQ(state_of(&f, P1), PARENT_PRESENT);
+        ASSERT_STREQ(find_parent(&f, P1)->driver, "other");
+        ASSERT_EQ(f.operations_added, 0);
+}
+
+static const char small[] =
+        "{ \"parents\": [ { \"address\": \"" P1 "\","
+        "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2, \"size\": \"32M\" } ],"
+        "  \"types\": [ \"fb-16M\" ] } ],"
+        "  \"types\": { \"fb-16M\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"16M\" } ] } } }";
+
+TEST(changed_configuration_waits_for_the_last_device) {
+        FIXTURE(f);
+
+        bring_up(&f);
+        wait_for(&f, create_device(&f, NULL, "fb-8M", U1, "vm1"));
+        fake_write(f.tree, small, CONFIG_FILE);
+        fixture_restart(&f);
+        run_pending(&f);
+        ASSERT_TRUE(find_parent(&f, P1)->outdated);
+        ASSERT_EQ(parent_find_pool(find_parent(&f, P1), "fb")->size, 64 * MIB);
+        ASSERT_NOT_NULL(find_device(&f, U1));
+        ASSERT_EQ(f.operations_added, 0);
+
+        wait_for(&f, stop_device(&f, U1));
+        run_idle(&f);
+        ASSERT_FALSE(find_parent(&f, P1)->outdated);
+        ASSERT_EQ(state_of(&f, P1), PARENT_REGISTERED);
+        ASSERT_EQ(parent_find_pool(find_parent(&f, P1), "fb")->size, 32 * MIB);
+        ASSERT_NULL(parent_find_type(find_parent(&f, P1), "fb-8M"));
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U2, "vm2"));
+        ASSERT_NOT_NULL(find_device(&f, U2));
+}
+
+TEST(lost_events_are_made_up_for) {
+        FIXTURE(f);
+
+        bring_up(&f);
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        run_pending(&f);
+        fake_remove(f.tree, "run/mdevd/uevent");
+        ASSERT_OK(fake_destroy(f.tree, P1, U1));
+        refresh_on_uevent(NULL, f.manager);
+        RUN_UNTIL(&f, !find_device(&f, U1));
+}
+
+WORKER_TESTS_MAIN
