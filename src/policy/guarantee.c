@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * guarantee.c: first fit decreasing on numbers of free blocks. Promises that are tied to a parent
- * go first, then those that fewer parents could bear, then the larger ones; each into the smallest
- * block that will do, over all its parents.
+ * guarantee.c: what is promised, in the order in which it is tried: promises that are tied to a
+ * parent first, then those that fewer parents could bear, then the larger ones. See trial.c.
  */
 #include "policy/guarantee.h"
 
 #include "policy/match.h"
+#include "policy/trial.h"
 
 /* ---- what is promised ---- */
 
@@ -19,10 +19,6 @@ static int add_demand(Promises *p, const Demand *d) {
         p->demands = bigger;
         bigger[p->n++] = *d;
         return 0;
-}
-
-static bool may_use(const Demand *d, const Parent *parent) {
-        return parent->state == PARENT_REGISTERED && (!d->parent || streq(d->parent, parent->name));
 }
 
 /* The largest power of two that a pool can have at a multiple of itself. */
@@ -46,7 +42,7 @@ static void look_at_type(Demand *d, const Place *place, unsigned group) {
         if (!t)
                 return;
         d->have += view_tally(place->view, false, t->id, group);
-        if (!may_use(d, place->parent))
+        if (!demand_may_use(d, place->parent))
                 return;
         d->n_parents++;
         for (size_t i = 0; t->ours && i < BARS_MAX; i++)
@@ -59,7 +55,7 @@ static void look_at_pool(Demand *d, const Place *place, unsigned group) {
         if (!pool)
                 return;
         d->have += view_tally(place->view, true, pool->name, group);
-        if (!may_use(d, place->parent))
+        if (!demand_may_use(d, place->parent))
                 return;
         d->n_parents++;
         d->piece = MAX(d->piece, largest_block(pool));
@@ -168,261 +164,6 @@ void promises_done(Promises *p) {
         *p = (Promises) {};
 }
 
-/* ---- the trial ---- */
-
-typedef struct Scratch Scratch;
-typedef struct Taken Taken;
-typedef struct Trial Trial;
-
-/* Copies of a parent's numbers, made when they are first changed. */
-struct Scratch {
-        BlockCounts *counts; /* one a region; NULL: as in the view */
-        Type *type;          /* of the current demand, NULL: it cannot be borne here */
-};
-
-/* Devices placed in this trial. */
-struct Taken {
-        size_t unit;
-        size_t place;
-        const Type *type;
-        uint64_t n;
-};
-
-struct Trial {
-        const Host *host;
-        Scratch *scratch;
-        Taken *taken;
-        size_t n_taken;
-};
-
-static void trial_done(Trial *t) {
-        for (size_t i = 0; t->scratch && i < t->host->n; i++)
-                free(t->scratch[i].counts);
-        free(t->scratch);
-        free(t->taken);
-}
-
-static const BlockCounts *counts_of(const Trial *t, size_t i, const Region *region) {
-        const View *v = t->host->places[i].view;
-
-        return t->scratch[i].counts ? &t->scratch[i].counts[region - v->regions] :
-                                      &region->allocator.counts;
-}
-
-static int make_scratch(Trial *t, size_t i) {
-        const View *v = t->host->places[i].view;
-        BlockCounts *counts;
-
-        if (t->scratch[i].counts)
-                return 0;
-        counts = calloc(v->n_regions ?: 1, sizeof(*counts));
-        if (!counts)
-                return -ENOMEM;
-        for (size_t j = 0; j < v->n_regions; j++)
-                counts[j] = v->regions[j].allocator.counts;
-        t->scratch[i].counts = counts;
-        return 0;
-}
-
-/* The region from which @group would get @size, and the order of the block that would be cut. */
-static const Region *find_region(const Trial *t, size_t i, const Pool *pool, const Group *group,
-                                 uint64_t size, unsigned *ret_order) {
-        View *v = t->host->places[i].view;
-
-        for (const Region *r = view_next_region(v, pool, group, NULL); r;
-             r = view_next_region(v, pool, group, r)) {
-                int order = allocator_order(&r->allocator, size);
-                uint64_t mask = order < 0 ? 0 : counts_of(t, i, r)->mask >> order;
-
-                if (!mask)
-                        continue;
-                *ret_order = (unsigned) order + (unsigned) __builtin_ctzll(mask);
-                return r;
-        }
-        return NULL;
-}
-
-/* Positive: done. Zero: no room. */
-static int take_piece(Trial *t, size_t i, const Pool *pool, const Group *group, uint64_t size) {
-        View *v = t->host->places[i].view;
-        const Region *region;
-        unsigned order;
-        int r;
-
-        region = find_region(t, i, pool, group, size, &order);
-        if (!region)
-                return 0;
-        r = make_scratch(t, i);
-        if (r < 0)
-                return r;
-        return block_counts_take(&t->scratch[i].counts[region - v->regions],
-                                 (unsigned) allocator_order(&region->allocator, size));
-}
-
-static uint64_t taken_on_unit(const Trial *t, size_t unit, const Type *type) {
-        uint64_t n = 0;
-
-        for (size_t i = 0; i < t->n_taken; i++)
-                if (t->taken[i].unit == unit && (!type || streq(t->taken[i].type->id, type->id)))
-                        n += t->taken[i].n;
-        return n;
-}
-
-static int note_taken(Trial *t, size_t i, const Type *type) {
-        size_t unit = t->host->places[i].unit;
-        Taken *bigger;
-
-        for (size_t j = 0; j < t->n_taken; j++)
-                if (t->taken[j].place == i && t->taken[j].type == type) {
-                        t->taken[j].n++;
-                        return 0;
-                }
-        bigger = reallocarray(t->taken, t->n_taken + 1, sizeof(*bigger));
-        if (!bigger)
-                return -ENOMEM;
-        t->taken = bigger;
-        bigger[t->n_taken++] = (Taken) { .unit = unit, .place = i, .type = type, .n = 1 };
-        return 0;
-}
-
-/* What the parent's rule says, this trial's devices counted. */
-static bool rules_allow(const Trial *t, size_t i, const Type *type) {
-        const Place *place = &t->host->places[i];
-        const ParentRule *rule = place->view->rule;
-        uint64_t taken = taken_on_unit(t, place->unit, NULL);
-        uint64_t same = taken_on_unit(t, place->unit, type);
-
-        if (rule->one_type && (taken != same || host_other_type(t->host, i, type->id)))
-                return false;
-        if (rule->max_devices != LIMIT_NONE &&
-            host_count_devices(t->host, i) + taken >= rule->max_devices)
-                return false;
-        for (size_t j = 0; j < rule->n_maxima; j++)
-                if (parent_find_type(place->parent, rule->maxima[j].type) == type &&
-                    host_count_type(t->host, i, type->id) + same >= rule->maxima[j].n)
-                        return false;
-        return true;
-}
-
-/* Vendors' types use each other's room up, nobody knows how: another type there leaves none. */
-static bool vendor_has_room(const Trial *t, size_t i, const Type *type) {
-        size_t unit = t->host->places[i].unit;
-        uint64_t same = taken_on_unit(t, unit, type);
-
-        return taken_on_unit(t, unit, NULL) == same &&
-               host_vendor_room(t->host, t->host->places[i].parent, type) > same;
-}
-
-/* Positive: a device of @type was placed there. Zero: there is no room; some may have been taken. */
-static int take_device(Trial *t, size_t i, const Group *group, const Type *type) {
-        View *v = t->host->places[i].view;
-        BlockCounts saved[BARS_MAX];
-        const Region *regions[BARS_MAX];
-        size_t n = 0;
-        int r = 1;
-
-        if (!rules_allow(t, i, type) || (!type->ours && !vendor_has_room(t, i, type)))
-                return 0;
-        if (type->ours) {
-                r = make_scratch(t, i);
-                if (r < 0)
-                        return r;
-                r = 1;
-        }
-        for (size_t bar = 0; type->ours && bar < BARS_MAX && r > 0; bar++) {
-                const Pool *pool = view_pool(v, &type->bars[bar]);
-                unsigned order;
-
-                if (type->bars[bar].size == 0)
-                        continue;
-                regions[n] = pool ? find_region(t, i, pool, group, type->bars[bar].size, &order) :
-                                    NULL;
-                if (!regions[n]) {
-                        r = 0;
-                        break;
-                }
-                saved[n] = *counts_of(t, i, regions[n]);
-                n++;
-                r = take_piece(t, i, pool, group, type->bars[bar].size);
-        }
-        if (r > 0) {
-                int k = note_taken(t, i, type);
-
-                return k < 0 ? k : 1;
-        }
-        while (n-- > 0) /* in reverse: two BARs may have come from one region */
-                t->scratch[i].counts[regions[n] - v->regions] = saved[n];
-        return r;
-}
-
-/* The order of the block that the demand would cut here; UINT_MAX: it has no room. */
-static unsigned order_here(const Trial *t, size_t i, const Demand *d) {
-        const Place *place = &t->host->places[i];
-        const Type *type = t->scratch[i].type;
-        const Pool *pool = NULL;
-        uint64_t size = d->piece;
-        unsigned order = 0;
-
-        if (!may_use(d, place->parent))
-                return UINT_MAX;
-        if (d->pool) {
-                pool = parent_find_pool(place->parent, d->pool);
-        } else if (!type) {
-                return UINT_MAX;
-        } else if (!type->ours) {
-                return vendor_has_room(t, i, type) ? 0 : UINT_MAX;
-        } else {
-                size = 0;
-                for (size_t bar = 0; bar < BARS_MAX; bar++)
-                        if (type->bars[bar].size > size) {
-                                size = type->bars[bar].size;
-                                pool = view_pool(place->view, &type->bars[bar]);
-                        }
-        }
-        return pool && find_region(t, i, pool, d->group, size, &order) ? order : UINT_MAX;
-}
-
-static int take_demand(Trial *t, size_t i, const Demand *d) {
-        const Type *type = t->scratch[i].type;
-
-        if (type)
-                return take_device(t, i, d->group, type);
-        return take_piece(t, i, parent_find_pool(t->host->places[i].parent, d->pool), d->group,
-                          d->piece);
-}
-
-/* Places up to @n, smallest blocks first, over all parents. Returns by how many it fell short. */
-static int place_demand(Trial *t, const Demand *d, uint64_t n, uint64_t *ret_short) {
-        unsigned limit = 0;
-
-        for (size_t i = 0; i < t->host->n; i++)
-                t->scratch[i].type =
-                        d->type ? parent_find_type(t->host->places[i].parent, d->type) : NULL;
-
-        while (n > 0 && limit != UINT_MAX) {
-                unsigned next = UINT_MAX;
-
-                for (size_t i = 0; i < t->host->n && n > 0; i++) {
-                        unsigned order;
-
-                        while ((order = order_here(t, i, d)) <= limit && n > 0) {
-                                int r = take_demand(t, i, d);
-
-                                if (r < 0)
-                                        return r;
-                                if (r == 0) /* another BAR, or a rule, is in the way */
-                                        break;
-                                n--;
-                        }
-                        if (order > limit)
-                                next = MIN(next, order);
-                }
-                limit = next;
-        }
-        *ret_short = n;
-        return 0;
-}
-
 /* Bytes are wanted in the largest pieces there are, then what is left in halves, quarters … */
 static int place_bytes(Trial *t, const Demand *demand, uint64_t bytes, uint64_t *ret_short) {
         Demand d = *demand;
@@ -434,7 +175,7 @@ static int place_bytes(Trial *t, const Demand *demand, uint64_t bytes, uint64_t 
 
                 if (d.piece <= ALLOCATOR_PAGE || (d.piece & (d.piece - 1)) != 0)
                         n += bytes % d.piece != 0; /* pages and slots are not divided */
-                r = place_demand(t, &d, n, &few);
+                r = trial_place(t, &d, n, &few);
                 if (r < 0)
                         return r;
                 missing += few * d.piece;
@@ -462,14 +203,14 @@ static uint64_t contribution(const Demand *d, const Parent *parent, const Group 
 /* Fills @missing, one number a demand. */
 static int count_missing(const Promises *p, size_t i, const Group *group, const Type *type,
                          uint64_t *missing) {
-        _cleanup_(trial_done) Trial t = { .host = p->host };
+        _cleanup_(trial_done) Trial t = {};
         int r;
 
-        t.scratch = calloc(p->host->n, sizeof(*t.scratch));
-        if (!t.scratch)
-                return -ENOMEM;
+        r = trial_init(&t, p->host);
+        if (r < 0)
+                return r;
         if (type) {
-                r = take_device(&t, i, group, type);
+                r = trial_take_device(&t, i, group, type);
                 if (r < 0)
                         return r;
         }
@@ -482,7 +223,7 @@ static int count_missing(const Promises *p, size_t i, const Group *group, const 
                 missing[j] = 0;
                 if (have >= d->wanted)
                         continue;
-                r = (d->type ? place_demand : place_bytes)(&t, d, d->wanted - have, &missing[j]);
+                r = (d->type ? trial_place : place_bytes)(&t, d, d->wanted - have, &missing[j]);
                 if (r < 0)
                         return r;
         }

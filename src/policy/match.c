@@ -4,6 +4,8 @@
 
 #include <fnmatch.h>
 
+#include "policy/policy.h"
+
 static bool equal_underscored(const char *label, const char *name) {
         for (; *label && *name; label++, name++)
                 if ((*label == ' ' ? '_' : *label) != *name)
@@ -87,4 +89,19 @@ const ParentRule *match_parent_rule(const Rules *rules, const Parent *parent) {
 
 const char *parent_unit(const Parent *parent) {
         return parent->unit ?: parent->name;
+}
+
+bool policy_may_name_owner(const Rules *rules, uid_t uid, const char *owner) {
+        const Group *g = match_group(rules, owner);
+
+        if (uid == 0)
+                return true;
+        for (size_t i = 0; g && i < g->n_users; i++)
+                if (g->users[i] == uid)
+                        return true;
+        return false;
+}
+
+const char *policy_group_of(const Rules *rules, const char *owner) {
+        return group_name(match_group(rules, owner));
 }

@@ -7,11 +7,9 @@
 #include "policy/policy.h"
 
 #include "policy/match.h"
-#include "policy/moves.h"
 #include "policy/search.h"
-#include "util/parse.h"
 
-static void search_done(Search *s) {
+void search_done(Search *s) {
         promises_done(&s->promises);
         host_done(&s->host);
         free(s->candidates);
@@ -65,8 +63,7 @@ static int refuse_type(const Request *q, Reason *reason) {
         return reason_set(reason, OUTCOME_NO_TYPE, "No parent offers a type %s", q->type);
 }
 
-/* Positive: refused before any parent was asked. */
-static int search_init(Search *s, const Model *model, const List *planned, const Request *q,
+int search_init(Search *s, const Model *model, const List *planned, const Request *q,
                        Reason *reason) {
         bool definition = q->origin == ORIGIN_DEFINITION && q->parent;
         int r;
@@ -162,13 +159,14 @@ static int take(Search *s, const Candidate *c, Placement *ret) {
         if (!c->type->ours)
                 return 0;
         r = view_place(place->view, s->group, c->type, false, ret->extents, &ret->n_extents, &bar);
-        if (r == 0 && is_taken(s, ret))
+        if (r == 0 && is_taken(s, ret)) {
+                parent_changed(place->parent);
                 return -ESTALE;
+        }
         return r;
 }
 
-/* Positive: all refused. */
-static int search_run(Search *s, Placement *ret) {
+int search_run(Search *s, Placement *ret) {
         Candidate *c;
         int r;
 
@@ -189,7 +187,7 @@ static int search_run(Search *s, Placement *ret) {
         return OUTCOME_NO_ROOM;
 }
 
-static int search_explain(Search *s, Reason *reason) {
+int search_explain(Search *s, Reason *reason) {
         for (size_t i = 0; i < s->n; i++) {
                 Candidate *c = &s->candidates[i];
                 int r = c->refused ? candidate_check(s, c, reason) :
@@ -216,8 +214,6 @@ static int place_once(const Model *model, const List *planned, const Request *re
                 return search_explain(&s, reason);
         if (r == 0)
                 *ret = placement;
-        if (r == -ESTALE)
-                parent_changed(placement.parent);
         return r;
 }
 
@@ -229,217 +225,4 @@ int policy_place(const Model *model, const List *planned, const Request *request
         if (r == -ESTALE)
                 r = place_once(model, planned, request, ret, reason);
         return r;
-}
-
-/* ---- numbers ---- */
-
-#define COUNT_MAX 65536 /* more mdevs than that no host has */
-
-/* As often as the numbers of free blocks allow, of one type on one parent. */
-static unsigned count_devices(View *v, const Type *type) {
-        size_t order[BARS_MAX], n_bars = type_order_bars(type, order);
-        BlockCounts counts[BARS_MAX];
-        const Pool *pools[BARS_MAX];
-        uint64_t least = COUNT_MAX, n = 0;
-        size_t share[BARS_MAX];
-        bool shared = false;
-
-        for (size_t i = 0; i < n_bars; i++) {
-                const TypeBar *bar = &type->bars[order[i]];
-                const Region *region;
-                int k;
-
-                pools[i] = view_pool(v, bar);
-                region = pools[i] ? view_next_region(v, pools[i], NULL, NULL) : NULL;
-                k = region ? allocator_order(&region->allocator, bar->size) : -1;
-                if (k < 0)
-                        return 0;
-                counts[i] = region->allocator.counts;
-                least = MIN(least, block_counts_room(&counts[i], (unsigned) k));
-                for (share[i] = 0; pools[share[i]] != pools[i]; share[i]++)
-                        ;
-                shared = shared || share[i] != i;
-                order[i] = (size_t) k;
-        }
-        if (n_bars == 0)
-                return 0;
-        for (; shared && n < least; n++)
-                for (size_t i = 0; i < n_bars; i++)
-                        if (!block_counts_take(&counts[share[i]], (unsigned) order[i]))
-                                return (unsigned) n;
-        return (unsigned) least;
-}
-
-unsigned policy_count_available(const Model *model, const List *planned, const Parent *parent,
-                                const Type *type) {
-        const Host host = { .model = model, .planned = planned };
-        View *v;
-
-        if (parent->state != PARENT_REGISTERED)
-                return 0;
-        if (!type->ours)
-                return (unsigned) host_vendor_room(&host, parent, type);
-        return view_get(model, planned, parent, &v) < 0 ? 0 : count_devices(v, type);
-}
-
-int policy_pool_usage(const Model *model, const List *planned, const Parent *parent,
-                      const Pool *pool, PoolUsage *ret) {
-        uint64_t largest = 0;
-        View *v;
-        int r;
-
-        r = view_get(model, planned, parent, &v);
-        if (r < 0)
-                return r;
-        *ret = (PoolUsage) { .used = pool->size };
-        for (size_t i = 0; i < v->n_regions; i++) {
-                AllocatorUsage u;
-
-                if (v->regions[i].pool != pool)
-                        continue;
-                allocator_usage(&v->regions[i].allocator, &u);
-                ret->free += u.free;
-                ret->holes += u.holes;
-                largest = MAX(largest, u.largest_hole);
-                ret->largest_block = MAX(ret->largest_block, u.largest_block);
-        }
-        ret->used -= ret->free;
-        ret->largest_hole = largest;
-        if (ret->free > 0)
-                ret->fragmentation =
-                        (unsigned) (1000 - (unsigned __int128) 1000 * largest / ret->free);
-        return 0;
-}
-
-/* ---- moves ---- */
-
-/* "moving devices a, b (12 MiB)": in @ret. */
-static int describe_moves(const Moves *m, const char *verb, const char *end, char **ret) {
-        char *text = NULL;
-        size_t size;
-        FILE *f;
-
-        f = open_memstream(&text, &size);
-        if (!f)
-                return -ENOMEM;
-        fprintf(f, "%s %s", verb, m->n == 1 ? "device" : "devices");
-        for (size_t i = 0; i < m->n && i < 8; i++)
-                fprintf(f, "%s %s", i ? "," : "", UUID_STR(&m->moves[i].device->uuid));
-        if (m->n > 8)
-                fprintf(f, " and %zu more", m->n - 8);
-        fprintf(f, " (%s) %s", SIZE_STR(m->bytes), end);
-        if (fclose(f) != 0) {
-                free(text);
-                return -ENOMEM;
-        }
-        *ret = text;
-        return 0;
-}
-
-/* Moves on one parent, and whether nobody's guarantee would then be in the way. */
-static int plan_on(Search *s, Candidate *c, bool remove, Moves *ret) {
-        _cleanup_(layout_freep) Layout *l = NULL;
-        int r;
-
-        r = layout_new(&l, s->host.places[c->place].view, s->host.planned);
-        if (r < 0)
-                return r;
-        r = layout_make_room(l, s->group, c->type, remove, ret);
-        if (r == 0)
-                r = layout_drop_placed(l);
-        if (r != 0)
-                return r;
-        layout_exchange(l);
-        r = candidate_check_promises(s, c, NULL);
-        layout_exchange(l);
-        return r;
-}
-
-int explain_way_out(Search *s, Candidate *c, char **ret) {
-        _cleanup_(moves_done) Moves moves = {}, removals = {};
-        int r;
-
-        r = plan_on(s, c, false, &moves);
-        if (r < 0)
-                return r;
-        if (r == 0)
-                return describe_moves(&moves, "moving", "would make room", ret);
-        r = plan_on(s, c, true, &removals);
-        if (r < 0)
-                return r;
-        if (r == 0)
-                return describe_moves(&removals, "removing", "would make room", ret);
-        *ret = strdup("no device stands in the way that could go");
-        return *ret ? 0 : -ENOMEM;
-}
-
-/* Fewest bytes over all parents on which only room is wanting. */
-static int search_moves(Search *s, Moves *ret) {
-        bool found = false;
-
-        for (size_t i = 0; i < s->n; i++) {
-                _cleanup_(moves_done) Moves moves = {};
-                Candidate *c = &s->candidates[i];
-                int r;
-
-                r = candidate_check_but_space(s, c);
-                if (r == 0)
-                        r = c->type->ours ? plan_on(s, c, false, &moves) : OUTCOME_NO_ROOM;
-                if (r < 0)
-                        return r;
-                if (r > 0 || (found && moves.bytes >= ret->bytes))
-                        continue;
-                moves_done(ret);
-                *ret = moves;
-                ret->parent = s->host.places[c->place].parent;
-                moves = (Moves) {};
-                found = true;
-        }
-        return found ? 0 : OUTCOME_NO_ROOM;
-}
-
-int policy_plan_moves(const Model *model, const List *planned, const Request *request, Moves *ret,
-                      Reason *reason) {
-        _cleanup_(search_done) Search s = {};
-        _cleanup_(moves_done) Moves moves = {};
-        Placement placement;
-        int r;
-
-        r = search_init(&s, model, planned, request, reason);
-        if (r != 0)
-                return r;
-        r = search_run(&s, &placement);
-        if (r == 0)
-                moves.parent = placement.parent;
-        else if (r > 0)
-                r = search_moves(&s, &moves);
-        if (r > 0)
-                return search_explain(&s, reason);
-        if (r < 0)
-                return r;
-        *ret = moves;
-        moves = (Moves) {};
-        return 0;
-}
-
-int policy_plan_defragment(const Model *model, const List *planned, const Parent *parent,
-                           const Pool *pool, uint64_t max_bytes, Moves *ret) {
-        _cleanup_(layout_freep) Layout *l = NULL;
-        _cleanup_(moves_done) Moves moves = {};
-        View *v;
-        int r;
-
-        r = view_get(model, planned, parent, &v);
-        if (r < 0)
-                return r;
-        r = layout_new(&l, v, planned);
-        if (r < 0)
-                return r;
-        r = layout_restore_block(l, pool, max_bytes, &moves);
-        if (r != 0)
-                return r;
-        moves.parent = (Parent *) parent;
-        *ret = moves;
-        moves = (Moves) {};
-        return 0;
 }

@@ -106,7 +106,7 @@ struct ProfileItem {
         ProfileAction action;
         Uuid uuid;
         const Want *want;    /* borrowed; NULL: PROFILE_REMOVE */
-        Device *device;      /* borrowed; of PROFILE_KEEP and _REMOVE */
+        Device *device;      /* borrowed; what has the UUID, NULL: nothing yet */
         Placement placement; /* of PROFILE_CREATE, all other items done */
         Reason reason;       /* of PROFILE_REFUSE */
 };
@@ -118,7 +118,10 @@ struct ProfileDiff {
 
 void profile_diff_done(ProfileDiff *d);
 
-/* What has to be done so that the host is as the profile says; what it does not name stays. */
+/*
+ * What has to be done so that the host is as the profile says; what others made stays. After the
+ * removals have been done the question is to be asked again: there may be more room.
+ */
 int policy_diff_profile(const Model *model, const List *planned, const Profile *profile,
                         ProfileDiff *ret);
 /* The UUID of the @index-th device that a profile wants and gives none. Always the same. */
@@ -134,10 +137,12 @@ const char *policy_group_of(const Rules *rules, const char *owner);
 typedef int (*RuleReport)(const Source *source, bool warning, const char *text, void *userdata);
 
 /*
- * What contradicts itself in the rules, given the parents that are configured or seen: an error
- * means that the rules must not be put in force. A negative return of @report ends it. Returns the
- * number of errors, or -ENOMEM.
+ * What contradicts itself in the rules, given a list of Parent that are configured or seen, and the
+ * model whose owners are known (NULL: none are, and no glob is doubted). An error, a report without
+ * @warning, means that the rules must not be put in force. A negative return of @report ends it.
+ * Returns the number of errors, or negative errno.
  */
-int policy_check_rules(const Rules *rules, const Model *model, RuleReport report, void *userdata);
-/* The effective rules in the order in which they count, for people. */
-int policy_explain_rules(const Rules *rules, const Model *model, char **ret);
+int policy_check_rules(const Rules *rules, const List *parents, const Model *model,
+                       RuleReport report, void *userdata);
+/* The effective rules in the order in which they count, for people. @parents as above. */
+int policy_explain_rules(const Rules *rules, const List *parents, char **ret);

@@ -39,6 +39,15 @@ struct Search {
         size_t n;
 };
 
+/* Positive: refused before any parent was asked. search_done() in every case. */
+int search_init(Search *s, const Model *model, const List *planned, const Request *q,
+                Reason *reason);
+void search_done(Search *s);
+/* Positive: all candidates refuse. -ESTALE: a view was wrong; begin anew, it will not be again. */
+int search_run(Search *s, Placement *ret);
+/* All sentences of a search that found nothing. Returns OUTCOME_NO_ROOM, or -ENOMEM. */
+int search_explain(Search *s, Reason *reason);
+
 /*
  * Whether @c bears the device. 0: yes, and what ranks it is filled in. OUTCOME_NO_ROOM: no; @reason
  * gets a sentence unless it is NULL. -ENOMEM.

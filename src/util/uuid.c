@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "util/sha1.h"
+
 static int unhex(char c) {
         if (c >= '0' && c <= '9')
                 return c - '0';
@@ -82,6 +84,21 @@ int uuid_random(Uuid *ret) {
         u.bytes[8] = (uint8_t) ((u.bytes[8] & 0x3f) | 0x80);
         *ret = u;
         return 0;
+}
+
+void uuid_from_name(const Uuid *space, const char *name, const char *tail, Uuid *ret) {
+        uint8_t digest[SHA1_BYTES];
+        Sha1 sha;
+
+        sha1_init(&sha);
+        sha1_add(&sha, space->bytes, sizeof(space->bytes));
+        sha1_add(&sha, name, strlen(name));
+        sha1_add(&sha, tail, strlen(tail));
+        sha1_end(&sha, digest);
+
+        memcpy(ret->bytes, digest, sizeof(ret->bytes));
+        ret->bytes[6] = (uint8_t) ((ret->bytes[6] & 0x0f) | 0x50);
+        ret->bytes[8] = (uint8_t) ((ret->bytes[8] & 0x3f) | 0x80);
 }
 
 bool uuid_equal(const Uuid *a, const Uuid *b) {

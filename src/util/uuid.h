@@ -19,6 +19,8 @@ int uuid_parse(const char *s, Uuid *ret);
 char *uuid_format(const Uuid *u, char buf[static UUID_STRING_MAX]);
 /* Version 4, from getrandom(). */
 int uuid_random(Uuid *ret);
+/* Version 5: always the same for a namespace and a name, which is @name and @tail in a row. */
+void uuid_from_name(const Uuid *space, const char *name, const char *tail, Uuid *ret);
 bool uuid_equal(const Uuid *a, const Uuid *b);
 bool uuid_is_null(const Uuid *u);
 

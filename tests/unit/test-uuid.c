@@ -68,4 +68,29 @@ TEST(random_is_version_4_and_new) {
         ASSERT_TRUE(uuid_equal(&a, &a));
 }
 
+/* The DNS namespace of RFC 4122 and a name whose UUID is widely published. */
+TEST(from_a_name) {
+        Uuid dns, u;
+        char name[200];
+
+        ASSERT_OK(uuid_parse("6ba7b810-9dad-11d1-80b4-00c04fd430c8", &dns));
+        uuid_from_name(&dns, "www.example", ".com", &u);
+        ASSERT_STREQ(UUID_STR(&u), "2ed6657d-e927-568b-95e1-2665a8aea6a2");
+        uuid_from_name(&dns, "python.org", "", &u);
+        ASSERT_STREQ(UUID_STR(&u), "886313e1-3b8a-5372-9b90-0c9aee199e5d");
+
+        /* around the edges of a block of 64 bytes, of which 16 are the namespace */
+        for (size_t n = 36; n < 180; n++) {
+                Uuid whole, parts;
+
+                memset(name, 'a', n);
+                name[n] = '\0';
+                uuid_from_name(&dns, name, "", &whole);
+                uuid_from_name(&dns, name + 7, "aaaaaaa", &parts);
+                ASSERT_TRUE(uuid_equal(&whole, &parts));
+                uuid_from_name(&dns, name + 1, "", &parts);
+                ASSERT_FALSE(uuid_equal(&whole, &parts));
+        }
+}
+
 TESTS_MAIN

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* empty.c: copies of parents, as far as policy looks at them. */
+#include "policy/empty.h"
+
+/* NULL stays NULL. */
+static int copy_string(char **to, const char *from) {
+        if (!from)
+                return 0;
+        *to = strdup(from);
+        return *to ? 0 : -ENOMEM;
+}
+
+static int copy_pool(Parent *to, const Pool *from) {
+        Pool *pool;
+        int r;
+
+        r = pool_new(&pool, from->name);
+        if (r < 0)
+                return r;
+        pool->offset = from->offset;
+        pool->size = from->size;
+        pool->slot = from->slot;
+        pool->bar = from->bar;
+        parent_link_pool(to, pool);
+        return 0;
+}
+
+static unsigned count_live(const Parent *parent, const Type *type) {
+        unsigned n = 0;
+
+        list_foreach(d, &parent->devices, Device, parent_node)
+                n += streq(d->type, type->id);
+        return n;
+}
+
+static int copy_type(Parent *to, const Parent *parent, const Type *from) {
+        _cleanup_(type_freep) Type *t = NULL;
+        int r;
+
+        r = type_new(&t, from->id);
+        if (r < 0)
+                return r;
+        t->ours = from->ours;
+        t->vectors = from->vectors;
+        t->available = from->available + (from->ours ? 0 : count_live(parent, from));
+        for (size_t i = 0; i < BARS_MAX && r == 0; i++) {
+                t->bars[i].size = from->bars[i].size;
+                r = copy_string(&t->bars[i].pool, from->bars[i].pool);
+        }
+        if (r < 0)
+                return r;
+        parent_link_type(to, TAKE_PTR(t));
+        return 0;
+}
+
+static int copy_parent(Model *model, const Parent *from) {
+        _cleanup_(parent_freep) Parent *p = NULL;
+        int r;
+
+        r = parent_new(&p, from->name);
+        if (r == 0)
+                r = copy_string(&p->unit, from->unit);
+        if (r == 0)
+                r = copy_string(&p->driver, from->driver);
+        if (r < 0)
+                return r;
+        p->numa_node = from->numa_node;
+        p->ours = from->ours;
+        p->state = PARENT_REGISTERED;
+        list_foreach(pool, &from->pools, Pool, node) {
+                r = copy_pool(p, pool);
+                if (r < 0)
+                        return r;
+        }
+        list_foreach(t, &from->types, Type, node) {
+                r = copy_type(p, from, t);
+                if (r < 0)
+                        return r;
+        }
+        model_link_parent(model, TAKE_PTR(p));
+        return 0;
+}
+
+int empty_model_new(Model **ret, const List *parents) {
+        _cleanup_(model_freep) Model *m = NULL;
+        int r;
+
+        r = model_new(&m);
+        if (r < 0)
+                return r;
+        list_foreach(p, parents, Parent, node) {
+                r = copy_parent(m, p);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = TAKE_PTR(m);
+        return 0;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* trial.c: best fit on numbers of free blocks. Views are copied when they are first changed. */
+#include "policy/trial.h"
+
+int trial_init(Trial *t, const Host *host) {
+        *t = (Trial) { .host = host };
+        t->scratch = calloc(host->n ?: 1, sizeof(*t->scratch));
+        return t->scratch ? 0 : -ENOMEM;
+}
+
+void trial_done(Trial *t) {
+        for (size_t i = 0; t->scratch && i < t->host->n; i++)
+                free(t->scratch[i].counts);
+        free(t->scratch);
+        free(t->taken);
+}
+
+bool demand_may_use(const Demand *d, const Parent *parent) {
+        return parent->state == PARENT_REGISTERED && (!d->parent || streq(d->parent, parent->name));
+}
+
+static const BlockCounts *counts_of(const Trial *t, size_t i, const Region *region) {
+        const View *v = t->host->places[i].view;
+
+        return t->scratch[i].counts ? &t->scratch[i].counts[region - v->regions] :
+                                      &region->allocator.counts;
+}
+
+static int make_scratch(Trial *t, size_t i) {
+        const View *v = t->host->places[i].view;
+        BlockCounts *counts;
+
+        if (t->scratch[i].counts)
+                return 0;
+        counts = calloc(v->n_regions ?: 1, sizeof(*counts));
+        if (!counts)
+                return -ENOMEM;
+        for (size_t j = 0; j < v->n_regions; j++)
+                counts[j] = v->regions[j].allocator.counts;
+        t->scratch[i].counts = counts;
+        return 0;
+}
+
+/* The region from which @group would get @size, and the order of the block that would be cut. */
+static const Region *find_region(const Trial *t, size_t i, const Pool *pool, const Group *group,
+                                 uint64_t size, unsigned *ret_order) {
+        View *v = t->host->places[i].view;
+
+        for (const Region *r = view_next_region(v, pool, group, NULL); r;
+             r = view_next_region(v, pool, group, r)) {
+                int order = allocator_order(&r->allocator, size);
+                uint64_t mask = order < 0 ? 0 : counts_of(t, i, r)->mask >> order;
+
+                if (!mask)
+                        continue;
+                *ret_order = (unsigned) order + (unsigned) __builtin_ctzll(mask);
+                return r;
+        }
+        return NULL;
+}
+
+/* Positive: done. Zero: no room. */
+static int take_piece(Trial *t, size_t i, const Pool *pool, const Group *group, uint64_t size) {
+        View *v = t->host->places[i].view;
+        const Region *region;
+        unsigned order;
+        int r;
+
+        region = find_region(t, i, pool, group, size, &order);
+        if (!region)
+                return 0;
+        r = make_scratch(t, i);
+        if (r < 0)
+                return r;
+        return block_counts_take(&t->scratch[i].counts[region - v->regions],
+                                 (unsigned) allocator_order(&region->allocator, size));
+}
+
+static uint64_t taken_on_unit(const Trial *t, size_t unit, const Type *type) {
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < t->n_taken; i++)
+                if (t->taken[i].unit == unit && (!type || streq(t->taken[i].type->id, type->id)))
+                        n += t->taken[i].n;
+        return n;
+}
+
+static int note_taken(Trial *t, size_t i, const Type *type) {
+        size_t unit = t->host->places[i].unit;
+        Taken *bigger;
+
+        for (size_t j = 0; j < t->n_taken; j++)
+                if (t->taken[j].place == i && t->taken[j].type == type) {
+                        t->taken[j].n++;
+                        return 0;
+                }
+        bigger = reallocarray(t->taken, t->n_taken + 1, sizeof(*bigger));
+        if (!bigger)
+                return -ENOMEM;
+        t->taken = bigger;
+        bigger[t->n_taken++] = (Taken) { .unit = unit, .place = i, .type = type, .n = 1 };
+        return 0;
+}
+
+/* What the parent's rule says, this trial's devices counted. */
+static bool rules_allow(const Trial *t, size_t i, const Type *type) {
+        const Place *place = &t->host->places[i];
+        const ParentRule *rule = place->view->rule;
+        uint64_t taken = taken_on_unit(t, place->unit, NULL);
+        uint64_t same = taken_on_unit(t, place->unit, type);
+
+        if (rule->one_type && (taken != same || host_other_type(t->host, i, type->id)))
+                return false;
+        if (rule->max_devices != LIMIT_NONE &&
+            host_count_devices(t->host, i) + taken >= rule->max_devices)
+                return false;
+        for (size_t j = 0; j < rule->n_maxima; j++)
+                if (parent_find_type(place->parent, rule->maxima[j].type) == type &&
+                    host_count_type(t->host, i, type->id) + same >= rule->maxima[j].n)
+                        return false;
+        return true;
+}
+
+/* Vendors' types use each other's room up, nobody knows how: another type there leaves none. */
+static bool vendor_has_room(const Trial *t, size_t i, const Type *type) {
+        size_t unit = t->host->places[i].unit;
+        uint64_t same = taken_on_unit(t, unit, type);
+
+        return taken_on_unit(t, unit, NULL) == same &&
+               host_vendor_room(t->host, t->host->places[i].parent, type) > same;
+}
+
+int trial_take_device(Trial *t, size_t i, const Group *group, const Type *type) {
+        View *v = t->host->places[i].view;
+        BlockCounts saved[BARS_MAX];
+        const Region *regions[BARS_MAX];
+        size_t n = 0;
+        int r = 1;
+
+        if (!rules_allow(t, i, type) || (!type->ours && !vendor_has_room(t, i, type)))
+                return 0;
+        if (type->ours) {
+                r = make_scratch(t, i);
+                if (r < 0)
+                        return r;
+                r = 1;
+        }
+        for (size_t bar = 0; type->ours && bar < BARS_MAX && r > 0; bar++) {
+                const Pool *pool = view_pool(v, &type->bars[bar]);
+                unsigned order;
+
+                if (type->bars[bar].size == 0)
+                        continue;
+                regions[n] = pool ? find_region(t, i, pool, group, type->bars[bar].size, &order) :
+                                    NULL;
+                if (!regions[n]) {
+                        r = 0;
+                        break;
+                }
+                saved[n] = *counts_of(t, i, regions[n]);
+                n++;
+                r = take_piece(t, i, pool, group, type->bars[bar].size);
+        }
+        if (r > 0) {
+                int k = note_taken(t, i, type);
+
+                return k < 0 ? k : 1;
+        }
+        while (n-- > 0) /* in reverse: two BARs may have come from one region */
+                t->scratch[i].counts[regions[n] - v->regions] = saved[n];
+        return r;
+}
+
+/* The order of the block that the demand would cut here; UINT_MAX: it has no room. */
+static unsigned order_here(const Trial *t, size_t i, const Demand *d) {
+        const Place *place = &t->host->places[i];
+        const Type *type = t->scratch[i].type;
+        const Pool *pool = NULL;
+        uint64_t size = d->piece;
+        unsigned order = 0;
+
+        if (!demand_may_use(d, place->parent))
+                return UINT_MAX;
+        if (d->pool) {
+                pool = parent_find_pool(place->parent, d->pool);
+        } else if (!type) {
+                return UINT_MAX;
+        } else if (!type->ours) {
+                return vendor_has_room(t, i, type) ? 0 : UINT_MAX;
+        } else {
+                size = 0;
+                for (size_t bar = 0; bar < BARS_MAX; bar++)
+                        if (type->bars[bar].size > size) {
+                                size = type->bars[bar].size;
+                                pool = view_pool(place->view, &type->bars[bar]);
+                        }
+        }
+        return pool && find_region(t, i, pool, d->group, size, &order) ? order : UINT_MAX;
+}
+
+static int take_demand(Trial *t, size_t i, const Demand *d) {
+        const Type *type = t->scratch[i].type;
+
+        if (type)
+                return trial_take_device(t, i, d->group, type);
+        return take_piece(t, i, parent_find_pool(t->host->places[i].parent, d->pool), d->group,
+                          d->piece);
+}
+
+int trial_place(Trial *t, const Demand *d, uint64_t n, uint64_t *ret_short) {
+        unsigned limit = 0;
+
+        for (size_t i = 0; i < t->host->n; i++)
+                t->scratch[i].type =
+                        d->type ? parent_find_type(t->host->places[i].parent, d->type) : NULL;
+
+        while (n > 0 && limit != UINT_MAX) {
+                unsigned next = UINT_MAX;
+
+                for (size_t i = 0; i < t->host->n && n > 0; i++) {
+                        unsigned order;
+
+                        while ((order = order_here(t, i, d)) <= limit && n > 0) {
+                                int r = take_demand(t, i, d);
+
+                                if (r < 0)
+                                        return r;
+                                if (r == 0) /* another BAR, or a rule, is in the way */
+                                        break;
+                                n--;
+                        }
+                        if (order > limit)
+                                next = MIN(next, order);
+                }
+                limit = next;
+        }
+        *ret_short = n;
+        return 0;
+}

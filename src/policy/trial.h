@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * trial.h: placing devices in numbers only, without places: what is left of a host's free blocks,
+ * and of what its parents bear, after some that may come. Begins as the host is; ends as if it had
+ * not been.
+ */
+#pragma once
+
+#include "policy/guarantee.h"
+
+typedef struct Scratch Scratch;
+typedef struct Taken Taken;
+typedef struct Trial Trial;
+
+/* Copies of a parent's numbers, made when they are first changed. */
+struct Scratch {
+        BlockCounts *counts; /* one a region; NULL: as in the view */
+        Type *type;          /* of the current demand, NULL: it cannot be borne here */
+};
+
+/* Devices placed in this trial. */
+struct Taken {
+        size_t unit;
+        size_t place;
+        const Type *type;
+        uint64_t n;
+};
+
+struct Trial {
+        const Host *host;
+        Scratch *scratch;
+        Taken *taken;
+        size_t n_taken;
+};
+
+int trial_init(Trial *t, const Host *host);
+void trial_done(Trial *t);
+
+bool demand_may_use(const Demand *d, const Parent *parent);
+
+/* Positive: a device of @type was placed on place @i. Zero: there is no room, nothing changed. */
+int trial_take_device(Trial *t, size_t i, const Group *group, const Type *type);
+/*
+ * Places @n devices, or pieces of bytes, each into the smallest block that will do, over all
+ * parents. *@ret_short: how many found no room.
+ */
+int trial_place(Trial *t, const Demand *d, uint64_t n, uint64_t *ret_short);
