@@ -357,11 +357,34 @@ static int refuse_broken(const Search *s, const Candidate *c, const Broken *b, R
                       SOURCE_STR(&b->guarantee->source), missing);
 }
 
+/*
+ * A group's own partition comes first. But what it is guaranteed may need just that, while the
+ * device could as well lie in what is in common.
+ */
+static int try_common(Search *s, Candidate *c) {
+        Extent extents[BARS_MAX];
+        Broken broken;
+        size_t n, bar;
+        int r;
+
+        if (!c->type->ours || !s->group || list_is_empty(&s->group->partitions))
+                return OUTCOME_NO_ROOM;
+        r = view_place(place_of(s, c)->view, NULL, c->type, false, extents, &n, &bar);
+        if (r != 0)
+                return r < 0 ? r : OUTCOME_NO_ROOM;
+        return promises_check(&s->promises, c->place, s->group, NULL, c->type, &broken);
+}
+
 int candidate_check_promises(Search *s, Candidate *c, Reason *reason) {
         Broken broken;
         int r;
 
-        r = promises_check(&s->promises, c->place, s->group, c->type, &broken);
+        c->space = s->group;
+        r = promises_check(&s->promises, c->place, s->group, c->space, c->type, &broken);
+        if (r <= 0)
+                return r;
+        c->space = NULL;
+        r = try_common(s, c);
         if (r <= 0)
                 return r;
         return refuse_broken(s, c, &broken, reason);

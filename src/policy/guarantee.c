@@ -201,8 +201,8 @@ static uint64_t contribution(const Demand *d, const Parent *parent, const Group 
 }
 
 /* Fills @missing, one number a demand. */
-static int count_missing(const Promises *p, size_t i, const Group *group, const Type *type,
-                         uint64_t *missing) {
+static int count_missing(const Promises *p, size_t i, const Group *group, const Group *space,
+                         const Type *type, uint64_t *missing) {
         _cleanup_(trial_done) Trial t = {};
         int r;
 
@@ -210,7 +210,7 @@ static int count_missing(const Promises *p, size_t i, const Group *group, const 
         if (r < 0)
                 return r;
         if (type) {
-                r = trial_take_device(&t, i, group, type);
+                r = trial_take_device(&t, i, space, type);
                 if (r < 0)
                         return r;
         }
@@ -230,7 +230,8 @@ static int count_missing(const Promises *p, size_t i, const Group *group, const 
         return 0;
 }
 
-int promises_check(Promises *p, size_t i, const Group *group, const Type *type, Broken *ret) {
+int promises_check(Promises *p, size_t i, const Group *group, const Group *space,
+                   const Type *type, Broken *ret) {
         _cleanup_(freep) uint64_t *missing = NULL;
         int r;
 
@@ -239,7 +240,7 @@ int promises_check(Promises *p, size_t i, const Group *group, const Type *type, 
         missing = calloc(p->n, sizeof(*missing));
         if (!missing)
                 return -ENOMEM;
-        r = count_missing(p, i, group, type, missing);
+        r = count_missing(p, i, group, space, type, missing);
         if (r < 0)
                 return r;
         for (size_t j = 0; j < p->n; j++) {
@@ -249,7 +250,7 @@ int promises_check(Promises *p, size_t i, const Group *group, const Type *type, 
                         p->before = calloc(p->n, sizeof(*p->before));
                         if (!p->before)
                                 return -ENOMEM;
-                        r = count_missing(p, 0, NULL, NULL, p->before);
+                        r = count_missing(p, 0, NULL, NULL, NULL, p->before);
                         if (r < 0)
                                 return r;
                 }

@@ -54,6 +54,8 @@ void promises_done(Promises *p);
 
 /*
  * Positive: after a device of @type for @group on place @i some promise would lack more room than
- * it does now; *@ret says which. @type NULL: some promise lacks room as things are.
+ * it does now; *@ret says which. @space: the group whose partitions it may lie in, or NULL: in none.
+ * @type NULL: some promise lacks room as things are.
  */
-int promises_check(Promises *p, size_t i, const Group *group, const Type *type, Broken *ret);
+int promises_check(Promises *p, size_t i, const Group *group, const Group *space,
+                   const Type *type, Broken *ret);

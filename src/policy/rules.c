@@ -419,7 +419,7 @@ static int check_room(Checker *c) {
         if (r >= 0)
                 r = promises_init(&promises, &host, NULL, NULL);
         if (r >= 0)
-                r = promises_check(&promises, 0, NULL, NULL, &broken);
+                r = promises_check(&promises, 0, NULL, NULL, NULL, &broken);
         model->rules = NULL;
         return r > 0 ? say_broken(c, &broken) : r;
 }

@@ -18,6 +18,7 @@ struct Candidate {
         Type *type;
         size_t n_alike; /* types of that name there: more than one is none */
         bool refused;   /* by the checks of its own */
+        const Group *space; /* whose partitions the device may lie in */
         bool tried;     /* and refused for somebody's guarantee */
         bool wrong_node, wrong_company, has_type;
         uint64_t devices; /* on its unit */

@@ -48,7 +48,7 @@ static const Region *find_region(const Trial *t, size_t i, const Pool *pool, con
 
         for (const Region *r = view_next_region(v, pool, group, NULL); r;
              r = view_next_region(v, pool, group, r)) {
-                int order = allocator_order(&r->allocator, size);
+                int order = t->own_only && !r->group ? -1 : allocator_order(&r->allocator, size);
                 uint64_t mask = order < 0 ? 0 : counts_of(t, i, r)->mask >> order;
 
                 if (!mask)
@@ -207,12 +207,8 @@ static int take_demand(Trial *t, size_t i, const Demand *d) {
                           d->piece);
 }
 
-int trial_place(Trial *t, const Demand *d, uint64_t n, uint64_t *ret_short) {
+static int place_smallest_first(Trial *t, const Demand *d, uint64_t n, uint64_t *ret_short) {
         unsigned limit = 0;
-
-        for (size_t i = 0; i < t->host->n; i++)
-                t->scratch[i].type =
-                        d->type ? parent_find_type(t->host->places[i].parent, d->type) : NULL;
 
         while (n > 0 && limit != UINT_MAX) {
                 unsigned next = UINT_MAX;
@@ -236,4 +232,19 @@ int trial_place(Trial *t, const Demand *d, uint64_t n, uint64_t *ret_short) {
         }
         *ret_short = n;
         return 0;
+}
+
+/* What nobody else could use is used first, wherever it is. */
+int trial_place(Trial *t, const Demand *d, uint64_t n, uint64_t *ret_short) {
+        int r = 0;
+
+        for (size_t i = 0; i < t->host->n; i++)
+                t->scratch[i].type =
+                        d->type ? parent_find_type(t->host->places[i].parent, d->type) : NULL;
+        if (d->group && !list_is_empty(&d->group->partitions)) {
+                t->own_only = true;
+                r = place_smallest_first(t, d, n, &n);
+                t->own_only = false;
+        }
+        return r < 0 ? r : place_smallest_first(t, d, n, ret_short);
 }

@@ -31,6 +31,7 @@ struct Trial {
         Scratch *scratch;
         Taken *taken;
         size_t n_taken;
+        bool own_only; /* look into the group's partitions and nowhere else */
 };
 
 int trial_init(Trial *t, const Host *host);
