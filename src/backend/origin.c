@@ -22,7 +22,6 @@ static int path_of(const Uuid *uuid, const char *suffix, char **ret) {
 
 static int apply(Device *d, json_object *o) {
         const char *parent, *type, *owner, *origin;
-        char *copy;
         int k;
 
         if (json_get_string(o, "parent", &parent) < 0 || json_get_string(o, "type", &type) < 0 ||
@@ -37,12 +36,7 @@ static int apply(Device *d, json_object *o) {
         d->origin = k;
         if (d->ours)
                 return 0;
-        copy = strdup(owner);
-        if (!copy)
-                return -ENOMEM;
-        free(d->owner);
-        d->owner = copy;
-        return 0;
+        return device_set_owner(d, owner);
 }
 
 int origin_load(int root_fd, Device *d) {

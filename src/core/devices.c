@@ -14,23 +14,13 @@
 
 /* ---- linking ---- */
 
-static int set_string(char **to, const char *from) {
-        char *copy = strdup(from ?: "");
-
-        if (!copy)
-                return -ENOMEM;
-        free(*to);
-        *to = copy;
-        return 0;
-}
-
 static int take_origin(Manager *m, Device *d) {
         const Operation *op = operation_find_maker(m, d->parent->name, &d->uuid);
         int r;
 
         if (op && streq(op->record->type, d->type)) {
                 d->origin = op->record->origin;
-                r = d->ours ? 0 : set_string(&d->owner, op->record->owner);
+                r = d->ours ? 0 : device_set_owner(d, op->record->owner ?: "");
                 if (r >= 0)
                         r = origin_save(m->root_fd, d);
                 if (r < 0)
@@ -197,20 +187,21 @@ static bool extents_equal(const Device *d, const KmodDevice *k) {
 }
 
 static int update_device(Manager *m, Device *d, const KmodDevice *k) {
-        bool changed = d->state != k->state || d->opened != k->opened ||
-                       !streq(d->owner, k->owner) || !extents_equal(d, k) || !d->ours;
+        bool same_extents = extents_equal(d, k), same_owner = streq(d->owner, k->owner);
+        bool changed = d->state != k->state || d->opened != k->opened || !same_owner ||
+                       !same_extents || !d->ours;
         int r;
 
-        r = streq(d->owner, k->owner) ? 0 : set_string(&d->owner, k->owner);
+        r = same_owner ? 0 : device_set_owner(d, k->owner);
         if (r < 0)
                 return r;
+        if (!same_extents)
+                device_set_extents(d, k->extents, k->n_extents);
         d->ours = true;
         d->state = k->state;
         d->opened = k->opened;
         if (d->opened == 0)
                 d->opener = 0;
-        d->n_extents = k->n_extents;
-        memcpy(d->extents, k->extents, sizeof(d->extents));
         d->faults = k->faults;
         d->faults_huge = k->faults_huge;
         d->insertions = k->insertions;

@@ -145,8 +145,11 @@ void parents_collect(Manager *m);
 int parents_copy_config(Parent *to, const Parent *from);
 /* Positive: the BARs do not hold the pools, @reason says why. */
 int parents_check_config(const Parent *p, Reason *reason);
-/* Takes over pools and types as the kernel has them. @busy: types may be borrowed, none is freed. */
-int parents_adopt_config(Parent *p, const Parent *kernel, bool busy);
+/*
+ * Takes over pools and types as the kernel has them; what it knows nothing of comes from @config
+ * (may be NULL). @busy: types may be borrowed, none is freed.
+ */
+int parents_adopt_config(Parent *p, const Parent *config, const Parent *kernel, bool busy);
 bool parents_config_equals(const Parent *p, const Parent *kernel);
 const Parent *parents_find_config(const Manager *m, const char *name);
 

@@ -108,6 +108,28 @@ static void log_problems(Manager *m) {
                                     d->parent, d->invalid);
 }
 
+static int report_rule(const Source *source, bool warning, const char *text, void *userdata) {
+        Config *config = userdata;
+
+        return config_problem_add(&config->problems, source->file ?: "rules", source->line,
+                                  source->column, warning, text);
+}
+
+/*
+ * Rules that cannot be used, or contradict themselves, do not replace those in force. At the start
+ * there are none, and then these forbid more than none would.
+ */
+static int take_rules(Manager *m, Config *config) {
+        int r;
+
+        r = policy_check_rules(config->rules, &config->parents, m->model, report_rule, config);
+        if (r < 0)
+                return r;
+        if ((r == 0 && !config->rules_wrong) || !m->model->rules)
+                model_set_rules(m->model, TAKE_PTR(config->rules));
+        return 0;
+}
+
 static int load_definitions(Manager *m, Config *config) {
         list_foreach_safe(d, &m->model->definitions, Definition, node)
                 definition_free(d);
@@ -123,6 +145,9 @@ static int load(Manager *m) {
         r = load_definitions(m, m->config);
         if (r < 0)
                 return log_error_errno(r, NULL, "Cannot read the definitions: %m");
+        r = take_rules(m, m->config);
+        if (r < 0)
+                return log_error_errno(r, NULL, "Cannot check the rules: %m");
         log_problems(m);
         return parents_link_configured(m);
 }
@@ -178,6 +203,8 @@ int manager_reload(Manager *m) {
         r = config_load(&config, m->root_fd);
         if (r >= 0)
                 r = load_definitions(m, config);
+        if (r >= 0)
+                r = take_rules(m, config);
         if (r < 0)
                 return log_error_errno(r, NULL, "Cannot read the configuration: %m");
         config_free(m->config);

@@ -42,6 +42,7 @@ static int copy_pool(Parent *to, const Pool *from) {
         p->kind = from->kind;
         p->cache = from->cache;
         p->scrub = from->scrub;
+        p->slot = from->slot;
         if (p->size == 0 && to->bar_sizes[p->bar] > p->offset)
                 p->size = to->bar_sizes[p->bar] - p->offset;
         parent_link_pool(to, p);
@@ -64,6 +65,7 @@ static int copy_type(Parent *to, const Type *from) {
         if (r < 0)
                 return r;
         t->ours = from->ours;
+        t->movable = from->movable;
         t->map = from->map;
         t->vectors = from->vectors;
         t->vendor = from->vendor;
@@ -223,7 +225,15 @@ static int adopt_type(Parent *p, const Type *kernel) {
         return adopt_bars(p, t, kernel);
 }
 
-int parents_adopt_config(Parent *p, const Parent *kernel, bool busy) {
+/* Slots are a matter of ours: the kernel knows nothing of them. */
+static void keep_slot(const Parent *config, Pool *pool) {
+        const Pool *from = config ? parent_find_pool(config, pool->name) : NULL;
+
+        if (from)
+                pool->slot = from->slot;
+}
+
+int parents_adopt_config(Parent *p, const Parent *config, const Parent *kernel, bool busy) {
         int r = 0;
 
         /* Pools are never borrowed beyond a call, types are while an operation runs. */
@@ -232,6 +242,8 @@ int parents_adopt_config(Parent *p, const Parent *kernel, bool busy) {
         list_foreach(pool, &kernel->pools, Pool, node)
                 if (r >= 0)
                         r = copy_pool(p, pool);
+        list_foreach(pool, &p->pools, Pool, node)
+                keep_slot(config, pool);
         list_foreach(t, &kernel->types, Type, node)
                 if (r >= 0)
                         r = adopt_type(p, t);
@@ -239,5 +251,6 @@ int parents_adopt_config(Parent *p, const Parent *kernel, bool busy) {
                 list_foreach_safe(t, &p->types, Type, node)
                         if (t->ours && !find_ours(kernel, t->name))
                                 type_free(t);
+        parent_changed(p);
         return r;
 }

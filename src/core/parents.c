@@ -62,13 +62,10 @@ int parents_link_configured(Manager *m) {
 }
 
 static bool is_named(Manager *m, const Parent *p) {
-        if (p->in_config || operation_parent_is_busy(m, p->name))
+        if (p->in_config || !list_is_empty(&p->devices) || operation_parent_is_busy(m, p->name))
                 return true;
         list_foreach(d, &m->model->definitions, Definition, node)
                 if (streq(d->parent, p->name))
-                        return true;
-        list_foreach(d, &m->model->devices, Device, node)
-                if (d->parent == p)
                         return true;
         return false;
 }
@@ -132,9 +129,8 @@ static void note_state(Manager *m, Parent *p, ParentState before) {
         }
         /* Its devices went with it, whether or not a uevent of each arrives. */
         if (before >= PARENT_REGISTERED && p->state < PARENT_REGISTERED)
-                list_foreach(d, &m->model->devices, Device, node)
-                        if (d->parent == p)
-                                refresh_device(m, &d->uuid);
+                list_foreach(d, &p->devices, Device, parent_node)
+                        refresh_device(m, &d->uuid);
 }
 
 static int read_parent(Manager *m, Parent *p, const char *path) {
@@ -161,11 +157,9 @@ static int read_parent(Manager *m, Parent *p, const char *path) {
 static int take_config(Manager *m, Parent *p) {
         const Parent *config = parents_find_config(m, p->name);
 
-        if (!config || p->state >= PARENT_REGISTERED || operation_parent_is_busy(m, p->name))
+        if (!config || p->state >= PARENT_REGISTERED || !list_is_empty(&p->devices) ||
+            operation_parent_is_busy(m, p->name))
                 return 0;
-        list_foreach(d, &m->model->devices, Device, node)
-                if (d->parent == p)
-                        return 0;
         p->outdated = false;
         return parents_copy_config(p, config);
 }
@@ -289,7 +283,9 @@ static int compare_config(Manager *m, Parent *p, const Parent *kernel, bool *cha
         p->outdated = outdated;
 
         *changed = !parents_config_equals(p, kernel);
-        return *changed ? parents_adopt_config(p, kernel, operation_parent_is_busy(m, p->name)) : 0;
+        if (!*changed)
+                return 0;
+        return parents_adopt_config(p, plan, kernel, operation_parent_is_busy(m, p->name));
 }
 
 int parents_apply_kmod(Manager *m, const KmodParent *k, Parent **ret) {
@@ -356,20 +352,13 @@ void parents_forgive(Manager *m, const char *name) {
                         tried_free(t);
 }
 
-static bool has_devices(Manager *m, const Parent *p) {
-        list_foreach(d, &m->model->devices, Device, node)
-                if (d->parent == p)
-                        return true;
-        return false;
-}
-
 static bool wants_bring_up(Manager *m, const Parent *p) {
         if (!p->in_config || !m->kmod || find_tried(m, p->name) ||
             operation_parent_is_busy(m, p->name))
                 return false;
         if (p->state == PARENT_PRESENT || p->state == PARENT_BOUND)
                 return true;
-        return p->state == PARENT_REGISTERED && p->outdated && !has_devices(m, p);
+        return p->state == PARENT_REGISTERED && p->outdated && list_is_empty(&p->devices);
 }
 
 static int make_record(const Parent *p, const Parent *config, Record **ret) {

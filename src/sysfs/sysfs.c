@@ -195,6 +195,7 @@ static int parse_numa_node(const char *text) {
 
 int sysfs_read_parent(int root_fd, const char *path, Parent *p) {
         _cleanup_(freep) char *copy = NULL, *driver = NULL, *numa = NULL, *resource = NULL;
+        _cleanup_(freep) char *unit = NULL;
         int r;
 
         if (!sysfs_path_is_valid(path) || !exists_below(root_fd, path, NULL))
@@ -204,6 +205,9 @@ int sysfs_read_parent(int root_fd, const char *path, Parent *p) {
         if (!copy)
                 return -ENOMEM;
         r = read_link_below(root_fd, path, "driver", &driver);
+        if (r == -ENOMEM)
+                return r;
+        r = read_link_below(root_fd, path, "physfn", &unit);
         if (r == -ENOMEM)
                 return r;
         r = read_optional(root_fd, path, "numa_node", &numa);
@@ -217,6 +221,8 @@ int sysfs_read_parent(int root_fd, const char *path, Parent *p) {
         p->path = TAKE_PTR(copy);
         free(p->driver);
         p->driver = TAKE_PTR(driver);
+        free(p->unit);
+        p->unit = TAKE_PTR(unit);
         p->numa_node = parse_numa_node(numa);
         parse_resource(resource ?: "", p->bar_sizes);
 

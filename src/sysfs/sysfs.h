@@ -43,7 +43,7 @@ bool sysfs_path_is_valid(const char *path);
  */
 int sysfs_find_parent(int root_fd, const char *name, char **ret_path, bool *registered);
 /*
- * Fills path, driver, numa_node, bar_sizes and state (never PARENT_CLOSING) of @p, which is at @path.
+ * Fills path, driver, unit, numa_node, bar_sizes and state (never PARENT_CLOSING) of @p, at @path.
  * -ENOENT: the device is gone, @p is untouched. Types: see sysfs_read_types().
  */
 int sysfs_read_parent(int root_fd, const char *path, Parent *p);

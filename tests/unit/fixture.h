@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <fcntl.h>
 #include <sys/wait.h>
 
 #include "core/internal.h"
@@ -205,6 +206,20 @@ static inline void unblock(Fixture *f, const char *path) {
         file = fopen(full, "we");
         ASSERT_NOT_NULL(file);
         (void) fclose(file);
+}
+
+/* From now on nobody waits at that FIFO; until the answer is closed. */
+static inline int hold_open(Fixture *f, const char *path) {
+        int fd = openat(f->tree->root_fd, path, O_RDWR | O_CLOEXEC);
+
+        ASSERT_TRUE(fd >= 0);
+        return fd;
+}
+
+/* All workers, of whichever daemon, have ended: they are this process's children. */
+static inline void reap_workers(void) {
+        while (waitpid(-1, NULL, 0) > 0)
+                ;
 }
 
 #define U1 "11111111-1111-4111-8111-111111111111"

@@ -5,8 +5,6 @@
  */
 #include "fixture.h"
 
-#include <fcntl.h>
-
 #define MIB (UINT64_C(1) << 20)
 #define KILL_AT "FAKE_KERNEL_KILL_AT"
 
@@ -252,9 +250,7 @@ TEST(worker_that_ended_meanwhile_is_settled) {
         (void) create_vendor(&f, true);
         fixture_stop(&f);
         unblock(&f, FAKE(P1, "create-block"));
-        /* it is our child, whoever was its daemon; so are those that earlier tests left */
-        while (waitpid(-1, NULL, 0) > 0)
-                ;
+        reap_workers();
         ASSERT_TRUE(kernel_has(&f, U1));
         ASSERT_EQ(count_files(&f, MDEVD_PATH_OPERATIONS), 1);
         fixture_start(&f);
