@@ -85,7 +85,10 @@ static int file_refuse(char **ret_why, const char *format, ...) {
         va_start(ap, format);
         r = vasprintf(ret_why, format, ap);
         va_end(ap);
-        return r < 0 ? -ENOMEM : 1;
+        if (r >= 0)
+                return 1;
+        *ret_why = NULL;
+        return -ENOMEM;
 }
 
 static int file_failed(char **ret_why, const char *verb, int error) {

@@ -101,7 +101,7 @@ static int check_pools(Loader *l, const ParentSpec *spec, const TypeRef *ref, co
 
 static int resolve_type(Loader *l, const ParentSpec *spec, const TypeRef *ref, Parent *parent) {
         const TypeSpec *found = loader_find_type(l, ref->name);
-        Type *type;
+        Type *type = NULL;
         int r;
 
         if (!found || found->broken) {

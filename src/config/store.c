@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "config/attributes.h"
+#include "config/extras.h"
 #include "config/file.h"
 #include "model/model.h"
 #include "names.h"
@@ -36,7 +37,7 @@ static int definition_refuse(Definition *d, const char *file, unsigned line, uns
         if (line > 0)
                 r = asprintf(&d->invalid, "%s:%u:%u: %s", file, line, column, text);
         else
-                r = asprintf(&d->invalid, "%s: %s", file, text);
+                r = asprintf(&d->invalid, "%s%s%s", file ?: "", file ? ": " : "", text);
         if (r < 0) {
                 d->invalid = NULL;
                 return -ENOMEM;
@@ -77,16 +78,7 @@ static const JsonField definition_fields[] = {
         {},
 };
 
-static const JsonField extras_fields[] = {
-        { "owner", JSON_FIELD(Definition, owner, json_decode_string),
-          .is_valid = name_is_valid_owner, .expect = "an owner in quotes, at most 63 bytes" },
-        { "reserve", JSON_FIELD(Definition, reserve, json_decode_bool) },
-        {},
-};
-
-/* 0, also when ->invalid was set. */
-static int store_decode(Definition *d, const char *file, const char *text, size_t size,
-                        const JsonField *fields) {
+int store_parse(Definition *d, const char *file, const char *text, size_t size) {
         _cleanup_(json_freep) JsonDoc *doc = NULL;
         StoreSink s = { .sink.report = store_report, .definition = d, .file = file };
         JsonError error;
@@ -94,17 +86,10 @@ static int store_decode(Definition *d, const char *file, const char *text, size_
 
         r = json_parse(&doc, text, size, false, &error);
         if (r > 0)
-                return definition_refuse(d, file, error.line, error.column, error.text);
-        if (r < 0)
-                return r;
-        r = json_decode_fields(&s.sink, &doc->nodes[0], fields, "an object in { }", d);
-        return r < 0 ? r : 0;
-}
-
-int store_parse(Definition *d, const char *file, const char *text, size_t size) {
-        int r;
-
-        r = store_decode(d, file, text, size, definition_fields);
+                r = definition_refuse(d, file, error.line, error.column, error.text);
+        else if (r == 0)
+                r = json_decode_fields(&s.sink, &doc->nodes[0], definition_fields,
+                                       "an object in { }", d);
         if (r < 0)
                 return r;
         /* what is invalid is listed too, by code that expects a type */
@@ -147,24 +132,22 @@ int store_format(const Definition *d, char **ret) {
 }
 
 /* Who a device is for must not be guessed: with bad extras the definition is of no use either. */
-static int store_load_extras(Definition *d, int root_fd) {
-        _cleanup_(freep) char *path = NULL, *text = NULL, *why = NULL;
-        size_t size = 0;
+static int store_load_extras(Definition *d, int root_fd, const char *text, size_t size) {
+        _cleanup_(freep) char *path = extras_path(d->parent, &d->uuid), *why = NULL;
+        _cleanup_(extras_done) Extras e = {};
+        char digest[EXTRAS_DIGEST_MAX];
         int r;
 
-        if (asprintf(&path, "/" MDEVD_PATH_EXTRAS "/%s/%s.json", d->parent, UUID_STR(&d->uuid)) <
-            0) {
-                path = NULL;
+        if (!path)
                 return -ENOMEM;
-        }
-        r = file_read(root_fd, path + 1, &text, &size, &why);
+        r = extras_read(root_fd, path, &e, &why);
         if (r == -ENOENT)
                 return 0;
         if (r < 0)
                 return r;
         if (r > 0)
-                return definition_refuse(d, path, 0, 0, why);
-        return store_decode(d, path, text, size, extras_fields);
+                return definition_refuse(d, NULL, 0, 0, why);
+        return extras_apply(extras_in_force(&e, extras_digest(text, size, digest)), d);
 }
 
 /* @path is "/etc/mdevctl.d/<parent>/<uuid>". A file that went away since the folder was listed: 0. */
@@ -188,7 +171,7 @@ static int store_load_file(Model *model, int root_fd, const char *parent, const 
         r = store_parse(d, path, text ?: "", size);
         if (r < 0)
                 return r;
-        r = store_load_extras(d, root_fd);
+        r = store_load_extras(d, root_fd, text ?: "", size);
         if (r < 0)
                 return r;
 
@@ -228,14 +211,6 @@ static int store_list(int root_fd, const char *folder, FileNames *ret, List *pro
         return config_problem_add(problems, folder, 0, 0, false, text);
 }
 
-/* Only one spelling, or one device could have two files. */
-static int uuid_from_name(const char *name, Uuid *ret) {
-        int r;
-
-        r = uuid_parse(name, ret);
-        return r < 0 || !streq(UUID_STR(ret), name) ? -EINVAL : 0;
-}
-
 static int store_load_parent(Model *model, int root_fd, const char *parent, List *problems) {
         _cleanup_(file_names_done) FileNames names = {};
         _cleanup_(freep) char *folder = NULL;
@@ -253,7 +228,7 @@ static int store_load_parent(Model *model, int root_fd, const char *parent, List
                 _cleanup_(freep) char *path = NULL;
                 Uuid uuid;
 
-                if (uuid_from_name(names.names[i], &uuid) < 0) {
+                if (definition_uuid(names.names[i], &uuid) < 0) {
                         r = store_problem(problems, folder, names.names[i],
                                           "expected a UUID in lower case as the file's name: it is "
                                           "passed over");
@@ -270,17 +245,6 @@ static int store_load_parent(Model *model, int root_fd, const char *parent, List
                         return r;
         }
         return 0;
-}
-
-static int uuid_from_extras(const char *name, Uuid *ret) {
-        char stem[UUID_STRING_MAX];
-
-        if (strlen(name) != sizeof(stem) - 1 + strlen(".json") ||
-            !streq(name + sizeof(stem) - 1, ".json"))
-                return -EINVAL;
-        memcpy(stem, name, sizeof(stem) - 1);
-        stem[sizeof(stem) - 1] = '\0';
-        return uuid_from_name(stem, ret);
 }
 
 /* What lies in a folder of extras without its definition was left by a crash, or by another tool. */
@@ -301,7 +265,10 @@ static int store_check_extras(const Model *model, int root_fd, const char *paren
         for (size_t i = 0; i < names.n; i++) {
                 Uuid uuid;
 
-                if (uuid_from_extras(names.names[i], &uuid) == 0 &&
+                /* a hidden one is a temporary file */
+                if (names.names[i][0] == '.')
+                        continue;
+                if (extras_uuid(names.names[i], &uuid) == 0 &&
                     model_find_definition(model, parent, &uuid, NULL))
                         continue;
                 r = store_problem(problems, folder, names.names[i],
