@@ -2,9 +2,11 @@
 /* scenario.c: words to model. A table of words, each with the function that knows it. */
 #include "scenario.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 
 #include "test.h"
+#include "util/fs.h"
 #include "util/parse.h"
 
 #define WORD_MAX 256
@@ -142,7 +144,7 @@ static bool add_vendor_type(Scenario *s, Parent *p, char *text) {
 }
 
 static bool parent_option(Scenario *s, Parent *p, char *word, uint64_t *slot, uint64_t *at,
-                          uint64_t *regs) {
+                          uint64_t *regs, bool *unknown) {
         char *v;
         uint64_t n;
 
@@ -166,6 +168,10 @@ static bool parent_option(Scenario *s, Parent *p, char *word, uint64_t *slot, ui
                 p->state = (ParentState) parent_state_from_string(v);
                 return (int) p->state >= 0;
         }
+        if ((v = after(word, "size"))) {
+                *unknown = true;
+                return true;
+        }
         if ((v = after(word, "numa"))) {
                 if (!number(s, v, &n))
                         return false;
@@ -179,6 +185,7 @@ static bool parent_option(Scenario *s, Parent *p, char *word, uint64_t *slot, ui
 static bool add_parent(Scenario *s, char *word) {
         uint64_t size = 0, slot = 0, at = 0, regs = 0;
         char *options = strchr(word, ','), *text;
+        bool unknown = false;
         Parent *p;
 
         if (options)
@@ -197,12 +204,12 @@ static bool add_parent(Scenario *s, char *word) {
 
                 if (next)
                         *next++ = '\0';
-                if (!parent_option(s, p, options, &slot, &at, &regs))
+                if (!parent_option(s, p, options, &slot, &at, &regs, &unknown))
                         return s->why[0] ? false : wrong(s, "what is %s?", options);
                 options = next;
         }
         if (size)
-                add_pool(p, "fb", 2, at, size, slot);
+                add_pool(p, "fb", 2, at, unknown ? 0 : size, slot);
         if (regs)
                 add_pool(p, "regs", 0, 0, regs, 0);
         if (size)
@@ -337,6 +344,29 @@ static bool rule_parents(Scenario *s, char *v) {
         return true;
 }
 
+/* "want=TYPE*N[:UUID]", for the last profile=NAME */
+static bool rule_want(Scenario *s, char *v) {
+        char *count = strchr(v, '*'), *uuid = count ? strchr(count, ':') : NULL;
+        Profile *last = NULL;
+        uint64_t n;
+        Want *w;
+
+        list_foreach(i, &s->rules->profiles, Profile, node)
+                last = i;
+        if (!count || !last)
+                return wrong(s, "profile=NAME want=TYPE*N[:UUID], not %s", v);
+        *count++ = '\0';
+        if (uuid)
+                *uuid++ = '\0';
+        ASSERT_OK(profile_add_want(last, &w, "policy", 50, 1, v));
+        if (uuid) {
+                if (!number(s, uuid, &n))
+                        return false;
+                scenario_uuid((unsigned) n, &w->uuid);
+        }
+        return number(s, count, &w->count);
+}
+
 static bool rule_plain(Scenario *s, const char *word) {
         if (streq(word, "pack")) {
                 placement(s)->order = ORDER_PACK;
@@ -368,6 +398,14 @@ static bool add_rule(Scenario *s, char *word) {
                 return rule_group(s, v);
         if ((v = after(word, "parents")))
                 return rule_parents(s, v);
+        if ((v = after(word, "want")))
+                return rule_want(s, v);
+        if ((v = after(word, "profile"))) {
+                Profile *p;
+
+                ASSERT_OK(rules_add_profile(s->rules, &p, "policy", 49, 1, v));
+                return true;
+        }
         if ((v = after(word, "max")) && last_parent_rule(s))
                 return rule_max(s, v);
         if (g && (v = after(word, "limit")))
@@ -541,4 +579,77 @@ void scenario_format(const Placement *p, char buf[static 256]) {
                                                                "M",
                                        e->bar == 0 ? "(regs)" : "");
         }
+}
+
+/* ---- tables ---- */
+
+static char *trim(char *s) {
+        size_t n;
+
+        while (*s == ' ')
+                s++;
+        n = strlen(s);
+        while (n > 0 && s[n - 1] == ' ')
+                s[--n] = '\0';
+        return s;
+}
+
+static size_t split(char *line, char *fields[], size_t n_fields) {
+        size_t n = 0;
+
+        for (char *p = line; p && n < n_fields; n++) {
+                char *bar = n + 1 < n_fields ? strchr(p, '|') : NULL;
+
+                if (bar)
+                        *bar++ = '\0';
+                fields[n] = trim(p);
+                p = bar;
+        }
+        return n;
+}
+
+bool scenario_has_parts(const char *text, const char *expected) {
+        while (*expected) {
+                size_t n = strcspn(expected, ";");
+                char part[512];
+
+                (void) snprintf(part, sizeof(part), "%.*s", (int) n, expected);
+                if (!strstr(text, trim(part)))
+                        return false;
+                expected += n + (expected[n] == ';');
+        }
+        return true;
+}
+
+void scenario_table(const char *name, size_t n_fields, size_t least_cases, TableRun run) {
+        const char *folder = getenv("MDEVD_TEST_DATA") ?: "tests/data";
+        _cleanup_(freep) char *text = NULL;
+        _cleanup_(closep) int dir = -EBADF;
+        size_t n = 0, failed = 0;
+        int line = 0;
+
+        dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ASSERT_TRUE(dir >= 0);
+        ASSERT_OK(read_file_at(dir, name, 1 << 20, &text, NULL));
+        for (char *p = text, *next; p; p = next) {
+                char *fields[TABLE_FIELDS_MAX], got[8192];
+
+                next = strchr(p, '\n');
+                if (next)
+                        *next++ = '\0';
+                line++;
+                if (!*trim(p) || *trim(p) == '#')
+                        continue;
+                if (split(p, fields, n_fields) != n_fields)
+                        test_fail(name, line, "not %zu fields", n_fields);
+                n++;
+                if (run(fields, got, sizeof(got)))
+                        continue;
+                printf("# %s:%d: %s\n#   expected: %s\n#   got:      %s\n", name, line, fields[0],
+                       fields[n_fields - 1], got);
+                failed++;
+        }
+        printf("# %s: %zu cases\n", name, n);
+        ASSERT_EQ(failed, 0);
+        ASSERT_TRUE(n >= least_cases);
 }

@@ -19,6 +19,17 @@ struct Scenario {
 int scenario_init(Scenario *s);
 void scenario_done(Scenario *s);
 
+#define TABLE_FIELDS_MAX 6
+
+/*
+ * Reads a table of tests/data: a line a case, fields separated by |. @run gets trimmed fields and
+ * says what it got when that is not what the last field expects. Fails the test if any case does.
+ */
+typedef bool (*TableRun)(char *fields[], char *got, size_t size);
+void scenario_table(const char *name, size_t n_fields, size_t least_cases, TableRun run);
+/* True if @text has all parts of @expected, which are separated by ';'. */
+bool scenario_has_parts(const char *text, const char *expected);
+
 /* Words separated by blanks. False: @s->why. */
 bool scenario_add_parents(Scenario *s, const char *words);
 bool scenario_add_rules(Scenario *s, const char *words);

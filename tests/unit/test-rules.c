@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-rules.c: the table tests/data/rules.txt; the rules as text; who may name whom. */
+#include "scenario.h"
+
+#include "alloc.h"
+#include "test.h"
+
+typedef struct Said Said;
+
+struct Said {
+        char text[8192];
+        size_t n;
+        int n_errors;
+};
+
+static int report(const Source *source, bool warning, const char *text, void *userdata) {
+        Said *said = userdata;
+
+        ASSERT_STREQ(source->file, "policy");
+        said->n += (size_t) snprintf(said->text + said->n, sizeof(said->text) - said->n, "%s: %s\n",
+                                     warning ? "warning" : "error", text);
+        said->n_errors += !warning;
+        return 0;
+}
+
+static bool run_case(char *fields[], char *got, size_t size) {
+        _cleanup_(scenario_done) Scenario s = {};
+        Said said = {};
+        const char *expected = fields[3];
+        int r;
+
+        ASSERT_OK(scenario_init(&s));
+        if (!scenario_add_parents(&s, fields[1]) || !scenario_add_rules(&s, fields[2])) {
+                (void) snprintf(got, size, "%s", s.why);
+                return false;
+        }
+        r = policy_check_rules(s.rules, &s.model->parents, NULL, report, &said);
+        ASSERT_EQ(r, said.n_errors);
+        (void) snprintf(got, size, "%s", said.text);
+        if (streq(expected, "-"))
+                return said.n == 0;
+        return (strncmp(expected, "error", 5) == 0) == (r > 0) &&
+               (strncmp(expected, "warning", 7) == 0) == (r == 0) &&
+               scenario_has_parts(said.text, expected);
+}
+
+TEST(table) {
+        scenario_table("rules.txt", 4, 35, run_case);
+}
+
+TEST(globs_that_nobody_matches) {
+        _cleanup_(scenario_done) Scenario s = {};
+        Said said = {};
+
+        ASSERT_OK(scenario_init(&s));
+        ASSERT_TRUE(scenario_add_parents(&s, "a=64M"));
+        ASSERT_TRUE(scenario_add_rules(&s, "group=g:vm*:web* group=h:db* group=i:x"));
+        ASSERT_TRUE(scenario_add_devices(&s, "16M@a+0:vm7 reserve:16M@a:db1"));
+        ASSERT_EQ(policy_check_rules(s.rules, &s.model->parents, s.model, report, &said), 0);
+        ASSERT_STREQ(said.text, "warning: group g: no known owner matches web*\n"
+                                "warning: group i: no known owner matches x\n");
+}
+
+static int stop(const Source *source, bool warning, const char *text, void *userdata) {
+        return -ECANCELED;
+}
+
+TEST(the_reporter_may_end_it) {
+        _cleanup_(scenario_done) Scenario s = {};
+
+        ASSERT_OK(scenario_init(&s));
+        ASSERT_TRUE(scenario_add_parents(&s, "a=64M"));
+        ASSERT_TRUE(scenario_add_rules(&s, "group=g:vm* guarantee=32M*3"));
+        ASSERT_EQ(policy_check_rules(s.rules, &s.model->parents, NULL, stop, NULL), -ECANCELED);
+}
+
+TEST(no_memory) {
+        _cleanup_(scenario_done) Scenario s = {};
+        Said said = {};
+        size_t failures = 0;
+        long before;
+        int r;
+
+        ASSERT_OK(scenario_init(&s));
+        ASSERT_TRUE(scenario_add_parents(&s, "a=64M,regs=4K b,vendor=nvidia-22:4"));
+        ASSERT_TRUE(scenario_add_rules(&s, "group=g:vm* guarantee=32M*1 guarantee=fb:4M "
+                                           "guarantee=nvidia-22*2 guarantee=pair-1M*1"));
+        before = alloc_balance();
+        FOR_EACH_ALLOCATION_FAILURE(r, policy_check_rules(s.rules, &s.model->parents, NULL, report,
+                                                          &said)) {
+                ASSERT_EQ(r, -ENOMEM);
+                ASSERT_EQ(alloc_balance(), before);
+                failures++;
+        }
+        ASSERT_EQ(r, 0);
+        ASSERT_TRUE(failures > 50);
+        ASSERT_EQ(said.n, 0);
+}
+
+TEST(as_text) {
+        _cleanup_(scenario_done) Scenario s = {};
+        _cleanup_(freep) char *text = NULL;
+
+        ASSERT_OK(scenario_init(&s));
+        ASSERT_TRUE(scenario_add_parents(&s, "a=64M b=64M,unit=0000:41:00.0"));
+        ASSERT_TRUE(scenario_add_rules(&s, "spread no-fallback apart! group=g:vm*:web* "
+                                           "limit=bytes:32M guarantee=16M*1@a "
+                                           "partition=a:0:16M parents=b one-type max=8 max=16M:2"));
+        ASSERT_OK(group_add_user(list_first(&s.rules->groups, Group, node), 1000));
+        ASSERT_OK(policy_explain_rules(s.rules, &s.model->parents, &text));
+        ASSERT_STREQ(
+                text,
+                "Groups; an owner is in the first that has it:\n"
+                "  1. group g: owners vm*, web* (policy:10:1)\n"
+                "       root may name its owners, uid 1000\n"
+                "       at most 32 MiB of memory on this host\n"
+                "       can always have 1 of 16M on a (policy:20:1)\n"
+                "       has 0 to 16 MiB of pool fb on a to itself (policy:30:1)\n"
+                "  2. group default: all other owners (built in)\n"
+                "       root may name its owners\n"
+                "Where a device goes; the first rule that matches counts:\n"
+                "  1. types * of owners * (policy:1:1): a parent without that type, else none; one "
+                "owner's devices must be on different parents; a NUMA node that is named is "
+                "required\n"
+                "  2. types * of owners * (built in): the fullest parent that has room; a NUMA node "
+                "that is named is required\n"
+                "What parents bear:\n"
+                "  a: as many devices as have room (built in)\n"
+                "  b (with all of 0000:41:00.0): at most 8 devices, all of one type, at most 2 of "
+                "16M (policy:40:1)\n");
+}
+
+TEST(who_may_name_whom) {
+        _cleanup_(scenario_done) Scenario s = {};
+
+        ASSERT_OK(scenario_init(&s));
+        ASSERT_TRUE(scenario_add_rules(&s, "group=g:vm* group=h:*"));
+        ASSERT_OK(group_add_user(list_first(&s.rules->groups, Group, node), 1000));
+        ASSERT_TRUE(policy_may_name_owner(s.rules, 1000, "vm1"));
+        ASSERT_FALSE(policy_may_name_owner(s.rules, 1001, "vm1"));
+        ASSERT_FALSE(policy_may_name_owner(s.rules, 1000, "web"));
+        ASSERT_FALSE(policy_may_name_owner(s.rules, 1000, ""));
+        ASSERT_TRUE(policy_may_name_owner(s.rules, 0, "web"));
+        ASSERT_FALSE(policy_may_name_owner(NULL, 1000, "vm1"));
+        ASSERT_TRUE(policy_may_name_owner(NULL, 0, "vm1"));
+        ASSERT_STREQ(policy_group_of(s.rules, "vm1"), "g");
+        ASSERT_STREQ(policy_group_of(s.rules, "x"), "h");
+        ASSERT_STREQ(policy_group_of(NULL, "x"), "default");
+}
+
+TESTS_MAIN
