@@ -157,6 +157,9 @@ struct mdevd_backing {
  * @retired: its mdev has gone; mdevd_lock
  * @zeroed: one of its extents is of a pool that is zeroed; constant
  * @scrubbing: @scrub is queued or runs; mdevd_lock
+ * @holder: descriptor that suspended it, or NULL; mdevd_lock
+ * @hold_until: when that ends, in jiffies; mdevd_lock
+ * @hold: the work that ends it
  * @unclean: may hold what the next opener must not see.  Set without a lock
  *	while open, cleared under mdevd_lock while closed.
  * @scrub: the work that zeroes it
@@ -186,6 +189,9 @@ struct mdevd_claim {
 	bool zeroed;
 	bool scrubbing;
 	bool unclean;
+	struct mdevd_ctl *holder;
+	unsigned long hold_until;
+	struct delayed_work hold;
 	struct work_struct scrub;
 	wait_queue_head_t clean_wait;
 	atomic64_t faults;
@@ -221,6 +227,8 @@ struct mdevd_bar {
  * @lost: the parent is going away, no new opens; mdevd_lock
  * @memory_lock: see the head of this file
  * @gone: nothing backs the BARs any more: @dummy does; memory_lock
+ * @held: whoever touches the BARs waits; memory_lock
+ * @hold_wait: who waits
  * @dummy: the page behind every address once @gone; memory_lock
  * @fill_lock: see the head of this file
  * @cfg_lock: see the head of this file
@@ -244,6 +252,8 @@ struct mdevd_vdev {
 	bool lost;
 	struct rw_semaphore memory_lock;
 	bool gone;
+	bool held;
+	wait_queue_head_t hold_wait;
 	struct page *dummy;
 	struct mutex fill_lock;		/* see the head of this file */
 	struct mutex cfg_lock;		/* same */
@@ -273,7 +283,7 @@ static inline struct mdevd_vdev *to_mdevd_vdev(struct vfio_device *vdev)
 
 extern struct mutex mdevd_lock;		/* see the head of this file */
 extern struct list_head mdevd_parents;
-extern struct workqueue_struct *mdevd_scrub_wq;
+extern struct workqueue_struct *mdevd_wq;
 extern struct mdev_driver mdevd_mdev_driver;
 extern struct pci_driver mdevd_pci_driver;
 extern const struct attribute_group *mdevd_attr_groups[];
@@ -290,6 +300,7 @@ struct mdevd_type_entry *mdevd_parent_type(struct mdevd_parent *parent,
 
 /* mdevd_config.c */
 int mdevd_configure(const struct mdevd_configure *arg);
+int mdevd_set_available(const struct mdevd_set_available *arg);
 int mdevd_unconfigure(const struct mdevd_unconfigure *arg);
 int mdevd_copy_array(void **ret, u64 addr, u32 n, u32 max, u32 size,
 		     size_t ksize, size_t min);
@@ -303,6 +314,12 @@ void mdevd_claims_drop(struct mdevd_parent *parent);
 struct mdevd_claim *mdevd_claim_take(struct mdevd_parent *parent,
 				     const struct mdevd_type_entry *entry,
 				     const guid_t *guid);
+struct mdevd_claim *mdevd_claim_find(const u8 *uuid);
+struct mdevd_claim *mdevd_claim_answer(struct mdevd_parent *parent,
+				       const struct mdevd_type_entry *entry,
+				       const u8 *uuid, const char *owner,
+				       const struct mdevd_extent *extents,
+				       u32 n);
 int mdevd_claim_publish(struct mdevd_claim *claim, struct mdevd_vdev *v);
 void mdevd_claim_announce(struct mdevd_claim *claim);
 void mdevd_claim_return(struct mdevd_claim *claim);
@@ -310,6 +327,22 @@ void mdevd_claim_retire(struct mdevd_claim *claim);
 void mdevd_claim_end(struct mdevd_claim *claim);
 void mdevd_claim_put(struct mdevd_claim *claim);
 u32 mdevd_claim_state(const struct mdevd_claim *claim);
+
+/* mdevd_request.c */
+struct mdevd_claim *mdevd_request_create(struct mdevd_parent *parent,
+					 const struct mdevd_type_entry *entry,
+					 const u8 *uuid);
+void mdevd_requests_cancel(const struct mdevd_parent *parent);
+int mdevd_listen(struct mdevd_ctl *ctl);
+void mdevd_listen_end(const struct mdevd_ctl *ctl);
+bool mdevd_listening(void);
+int mdevd_answer(struct mdevd_ctl *ctl, const struct mdevd_answer *arg);
+
+/* mdevd_hold.c */
+int mdevd_suspend(struct mdevd_ctl *ctl, const struct mdevd_suspend *arg);
+int mdevd_resume(struct mdevd_ctl *ctl, const struct mdevd_resume *arg);
+void mdevd_hold_end(struct mdevd_claim *claim);
+void mdevd_hold_expire(struct work_struct *work);
 
 /* mdevd_scrub.c */
 void mdevd_scrub_work(struct work_struct *work);
@@ -320,6 +353,7 @@ int mdevd_query(struct mdevd_query *arg);
 void mdevd_changed(void);
 
 /* mdevd_ctl.c */
+struct mdevd_listener *mdevd_ctl_listener(const struct mdevd_ctl *ctl);
 int mdevd_ctl_init(void);
 void mdevd_ctl_exit(void);
 
@@ -331,6 +365,8 @@ ssize_t mdevd_listener_read(struct mdevd_listener *l, char __user *buf,
 			    size_t count, bool nonblock);
 __poll_t mdevd_listener_poll(struct mdevd_listener *l, struct file *file,
 			     struct poll_table_struct *wait);
+void mdevd_event_one(struct mdevd_listener *l, const struct mdevd_event *event,
+		     struct pid *pid);
 void mdevd_event(u32 type, const struct mdevd_parent *parent,
 		 const struct mdevd_claim *claim);
 
@@ -358,6 +394,8 @@ ssize_t mdevd_region_write(struct vfio_device *vdev, const char __user *buf,
 
 /* mdevd_map.c */
 int mdevd_map_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
+void mdevd_map_set_held(struct mdevd_vdev *v, bool held);
+void mdevd_map_zap(struct mdevd_vdev *v);
 void mdevd_map_revoke(struct mdevd_vdev *v);
 u64 mdevd_map_bytes(struct mdevd_vdev *v);
 void mdevd_map_done(struct mdevd_vdev *v);

@@ -81,6 +81,7 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 		[MDEVD_DEVICE_SCRUBBING] = "scrubbing",
 		[MDEVD_DEVICE_DYING] = "dying",
 		[MDEVD_DEVICE_REVOKED] = "revoked",
+		[MDEVD_DEVICE_SUSPENDED] = "suspended",
 	};
 	u32 state;
 

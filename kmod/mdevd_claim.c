@@ -49,6 +49,8 @@ u32 mdevd_claim_state(const struct mdevd_claim *claim)
 		return MDEVD_DEVICE_DYING;
 	if (claim->vdev && claim->vdev->lost)
 		return MDEVD_DEVICE_REVOKED;
+	if (claim->holder)
+		return MDEVD_DEVICE_SUSPENDED;
 	if (claim->unclean && !claim->opened)
 		return MDEVD_DEVICE_SCRUBBING;
 	return MDEVD_DEVICE_LIVE;
@@ -66,7 +68,13 @@ static void uuid_from_guid(u8 *uuid, const guid_t *guid)
 		uuid[i] = guid->b[from[i]];
 }
 
-static struct mdevd_claim *find_uuid(const u8 *uuid)
+/**
+ * mdevd_claim_find - find a claim by its UUID
+ * @uuid: RFC 4122 byte order
+ *
+ * Return: the claim, valid while mdevd_lock is held, or NULL.
+ */
+struct mdevd_claim *mdevd_claim_find(const u8 *uuid)
 {
 	struct mdevd_parent *parent;
 	struct mdevd_claim *claim;
@@ -166,70 +174,37 @@ static void claim_unlink(struct mdevd_claim *claim)
 	mdevd_claim_put(claim);
 }
 
-static struct mdevd_claim *claim_new(const struct mdevd_reserve *arg,
-				     const struct mdevd_extent *extents)
+static struct mdevd_claim *claim_new(const u8 *uuid, const char *type,
+				     const char *owner,
+				     const struct mdevd_extent *extents, u32 n)
 {
 	struct mdevd_claim *claim;
 	u32 i;
 
-	claim = kzalloc(struct_size(claim, backing, arg->n_extents),
-			GFP_KERNEL_ACCOUNT);
+	claim = kzalloc(struct_size(claim, backing, n), GFP_KERNEL_ACCOUNT);
 	if (!claim)
 		return NULL;
 
 	kref_init(&claim->ref);
 	INIT_LIST_HEAD(&claim->node);
 	INIT_WORK(&claim->scrub, mdevd_scrub_work);
+	INIT_DELAYED_WORK(&claim->hold, mdevd_hold_expire);
 	init_waitqueue_head(&claim->clean_wait);
-	memcpy(claim->uuid, arg->uuid, sizeof(claim->uuid));
-	strscpy(claim->type, arg->type, sizeof(claim->type));
-	strscpy(claim->owner, arg->owner, sizeof(claim->owner));
-	claim->n = arg->n_extents;
-	for (i = 0; i < claim->n; i++)
+	memcpy(claim->uuid, uuid, sizeof(claim->uuid));
+	strscpy(claim->type, type, sizeof(claim->type));
+	strscpy(claim->owner, owner, sizeof(claim->owner));
+	claim->n = n;
+	for (i = 0; i < n; i++)
 		claim->backing[i].ext = extents[i];
 
 	return claim;
 }
 
-/* Everything that may refuse a reservation, then the reservation. */
-static int reserve_locked(struct mdevd_ctl *ctl, struct mdevd_claim *claim,
-			  const struct mdevd_reserve *arg,
-			  const struct mdevd_extent *extents)
+/* What the pools say about the extents of a claim that has been checked. */
+static void claim_fill(struct mdevd_claim *claim,
+		       const struct mdevd_config *config)
 {
-	const struct mdevd_type_entry *entry;
-	struct mdevd_parent *parent;
-	struct mdevd_config *config;
-	struct mdevd_claim *other;
-	int ret;
 	u32 i;
-
-	parent = mdevd_parent_find(arg->parent);
-	if (!parent || parent->state == MDEVD_PARENT_CLOSING)
-		return -ENODEV;
-	config = parent->config;
-	if (!config)
-		return -ENOENT;
-	entry = mdevd_parent_type(parent, arg->type);
-	if (!entry)
-		return -ENOENT;
-
-	other = find_uuid(arg->uuid);
-	if (other)
-		return other->retired ? -EBUSY : -EEXIST;
-	ret = mdevd_check_extents(&parent->bounds, config->pools,
-				  config->n_pools, &entry->conf, extents,
-				  arg->n_extents);
-	if (ret)
-		return ret;
-	if (count_unconsumed(ctl) >= MDEVD_MAX_RESERVATIONS)
-		return -ENOSPC;
-
-	claim->parent = parent;
-	ret = spans_take(claim);
-	if (ret) {
-		claim->parent = NULL;
-		return ret;
-	}
 
 	for (i = 0; i < claim->n; i++) {
 		struct mdevd_backing *b = &claim->backing[i];
@@ -237,17 +212,76 @@ static int reserve_locked(struct mdevd_ctl *ctl, struct mdevd_claim *claim,
 
 		pool = mdevd_check_find_pool(config->pools, config->n_pools,
 					     &b->ext);
-		b->phys = parent->bar_start[b->ext.bar] + b->ext.offset;
+		b->phys = claim->parent->bar_start[b->ext.bar] + b->ext.offset;
 		b->cache = pool->cache;
 		b->scrub = pool->scrub;
 		claim->zeroed |= pool->scrub == MDEVD_SCRUB_ZERO;
 	}
+}
+
+/* Everything that may refuse a reservation, then the reservation. */
+static struct mdevd_claim *claim_make(struct mdevd_parent *parent,
+				      const struct mdevd_type_entry *entry,
+				      const u8 *uuid, const char *owner,
+				      const struct mdevd_extent *extents, u32 n)
+{
+	struct mdevd_config *config = parent->config;
+	struct mdevd_claim *claim;
+	int ret;
+
+	lockdep_assert_held(&mdevd_lock);
+
+	claim = mdevd_claim_find(uuid);
+	if (claim)
+		return ERR_PTR(claim->retired ? -EBUSY : -EEXIST);
+	ret = mdevd_check_extents(&parent->bounds, config->pools,
+				  config->n_pools, &entry->conf, extents, n);
+	if (ret)
+		return ERR_PTR(ret);
+
+	claim = claim_new(uuid, entry->conf.name, owner, extents, n);
+	if (!claim)
+		return ERR_PTR(-ENOMEM);
+	claim->parent = parent;
+	ret = spans_take(claim);
+	if (ret) {
+		kfree(claim);
+		return ERR_PTR(ret);
+	}
 
 	kref_get(&parent->ref);
-	claim->ctl = ctl;
-	claim->maker = get_pid(task_tgid(current));
+	claim_fill(claim, config);
 	list_add_tail(&claim->node, &parent->claims);
 	mdevd_changed();
+	return claim;
+}
+
+static int reserve_locked(struct mdevd_ctl *ctl,
+			  const struct mdevd_reserve *arg,
+			  const struct mdevd_extent *extents)
+{
+	const struct mdevd_type_entry *entry;
+	struct mdevd_parent *parent;
+	struct mdevd_claim *claim;
+
+	parent = mdevd_parent_find(arg->parent);
+	if (!parent || parent->state == MDEVD_PARENT_CLOSING)
+		return -ENODEV;
+	if (!parent->config)
+		return -ENOENT;
+	entry = mdevd_parent_type(parent, arg->type);
+	if (!entry)
+		return -ENOENT;
+	if (count_unconsumed(ctl) >= MDEVD_MAX_RESERVATIONS)
+		return -ENOSPC;
+
+	claim = claim_make(parent, entry, arg->uuid, arg->owner, extents,
+			   arg->n_extents);
+	if (IS_ERR(claim))
+		return PTR_ERR(claim);
+
+	claim->ctl = ctl;
+	claim->maker = get_pid(task_tgid(current));
 	return 0;
 }
 
@@ -260,7 +294,6 @@ static int reserve_locked(struct mdevd_ctl *ctl, struct mdevd_claim *claim,
  */
 int mdevd_reserve(struct mdevd_ctl *ctl, const struct mdevd_reserve *arg)
 {
-	struct mdevd_claim *claim;
 	void *extents;
 	int ret;
 
@@ -277,18 +310,10 @@ int mdevd_reserve(struct mdevd_ctl *ctl, const struct mdevd_reserve *arg)
 	if (ret)
 		return ret;
 
-	claim = claim_new(arg, extents);
-	if (!claim) {
-		ret = -ENOMEM;
-		goto out;
-	}
-
 	mutex_lock(&mdevd_lock);
-	ret = reserve_locked(ctl, claim, arg, extents);
+	ret = reserve_locked(ctl, arg, extents);
 	mutex_unlock(&mdevd_lock);
-	if (ret)
-		kfree(claim);
-out:
+
 	kvfree(extents);
 	return ret;
 }
@@ -306,7 +331,7 @@ int mdevd_release(struct mdevd_ctl *ctl, const struct mdevd_release *arg)
 	int ret = 0;
 
 	mutex_lock(&mdevd_lock);
-	claim = find_uuid(arg->uuid);
+	claim = mdevd_claim_find(arg->uuid);
 	if (!claim || claim->ctl != ctl)
 		ret = -ENOENT;
 	else if (claim->consumed)
@@ -319,7 +344,7 @@ int mdevd_release(struct mdevd_ctl *ctl, const struct mdevd_release *arg)
 }
 
 /**
- * mdevd_claims_forget - a descriptor closes: its reservations end
+ * mdevd_claims_forget - a descriptor closes: its reservations and holds end
  * @ctl: the descriptor
  *
  * What became a device meanwhile stays.
@@ -330,8 +355,11 @@ void mdevd_claims_forget(struct mdevd_ctl *ctl)
 	struct mdevd_claim *claim, *next;
 
 	mutex_lock(&mdevd_lock);
+	mdevd_listen_end(ctl);
 	list_for_each_entry(parent, &mdevd_parents, node)
 		list_for_each_entry_safe(claim, next, &parent->claims, node) {
+			if (claim->holder == ctl)
+				mdevd_hold_end(claim);
 			if (claim->ctl != ctl)
 				continue;
 			claim->ctl = NULL;
@@ -392,6 +420,42 @@ static int backing_map(struct mdevd_claim *claim)
 	return 0;
 }
 
+/* From a reservation to what a device is about to be made of. */
+static void consume(struct mdevd_claim *claim)
+{
+	claim->consumed = true;
+	/* whatever was there before may not be seen */
+	claim->unclean = claim->zeroed;
+	mdevd_changed();
+	kref_get(&claim->ref);
+}
+
+/**
+ * mdevd_claim_answer - reserve for a writer that waits
+ * @parent: its parent
+ * @entry: its type
+ * @uuid: its UUID
+ * @owner: label
+ * @extents: already copied from the caller
+ * @n: how many
+ *
+ * Return: a claim that is consumed already, with a reference for the writer,
+ * or what MDEVD_RESERVE would say.
+ */
+struct mdevd_claim *mdevd_claim_answer(struct mdevd_parent *parent,
+				       const struct mdevd_type_entry *entry,
+				       const u8 *uuid, const char *owner,
+				       const struct mdevd_extent *extents,
+				       u32 n)
+{
+	struct mdevd_claim *claim;
+
+	claim = claim_make(parent, entry, uuid, owner, extents, n);
+	if (!IS_ERR(claim))
+		consume(claim);
+	return claim;
+}
+
 static struct mdevd_claim *take_locked(struct mdevd_parent *parent,
 				       const struct mdevd_type_entry *entry,
 				       const u8 *uuid)
@@ -401,19 +465,15 @@ static struct mdevd_claim *take_locked(struct mdevd_parent *parent,
 	if (parent->state != MDEVD_PARENT_CONFIGURED)
 		return ERR_PTR(-ENODEV);
 
-	claim = find_uuid(uuid);
+	claim = mdevd_claim_find(uuid);
 	if (!claim)
-		return ERR_PTR(-ENOENT);
+		return mdevd_request_create(parent, entry, uuid);
 	if (claim->consumed || claim->maker != task_tgid(current))
 		return ERR_PTR(-EBUSY);
 	if (claim->parent != parent || strcmp(claim->type, entry->conf.name))
 		return ERR_PTR(-EINVAL);
 
-	claim->consumed = true;
-	/* whatever was there before may not be seen */
-	claim->unclean = claim->zeroed;
-	mdevd_changed();
-	kref_get(&claim->ref);
+	consume(claim);
 	return claim;
 }
 
@@ -423,9 +483,11 @@ static struct mdevd_claim *take_locked(struct mdevd_parent *parent,
  * @entry: its type
  * @guid: its UUID as mdev core has it
  *
- * Return: the claim with a reference, or -ENOENT without a reservation,
- * -EBUSY when it is another process's, -EINVAL when it is for another parent
- * or type, -ENODEV when the parent is going away, -ENOMEM.
+ * Without a reservation the daemon is asked, which may take its time.
+ *
+ * Return: the claim with a reference, or -EBUSY when the reservation is
+ * another process's, -EINVAL when it is for another parent or type, -ENODEV
+ * when the parent is going away, -ENOMEM, or what mdevd_request_create() says.
  */
 struct mdevd_claim *mdevd_claim_take(struct mdevd_parent *parent,
 				     const struct mdevd_type_entry *entry,
@@ -521,6 +583,7 @@ void mdevd_claim_retire(struct mdevd_claim *claim)
 	bool unclean;
 
 	mutex_lock(&mdevd_lock);
+	mdevd_hold_end(claim);
 	claim->vdev = NULL;
 	claim->retired = true;
 	unclean = claim->unclean;
@@ -529,6 +592,10 @@ void mdevd_claim_retire(struct mdevd_claim *claim)
 	if (unclean)
 		mdevd_scrub_start(claim);
 	mutex_unlock(&mdevd_lock);
+
+	/* it has a reference only while it is pending */
+	if (cancel_delayed_work_sync(&claim->hold))
+		mdevd_claim_put(claim);
 
 	if (!unclean)
 		mdevd_claim_end(claim);

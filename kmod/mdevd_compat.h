@@ -61,6 +61,16 @@ static inline void mdevd_vfio_free(struct vfio_device *vdev)
 #define MDEVD_IOMMUFD_OPS
 #endif
 
+/* A fault comes with mmap_lock or, where there is one, with the VMA lock. */
+#ifdef MDEVD_HAVE_FAULT_LOCK
+#define mdevd_release_fault_lock release_fault_lock
+#else
+static inline void mdevd_release_fault_lock(struct vm_fault *vmf)
+{
+	mmap_read_unlock(vmf->vma->vm_mm);
+}
+#endif
+
 /* A 2 MiB entry for a PFN: needs pmd_special(), which came with 6.12. */
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
 #define MDEVD_HUGE 1

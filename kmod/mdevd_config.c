@@ -313,6 +313,7 @@ static int unconfigure_locked(struct mdevd_parent *parent)
 	mutex_lock(&mdevd_lock);
 	if (list_empty(&parent->claims)) {
 		parent->state = MDEVD_PARENT_CLOSING;
+		mdevd_requests_cancel(parent);
 		mdevd_changed();
 	} else {
 		ret = -EBUSY;
@@ -351,5 +352,37 @@ int mdevd_unconfigure(const struct mdevd_unconfigure *arg)
 	}
 
 	mdevd_parent_put(parent);
+	return ret;
+}
+
+/**
+ * mdevd_set_available - MDEVD_SET_AVAILABLE
+ * @arg: as copied from the caller
+ *
+ * Return: 0 or what the interface says.
+ */
+int mdevd_set_available(const struct mdevd_set_available *arg)
+{
+	struct mdevd_type_entry *entry = NULL;
+	struct mdevd_parent *parent;
+	int ret = 0;
+
+	if (arg->__reserved ||
+	    !mdevd_check_string(arg->parent, sizeof(arg->parent)) ||
+	    !mdevd_check_name(arg->type, sizeof(arg->type)))
+		return -EINVAL;
+
+	mutex_lock(&mdevd_lock);
+	parent = mdevd_parent_find(arg->parent);
+	if (!parent || parent->state == MDEVD_PARENT_CLOSING)
+		ret = -ENODEV;
+	else if (parent->config)
+		entry = mdevd_parent_type(parent, arg->type);
+	if (entry)
+		WRITE_ONCE(entry->available, arg->available);
+	else
+		ret = ret ?: -ENOENT;
+	mutex_unlock(&mdevd_lock);
+
 	return ret;
 }

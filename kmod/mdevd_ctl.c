@@ -32,6 +32,10 @@ union mdevd_arg {
 	struct mdevd_reserve reserve;
 	struct mdevd_release release;
 	struct mdevd_query query;
+	struct mdevd_suspend suspend;
+	struct mdevd_resume resume;
+	struct mdevd_answer answer;
+	struct mdevd_set_available available;
 };
 
 static int do_get_info(struct mdevd_ctl *ctl, union mdevd_arg *arg)
@@ -65,6 +69,31 @@ static int do_release(struct mdevd_ctl *ctl, union mdevd_arg *arg)
 static int do_query(struct mdevd_ctl *ctl, union mdevd_arg *arg)
 {
 	return mdevd_query(&arg->query);
+}
+
+static int do_suspend(struct mdevd_ctl *ctl, union mdevd_arg *arg)
+{
+	return mdevd_suspend(ctl, &arg->suspend);
+}
+
+static int do_resume(struct mdevd_ctl *ctl, union mdevd_arg *arg)
+{
+	return mdevd_resume(ctl, &arg->resume);
+}
+
+static int do_listen(struct mdevd_ctl *ctl, union mdevd_arg *arg)
+{
+	return mdevd_listen(ctl);
+}
+
+static int do_answer(struct mdevd_ctl *ctl, union mdevd_arg *arg)
+{
+	return mdevd_answer(ctl, &arg->answer);
+}
+
+static int do_set_available(struct mdevd_ctl *ctl, union mdevd_arg *arg)
+{
+	return mdevd_set_available(&arg->available);
 }
 
 #define NR(cmd) (_IOC_NR(cmd) - _IOC_NR(MDEVD_GET_INFO))
@@ -114,7 +143,48 @@ static const struct {
 		offsetofend(struct mdevd_query, length),
 		do_query,
 	},
+	[NR(MDEVD_SUSPEND)] = {
+		_IOC_WRITE,
+		sizeof(struct mdevd_suspend),
+		offsetofend(struct mdevd_suspend, __reserved),
+		do_suspend,
+	},
+	[NR(MDEVD_RESUME)] = {
+		_IOC_WRITE,
+		sizeof(struct mdevd_resume),
+		offsetofend(struct mdevd_resume, uuid),
+		do_resume,
+	},
+	[NR(MDEVD_LISTEN)] = {
+		_IOC_WRITE,
+		sizeof(struct mdevd_listen),
+		offsetofend(struct mdevd_listen, flags),
+		do_listen,
+	},
+	[NR(MDEVD_ANSWER)] = {
+		_IOC_WRITE,
+		sizeof(struct mdevd_answer),
+		offsetofend(struct mdevd_answer, extents),
+		do_answer,
+	},
+	[NR(MDEVD_SET_AVAILABLE)] = {
+		_IOC_WRITE,
+		sizeof(struct mdevd_set_available),
+		offsetofend(struct mdevd_set_available, __reserved),
+		do_set_available,
+	},
 };
+
+/**
+ * mdevd_ctl_listener - the event queue of a descriptor
+ * @ctl: the descriptor
+ *
+ * Return: the queue, or NULL if it is not open for reading.
+ */
+struct mdevd_listener *mdevd_ctl_listener(const struct mdevd_ctl *ctl)
+{
+	return ctl->listener;
+}
 
 static long mdevd_ctl_ioctl(struct file *file, unsigned int cmd,
 			    unsigned long addr)

@@ -72,7 +72,14 @@ void mdevd_listener_free(struct mdevd_listener *l)
 	kvfree(l);
 }
 
-static void put(struct mdevd_listener *l, const struct mdevd_event *event)
+/**
+ * mdevd_event_one - tell one reader
+ * @l: the reader
+ * @event: the event, its pid left out
+ * @pid: whom it is about, or NULL
+ */
+void mdevd_event_one(struct mdevd_listener *l, const struct mdevd_event *event,
+		     struct pid *pid)
 {
 	struct mdevd_event *e;
 
@@ -83,8 +90,7 @@ static void put(struct mdevd_listener *l, const struct mdevd_event *event)
 	} else {
 		e = &l->queue[l->head++ % QUEUE_LENGTH];
 		*e = *event;
-		if (e->type == MDEVD_EVENT_DEVICE_OPENED)
-			e->pid = pid_nr_ns(task_tgid(current), l->pid_ns);
+		e->pid = pid_nr_ns(pid, l->pid_ns);
 	}
 	spin_unlock(&l->event_lock);
 
@@ -105,18 +111,21 @@ void mdevd_event(u32 type, const struct mdevd_parent *parent,
 {
 	struct mdevd_event event = { .size = sizeof(event), .type = type };
 	struct mdevd_listener *l;
+	struct pid *pid = NULL;
 
 	lockdep_assert_held(&mdevd_lock);
 
 	strscpy(event.parent, parent->name, sizeof(event.parent));
 	if (claim)
 		memcpy(event.uuid, claim->uuid, sizeof(event.uuid));
-	if (type == MDEVD_EVENT_DEVICE_OPENED)
+	if (type == MDEVD_EVENT_DEVICE_OPENED) {
 		get_task_comm(event.comm, current->group_leader);
+		pid = task_tgid(current);
+	}
 
 	spin_lock(&listeners_lock);
 	list_for_each_entry(l, &listeners, node)
-		put(l, &event);
+		mdevd_event_one(l, &event, pid);
 	spin_unlock(&listeners_lock);
 }
 

@@ -15,14 +15,14 @@
 /* All control state: see mdevd.h. */
 DEFINE_MUTEX(mdevd_lock);
 LIST_HEAD(mdevd_parents);
-struct workqueue_struct *mdevd_scrub_wq;
+struct workqueue_struct *mdevd_wq;
 
 static int __init mdevd_init(void)
 {
 	int ret;
 
-	mdevd_scrub_wq = alloc_workqueue("mdevd_scrub", WQ_UNBOUND, 0);
-	if (!mdevd_scrub_wq)
+	mdevd_wq = alloc_workqueue("mdevd", WQ_UNBOUND, 0);
+	if (!mdevd_wq)
 		return -ENOMEM;
 
 	ret = mdev_register_driver(&mdevd_mdev_driver);
@@ -44,7 +44,7 @@ err_ctl:
 err_mdev:
 	mdev_unregister_driver(&mdevd_mdev_driver);
 err_wq:
-	destroy_workqueue(mdevd_scrub_wq);
+	destroy_workqueue(mdevd_wq);
 	return ret;
 }
 
@@ -54,7 +54,7 @@ static void __exit mdevd_exit(void)
 	pci_unregister_driver(&mdevd_pci_driver);
 	mdevd_ctl_exit();
 	mdev_unregister_driver(&mdevd_mdev_driver);
-	destroy_workqueue(mdevd_scrub_wq);
+	destroy_workqueue(mdevd_wq);
 }
 
 module_init(mdevd_init);

@@ -16,12 +16,13 @@
  * IOMMU of another device of the VM, for peer to peer DMA, and no revocation
  * reaches it there.
  *
- * Taking back: under memory_lock for write the state changes, and every page
- * of every VMA goes.  No page can come back but through a fault, which takes
+ * Taking back: under memory_lock for write the state changes; then every page
+ * of every VMA goes.  No page comes back but through a fault, which takes
  * memory_lock for read and sees the new state.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -198,6 +199,43 @@ static vm_fault_t to_fault(int ret)
 	return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
+/*
+ * A touch while the device is held: waits without the lock that the fault came
+ * with, and has the fault tried again.  The reference to the file is what
+ * keeps the device while no lock keeps the VMA.
+ *
+ * Called with memory_lock for read, which is dropped.
+ */
+static vm_fault_t fault_held(struct mdevd_vdev *v, struct vm_fault *vmf)
+{
+	const unsigned int user = FAULT_FLAG_USER | FAULT_FLAG_INTERRUPTIBLE;
+	unsigned int flags = vmf->flags;
+	struct file *file;
+
+	/* who cannot try again must not wait, and a kernel thread never ends */
+	if (!(flags & FAULT_FLAG_ALLOW_RETRY) || current->flags & PF_KTHREAD) {
+		up_read(&v->memory_lock);
+		return VM_FAULT_SIGBUS;
+	}
+	if (flags & FAULT_FLAG_RETRY_NOWAIT) {
+		up_read(&v->memory_lock);
+		return VM_FAULT_RETRY;
+	}
+
+	file = get_file(vmf->vma->vm_file);
+	up_read(&v->memory_lock);
+	mdevd_release_fault_lock(vmf);
+
+	/* elsewhere a signal that is not deadly would have us run in circles */
+	if ((flags & user) == user)
+		wait_event_interruptible(v->hold_wait, !READ_ONCE(v->held));
+	else
+		wait_event_killable(v->hold_wait, !READ_ONCE(v->held));
+
+	fput(file);
+	return VM_FAULT_RETRY;
+}
+
 static vm_fault_t fault_locked(struct mdevd_vdev *v, struct vm_fault *vmf)
 {
 	struct view view = view_of(vmf->vma);
@@ -232,9 +270,11 @@ static vm_fault_t mdevd_map_fault(struct vm_fault *vmf)
 	struct mdevd_vdev *v = vmf->vma->vm_private_data;
 	vm_fault_t ret;
 
-	atomic64_inc(&v->claim->faults);
-
 	down_read(&v->memory_lock);
+	if (v->held)
+		return fault_held(v, vmf);
+
+	atomic64_inc(&v->claim->faults);
 	ret = fault_locked(v, vmf);
 	up_read(&v->memory_lock);
 
@@ -309,6 +349,9 @@ static vm_fault_t mdevd_map_huge_fault(struct vm_fault *vmf,
 		return VM_FAULT_FALLBACK;
 
 	down_read(&v->memory_lock);
+	if (v->held)
+		return fault_held(v, vmf);
+
 	ret = huge_locked(v, vmf);
 	up_read(&v->memory_lock);
 
@@ -392,7 +435,7 @@ static void fill_eager(struct mdevd_vdev *v, const struct view *view)
 		int ret;
 
 		down_read(&v->memory_lock);
-		ret = v->gone ? -ENXIO :
+		ret = v->gone || v->held ? -EAGAIN :
 		      mdevd_map_validate_request(v, view->bar, at, &target);
 		if (!ret) {
 			end = min3(round_down(at, WINDOW) + WINDOW,
@@ -449,34 +492,54 @@ int mdevd_map_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 }
 
 /**
- * mdevd_map_revoke - take the BARs away for good
+ * mdevd_map_zap - unmap all pages of all VMAs
+ * @v: the device, in a state in which faults do not bring them back
+ */
+void mdevd_map_zap(struct mdevd_vdev *v)
+{
+	struct address_space *mapping = mdevd_inode_mapping(v);
+
+	unmap_mapping_range(mapping, 0, 0, true);
+	if (eager_sync(v, true))
+		unmap_mapping_range(mapping, 0, 0, true);
+}
+
+/**
+ * mdevd_map_set_held - whether a touch of the BARs waits
  * @v: the device
+ * @held: from now on
+ *
+ * After the beginning of a hold the caller zaps.
+ */
+void mdevd_map_set_held(struct mdevd_vdev *v, bool held)
+{
+	down_write(&v->memory_lock);
+	v->held = held;
+	up_write(&v->memory_lock);
+
+	if (!held)
+		wake_up_all(&v->hold_wait);
+}
+
+/**
+ * mdevd_map_revoke - take the BARs away for good
+ * @v: the device, which is not held any more
  *
  * Every address becomes one page of ones that belongs to this device alone.
  * No page of the parent is mapped when this returns.
  */
 void mdevd_map_revoke(struct mdevd_vdev *v)
 {
-	struct address_space *mapping = mdevd_inode_mapping(v);
 	struct page *dummy = alloc_page(GFP_KERNEL | __GFP_NOFAIL);
 
 	memset(page_address(dummy), 0xff, PAGE_SIZE);
 
 	down_write(&v->memory_lock);
-	if (!v->gone) {
-		v->gone = true;
-		v->dummy = dummy;
-		dummy = NULL;
-	}
-	unmap_mapping_range(mapping, 0, 0, true);
+	v->gone = true;
+	v->dummy = dummy;
 	up_write(&v->memory_lock);
 
-	/* not below memory_lock, which comes after mmap_lock */
-	if (eager_sync(v, true))
-		unmap_mapping_range(mapping, 0, 0, true);
-
-	if (dummy)
-		__free_page(dummy);
+	mdevd_map_zap(v);
 }
 
 /**

@@ -152,6 +152,7 @@ restart:
 			continue;
 
 		v->lost = true;
+		mdevd_hold_end(claim);
 		wake_up_all(&claim->clean_wait);
 		get_device(&v->vdev.device);
 		mutex_unlock(&mdevd_lock);
@@ -180,6 +181,7 @@ void mdevd_parent_shut(struct mdevd_parent *parent)
 	parent->cut = pci_channel_offline(parent->pdev) ||
 		      !pci_device_is_present(parent->pdev);
 	parent->state = MDEVD_PARENT_CLOSING;
+	mdevd_requests_cancel(parent);
 	mdevd_changed();
 	mdevd_event(MDEVD_EVENT_PARENT_CLOSING, parent, NULL);
 	mutex_unlock(&mdevd_lock);

@@ -79,21 +79,35 @@ static void mmio_write(void __iomem *at, size_t width, u64 value)
 	}
 }
 
-/* One access; @value is in CPU order, the device's is little endian. */
-static void bar_access(struct mdevd_vdev *v, u32 index, u64 pos, size_t width,
-		       u64 *value, bool write)
+/*
+ * One access; @value is in CPU order, the device's is little endian.  Waits
+ * while the device is held.
+ */
+static int bar_access(struct mdevd_vdev *v, const struct place *place, u64 pos,
+		      size_t width, u64 *value)
 {
 	const struct mdevd_backing *b;
 	struct mdevd_target target;
 	void __iomem *at;
+	int ret;
 
 	down_read(&v->memory_lock);
-	if (v->gone || mdevd_map_validate_request(v, index, pos, &target)) {
+	while (v->held) {
+		up_read(&v->memory_lock);
+		ret = wait_event_interruptible(v->hold_wait,
+					       !READ_ONCE(v->held));
+		if (ret)
+			return ret;
+		down_read(&v->memory_lock);
+	}
+
+	if (v->gone ||
+	    mdevd_map_validate_request(v, place->index, pos, &target)) {
 		*value = ~0ULL;
 	} else {
 		b = &v->claim->backing[target.backing];
 		at = b->map + (target.phys - b->phys);
-		if (write) {
+		if (place->write) {
 			mdevd_claim_touch(v->claim);
 			mmio_write(at, width, *value);
 		} else {
@@ -101,6 +115,8 @@ static void bar_access(struct mdevd_vdev *v, u32 index, u64 pos, size_t width,
 		}
 	}
 	up_read(&v->memory_lock);
+
+	return 0;
 }
 
 static size_t bar_width(u64 pos, size_t left)
@@ -121,13 +137,16 @@ static ssize_t bar_rw(struct mdevd_vdev *v, const struct place *place)
 		size_t width = bar_width(pos, place->count - done);
 		u64 value = 0;
 		__le64 le = 0;
+		int ret;
 
 		if (place->write) {
 			if (copy_from_user(&le, place->in + done, width))
 				return done ? done : -EFAULT;
 			value = le64_to_cpu(le);
 		}
-		bar_access(v, place->index, pos, width, &value, place->write);
+		ret = bar_access(v, place, pos, width, &value);
+		if (ret)
+			return done ? done : ret;
 		if (!place->write) {
 			le = cpu_to_le64(value);
 			if (copy_to_user(place->out + done, &le, width))

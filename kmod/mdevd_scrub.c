@@ -82,5 +82,5 @@ void mdevd_scrub_start(struct mdevd_claim *claim)
 
 	claim->scrubbing = true;
 	kref_get(&claim->ref);
-	queue_work(mdevd_scrub_wq, &claim->scrub);
+	queue_work(mdevd_wq, &claim->scrub);
 }

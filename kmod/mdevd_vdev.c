@@ -110,6 +110,7 @@ static int mdevd_vdev_init(struct vfio_device *vdev)
 	struct mdevd_vdev *v = to_mdevd_vdev(vdev);
 
 	init_rwsem(&v->memory_lock);
+	init_waitqueue_head(&v->hold_wait);
 	mutex_init(&v->fill_lock);
 	mutex_init(&v->cfg_lock);
 	mutex_init(&v->irq_lock);
@@ -297,7 +298,8 @@ static unsigned int mdevd_vdev_available(struct mdev_type *mtype)
 	struct mdevd_type_entry *entry =
 		container_of(mtype, struct mdevd_type_entry, mtype);
 
-	return READ_ONCE(entry->available);
+	/* what nobody would answer for is not available */
+	return mdevd_listening() ? READ_ONCE(entry->available) : 0;
 }
 
 static ssize_t mdevd_vdev_description(struct mdev_type *mtype, char *buf)

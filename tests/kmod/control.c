@@ -102,6 +102,12 @@ static void test_sizes(void) {
         test_size(MDEVD_RESERVE, sizeof(struct mdevd_reserve), "reserve", -EINVAL);
         test_size(MDEVD_RELEASE, sizeof(struct mdevd_release), "release", -ENOENT);
         test_size(MDEVD_QUERY, sizeof(struct mdevd_query), "query", 0);
+        test_size(MDEVD_SUSPEND, sizeof(struct mdevd_suspend), "suspend", -ENOENT);
+        test_size(MDEVD_RESUME, sizeof(struct mdevd_resume), "resume", -ENOENT);
+        test_size(MDEVD_LISTEN, sizeof(struct mdevd_listen), "listen", 0);
+        test_size(MDEVD_ANSWER, sizeof(struct mdevd_answer), "answer", -EINVAL);
+        test_size(MDEVD_SET_AVAILABLE, sizeof(struct mdevd_set_available), "set_available",
+                  -EINVAL);
 }
 
 /* One pool or type that is wrong in one way. */

@@ -234,19 +234,19 @@ static void test_attributes(int ctl) {
         char text[256];
 
         MUST(mdev_attr(UUID(20), "extents", text, sizeof(text)));
-        CHECK(strcmp(text, "0 2 0x400000 0x300000\n") == 0, "extents: %s", text);
+        CHECK(strcmp(text, "0 2 0x400000 0x300000\n") == 0, "extents: %.*s", (int)strcspn(text, "\n"), text);
         MUST(mdev_attr(UUID(20), "owner", text, sizeof(text)));
-        CHECK(strcmp(text, "tester\n") == 0, "owner: %s", text);
+        CHECK(strcmp(text, "tester\n") == 0, "owner: %.*s", (int)strcspn(text, "\n"), text);
         MUST(mdev_attr(UUID(20), "state", text, sizeof(text)));
-        CHECK(strcmp(text, "live\n") == 0, "state: %s", text);
+        CHECK(strcmp(text, "live\n") == 0, "state: %.*s", (int)strcspn(text, "\n"), text);
         MUST(mdev_attr(UUID(20), "opened", text, sizeof(text)));
-        CHECK(strcmp(text, "1\n") == 0, "opened: %s", text);
+        CHECK(strcmp(text, "1\n") == 0, "opened: %.*s", (int)strcspn(text, "\n"), text);
         MUST(mdev_attr(UUID(20), "mapped", text, sizeof(text)));
-        CHECK(strcmp(text, "0\n") == 0, "mapped: %s", text);
+        CHECK(strcmp(text, "0\n") == 0, "mapped: %.*s", (int)strcspn(text, "\n"), text);
         MUST(mdev_attr(UUID(20), "faults", text, sizeof(text)));
-        CHECK(atoi(text) > 0, "faults: %s", text);
+        CHECK(atoi(text) > 0, "faults: %.*s", (int)strcspn(text, "\n"), text);
         MUST(mdev_attr(UUID(20), "insertions", text, sizeof(text)));
-        CHECK(atoi(text) > 0, "insertions: %s", text);
+        CHECK(atoi(text) > 0, "insertions: %.*s", (int)strcspn(text, "\n"), text);
         CHECK(access("/sys/bus/mdev/drivers/mdevd_mdev/unbind", F_OK) < 0, "no unbind of an mdev");
 
         /* a second descriptor */

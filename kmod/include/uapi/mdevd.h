@@ -305,6 +305,7 @@ enum mdevd_device_state {
 	MDEVD_DEVICE_SCRUBBING	= 2,	/* live, closed, contents being zeroed */
 	MDEVD_DEVICE_DYING	= 3,	/* mdev gone, extents being zeroed */
 	MDEVD_DEVICE_REVOKED	= 4,	/* parent gone, kept open by a VMM */
+	MDEVD_DEVICE_SUSPENDED	= 5,	/* its BARs hold whoever touches them */
 };
 
 /**
@@ -336,12 +337,124 @@ struct mdevd_device_record {
 	__aligned_u64 pages;
 };
 
+#define MDEVD_HOLD_MS_DEFAULT	2000
+#define MDEVD_HOLD_MS_MAX	60000
+
+/**
+ * struct mdevd_suspend - MDEVD_SUSPEND
+ * @size: sizeof this struct
+ * @flags: 0
+ * @uuid: of a device
+ * @timeout_ms: the device resumes by itself after this time; 0 stands for
+ *	MDEVD_HOLD_MS_DEFAULT, at most MDEVD_HOLD_MS_MAX
+ * @__reserved: 0
+ *
+ * From its return until the resume no access of the VMM or its guest reaches
+ * the device's BARs: whoever touches them waits.  The hold belongs to this
+ * descriptor and ends with it; to suspend again through it begins the time
+ * anew.  A held vCPU makes the VMM's own changes to the guest's memory wait.
+ * Errors: -ENOENT no such device; -EBUSY suspended through another descriptor;
+ * -ENODEV its parent is going away; -EINVAL.
+ */
+struct mdevd_suspend {
+	__u32 size;
+	__u32 flags;
+	__u8 uuid[16];
+	__u32 timeout_ms;
+	__u32 __reserved;
+};
+
+/**
+ * struct mdevd_resume - MDEVD_RESUME
+ * @size: sizeof this struct
+ * @flags: 0
+ * @uuid: of a device suspended through this descriptor
+ *
+ * Errors: -ENOENT it is not, or not any more.
+ */
+struct mdevd_resume {
+	__u32 size;
+	__u32 flags;
+	__u8 uuid[16];
+};
+
+/**
+ * struct mdevd_listen - MDEVD_LISTEN
+ * @size: sizeof this struct
+ * @flags: 0
+ *
+ * Makes this descriptor, which must be open for reading, the one that answers
+ * create requests: UUIDs that a process wrote to sysfs "create" without a
+ * reservation.  The newest listener takes over; whoever listens, again or for
+ * the first time, gets an event for every request not yet answered.  Without a
+ * listener such a create fails at once, and available_instances reads 0.
+ * Errors: -EBADF not open for reading.
+ */
+struct mdevd_listen {
+	__u32 size;
+	__u32 flags;
+};
+
+/**
+ * struct mdevd_answer - MDEVD_ANSWER
+ * @size: sizeof this struct
+ * @flags: 0
+ * @cookie: of the request
+ * @error: 0, or the errno (1..133) that the writer gets
+ * @__reserved: 0
+ * @owner: see struct mdevd_reserve
+ * @n_extents: see struct mdevd_reserve; 0 with @error
+ * @extent_size: same
+ * @extents: same
+ *
+ * Reserves for the writer that waits, and only for it.  When the extents are
+ * refused (errors as of MDEVD_RESERVE) the request is still to be answered.
+ * Errors besides those: -ESTALE the writer has gone or was answered; -EPERM
+ * this descriptor is not the listener.
+ */
+struct mdevd_answer {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cookie;
+	__u32 error;
+	__u32 __reserved;
+	char owner[MDEVD_LABEL_LEN];
+	__u32 n_extents;
+	__u32 extent_size;
+	__aligned_u64 extents;
+};
+
+/**
+ * struct mdevd_set_available - MDEVD_SET_AVAILABLE
+ * @size: sizeof this struct
+ * @flags: 0
+ * @parent: a configured parent
+ * @type: a type's name
+ * @available: what sysfs available_instances shows while there is a listener
+ * @__reserved: 0
+ *
+ * Errors: -ENODEV; -ENOENT no such type.
+ */
+struct mdevd_set_available {
+	__u32 size;
+	__u32 flags;
+	char parent[MDEVD_PARENT_LEN];
+	char type[MDEVD_NAME_LEN];
+	__u32 available;
+	__u32 __reserved;
+};
+
 #define MDEVD_GET_INFO		_IOWR('m', 0xd0, struct mdevd_get_info)
 #define MDEVD_CONFIGURE		_IOW('m', 0xd1, struct mdevd_configure)
 #define MDEVD_UNCONFIGURE	_IOW('m', 0xd2, struct mdevd_unconfigure)
 #define MDEVD_RESERVE		_IOW('m', 0xd3, struct mdevd_reserve)
 #define MDEVD_RELEASE		_IOW('m', 0xd4, struct mdevd_release)
 #define MDEVD_QUERY		_IOWR('m', 0xd5, struct mdevd_query)
+#define MDEVD_SUSPEND		_IOW('m', 0xd6, struct mdevd_suspend)
+#define MDEVD_RESUME		_IOW('m', 0xd7, struct mdevd_resume)
+#define MDEVD_LISTEN		_IOW('m', 0xd8, struct mdevd_listen)
+#define MDEVD_ANSWER		_IOW('m', 0xd9, struct mdevd_answer)
+#define MDEVD_SET_AVAILABLE	_IOW('m', 0xda, struct mdevd_set_available)
 
 /* ---- events: read() and poll() ---- */
 
@@ -363,6 +476,12 @@ enum mdevd_event_type {
 					  * revoked, GONE follows when the last
 					  * VMM has closed
 					  */
+	MDEVD_EVENT_DEVICE_SUSPENDED = 11,
+	MDEVD_EVENT_DEVICE_RESUMED = 12, /* by a verb, its time or its holder's
+					  * end
+					  */
+	MDEVD_EVENT_REQUEST	= 13,	/* a create request; listener only */
+	MDEVD_EVENT_REQUEST_GONE = 14,	/* its writer gave up; listener only */
 };
 
 /**
@@ -371,8 +490,11 @@ enum mdevd_event_type {
  * @type: enum mdevd_event_type
  * @parent: name of the parent
  * @uuid: of the device, zero where there is none
- * @pid: opener, for DEVICE_OPENED: thread group in the reader's pid namespace
- * @comm: opener's name
+ * @pid: opener, for DEVICE_OPENED, or writer, for REQUEST: thread group in the
+ *	reader's pid namespace
+ * @comm: opener's or writer's name
+ * @cookie: of a REQUEST or REQUEST_GONE
+ * @name: of a REQUEST: the name of the type
  *
  * Each descriptor opened for reading sees what happens after it was opened.
  * read() of less than one record is -EINVAL.
@@ -385,6 +507,8 @@ struct mdevd_event {
 	__s32 pid;
 	char comm[16];
 	__u32 __reserved;
+	__aligned_u64 cookie;
+	char name[MDEVD_NAME_LEN];
 };
 
 #endif /* _UAPI_MDEVD_H */
