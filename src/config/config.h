@@ -33,12 +33,12 @@ struct ConfigProblem {
 
 /* The parents hold pools and types; types are `ours` and their bars name pools of that parent. */
 struct Config {
-        List parents;  /* of Parent, unlinked from any model, state PARENT_ABSENT, in_config and ours set */
+        List parents;  /* of Parent, in no model, PARENT_ABSENT, in_config and ours set */
         List problems; /* of ConfigProblem, in order of reading */
         Rules *rules;  /* never NULL: what is right of policy and profiles */
         /*
-         * A file or a list of rules could not be used: @rules may allow what is forbidden. The rules
-         * in force stay so; only where there are none, at start, these are better than none.
+         * A file or a list of rules could not be used: @rules may allow what is forbidden. The
+         * rules in force stay so; only where there are none, at start, these are better than none.
          */
         bool rules_wrong;
 };

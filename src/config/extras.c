@@ -119,7 +119,8 @@ static bool digest_is_valid(const char *s) {
         return strlen(s) == EXTRAS_DIGEST_MAX - 1 && strspn(s, "0123456789abcdef") == strlen(s);
 }
 
-#define EXTRAS_OWNER .is_valid = name_is_valid_owner, .expect = "an owner in quotes, at most 63 bytes"
+#define EXTRAS_OWNER                                                                               \
+        .is_valid = name_is_valid_owner, .expect = "an owner in quotes, at most 63 bytes"
 
 static const JsonField until_fields[] = {
         { "definition", JSON_FIELD(Extras, until, json_decode_string), .flags = JSON_REQUIRED,
@@ -141,26 +142,12 @@ static const JsonField extras_fields[] = {
         {},
 };
 
-int extras_read(int root_fd, const char *path, Extras *ret, char **ret_why) {
-        _cleanup_(json_freep) JsonDoc *doc = NULL;
-        _cleanup_(freep) char *text = NULL;
-        _cleanup_(extras_done) Extras e = {};
+int extras_parse(const char *path, const char *text, size_t size, Extras *ret, char **ret_why) {
         ExtrasSink s = { .sink.report = extras_refuse, .path = path };
+        _cleanup_(json_freep) JsonDoc *doc = NULL;
+        _cleanup_(extras_done) Extras e = {};
         JsonError error;
-        size_t size = 0;
         int r;
-
-        r = file_read(root_fd, path, &text, &size, ret_why);
-        if (r < 0)
-                return r;
-        if (r > 0) {
-                _cleanup_(freep) char *why = TAKE_PTR(*ret_why);
-
-                if (asprintf(ret_why, "/%s: %s", path, why) >= 0)
-                        return 1;
-                *ret_why = NULL;
-                return -ENOMEM;
-        }
 
         r = json_parse(&doc, text, size, false, &error);
         if (r > 0)
@@ -179,7 +166,25 @@ int extras_read(int root_fd, const char *path, Extras *ret, char **ret_why) {
         return 0;
 }
 
-static void write_values(FILE *f, const ExtrasValues *v, const char *indent, const char *separator) {
+int extras_read(int root_fd, const char *path, Extras *ret, char **ret_why) {
+        _cleanup_(freep) char *text = NULL, *why = NULL;
+        size_t size = 0;
+        int r;
+
+        r = file_read(root_fd, path, &text, &size, &why);
+        if (r == 0)
+                return extras_parse(path, text, size, ret, ret_why);
+        if (r < 0)
+                return r;
+
+        if (asprintf(ret_why, "/%s: %s", path, why) >= 0)
+                return 1;
+        *ret_why = NULL;
+        return -ENOMEM;
+}
+
+static void write_values(FILE *f, const ExtrasValues *v, const char *indent,
+                         const char *separator) {
         if (v->owner && v->owner[0]) {
                 (void) fprintf(f, "%s\n%s\"owner\": ", separator, indent);
                 json_write_string(f, v->owner);

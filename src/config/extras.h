@@ -47,6 +47,8 @@ char *extras_path(const char *parent, const Uuid *uuid);
 /* The UUID that "<uuid>.json", or a definition's name, stands for; only one spelling is right. */
 int extras_uuid(const char *name, Uuid *ret);
 int definition_uuid(const char *name, Uuid *ret);
-/* As file_read(); 1 also when it is not right, with the place in @ret_why. */
+/* 0; 1: it is not right, *@ret_why has the place and what was expected; -ENOMEM. */
+int extras_parse(const char *path, const char *text, size_t size, Extras *ret, char **ret_why);
+/* As file_read() and extras_parse(). */
 int extras_read(int root_fd, const char *path, Extras *ret, char **ret_why);
 int extras_format(const Extras *e, char **ret);

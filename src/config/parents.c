@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* parents.c owns the "parents" of a configuration file: which devices are divided, into which pools. */
+/* parents.c owns the "parents" of a file: which devices are divided, and into which pools. */
 #include "config/spec.h"
 
 #include "util/parse.h"
@@ -44,7 +44,8 @@ int decode_offset(JsonSink *sink, const JsonNode *node, const JsonField *field, 
         if (r != 0)
                 return r;
         if (v % page != 0)
-                return json_problem(sink, node, "expected a multiple of the page size, %s, found %s",
+                return json_problem(sink, node,
+                                    "expected a multiple of the page size, %s, found %s",
                                     SIZE_STR(page), JSON_FOUND(node));
         *(uint64_t *) value = v;
         return 0;

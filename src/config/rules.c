@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rules.c owns the "policy" of a configuration file. Of its lists the first rule that matches counts,
- * so that lists of several files are not joined: each is taken whole from the last file that has it.
- * Whether rules contradict each other is the policy's own question.
+ * rules.c owns the "policy" of a configuration file. Of its lists the first rule that matches
+ * counts, so that lists of several files are not joined: each is taken whole from the last file
+ * that has it. Whether rules contradict each other is the policy's own question.
  */
 #include "config/spec.h"
 
@@ -164,8 +164,8 @@ static int group_check(JsonSink *sink, const JsonNode *node, const Group *g, con
         list_foreach(other, &rules->groups, Group, node)
                 if (other != g && streq(other->name, g->name))
                         return json_problem(sink, json_find(node, "name"),
-                                            "expected groups of different names, found \"%s\" again "
-                                            "after line %u",
+                                            "expected groups of different names, found \"%s\" "
+                                            "again after line %u",
                                             g->name, other->source.line);
         return 0;
 }
@@ -310,7 +310,8 @@ static int decode_list(Loader *l, const JsonNode *node, const JsonField *field, 
         l->rules_wrong[which] = result > 0;
         if (result > 0)
                 return result;
-        list_swap((List *) ((char *) l->config->rules + offset), (List *) ((char *) rules + offset));
+        list_swap((List *) ((char *) l->config->rules + offset),
+                  (List *) ((char *) rules + offset));
         if (which == RULES_GROUPS)
                 l->config->rules->n_groups = rules->n_groups;
         return 0;

@@ -277,9 +277,9 @@ static int settle_extras(int root_fd, const char *path, const char *digest) {
 }
 
 int store_settle(int root_fd, const char *parent, const Uuid *uuid) {
-        _cleanup_(freep) char *definition = definition_path(parent, uuid), *text = NULL, *why = NULL;
+        _cleanup_(freep) char *definition = definition_path(parent, uuid);
         _cleanup_(freep) char *temporary = temporary_path(parent, uuid);
-        _cleanup_(freep) char *extras = extras_path(parent, uuid);
+        _cleanup_(freep) char *extras = extras_path(parent, uuid), *text = NULL, *why = NULL;
         const Extras none = {};
         char digest[EXTRAS_DIGEST_MAX];
         size_t size = 0;

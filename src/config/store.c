@@ -150,7 +150,7 @@ static int store_load_extras(Definition *d, int root_fd, const char *text, size_
         return extras_apply(extras_in_force(&e, extras_digest(text, size, digest)), d);
 }
 
-/* @path is "/etc/mdevctl.d/<parent>/<uuid>". A file that went away since the folder was listed: 0. */
+/* @path is "/etc/mdevctl.d/<parent>/<uuid>". A file that went away since it was listed: 0. */
 static int store_load_file(Model *model, int root_fd, const char *parent, const Uuid *uuid,
                            const char *path) {
         _cleanup_(definition_freep) Definition *d = NULL;
@@ -247,7 +247,7 @@ static int store_load_parent(Model *model, int root_fd, const char *parent, List
         return 0;
 }
 
-/* What lies in a folder of extras without its definition was left by a crash, or by another tool. */
+/* Extras without their definition were left by a crash, or by another tool. */
 static int store_check_extras(const Model *model, int root_fd, const char *parent,
                               List *problems) {
         _cleanup_(file_names_done) FileNames names = {};

@@ -9,7 +9,7 @@
 #include "config/config.h"
 #include "model/definition.h"
 
-/* Links every definition into @model (which must hold none) and appends what was passed over to @problems. */
+/* Links every definition into @model (which must hold none); @problems has what was passed over. */
 int store_load(Model *model, int root_fd, List *problems);
 /* One file's text to a definition; sets ->invalid rather than failing. Extras are not read. */
 int store_parse(Definition *d, const char *file, const char *text, size_t size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* types.c owns the "types" of a configuration file: what the devices cut from a parent look like. */
+/* types.c owns the "types" of a file: what the devices that are cut from a parent look like. */
 #include "config/spec.h"
 
 #include "names.h"

@@ -159,7 +159,8 @@ static int json_decode_member(JsonSink *sink, const JsonNode *object, const Json
                 if (!key)
                         return -ENOMEM;
                 return json_problem_key(sink, member,
-                                        "expected each key once, found \"%.*s\" again after line %u",
+                                        "expected each key once, found \"%.*s\" again after line "
+                                        "%u",
                                         FOUND_CHARACTERS_MAX, key, first->key_line);
         }
 

@@ -55,7 +55,8 @@ JsonDoc *json_free(JsonDoc *d);
 DEFINE_CLEANUP(JsonDoc *, json_free)
 
 #define json_foreach(iter, container)                                                              \
-        for (const JsonNode *iter = (container) + 1, *_end_##iter = (container) + (container)->span; \
+        for (const JsonNode *iter = (container) + 1,                                               \
+                            *_end_##iter = (container) + (container)->span;                        \
              iter < _end_##iter; iter += iter->span)
 
 /* Member @key of an object, NULL: there is none. */

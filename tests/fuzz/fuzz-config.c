@@ -95,7 +95,8 @@ static void check_group(const Group *g) {
                 assert(n->pool || n->n_devices > 0);
         }
         list_foreach(p, &g->partitions, Partition, node)
-                assert(p->size > 0 && p->offset + p->size > p->offset && p->pool[0] && p->parent[0]);
+                assert(p->size > 0 && p->offset + p->size > p->offset && p->pool[0] &&
+                       p->parent[0]);
 }
 
 static void check_rules(const Rules *rules) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz-store.c: a definition is valid or says why not; what is valid survives being written and read
- * again, to the byte, and its names cannot leave the device's folder.
+ * fuzz-store.c: a definition is valid or says why not; what is valid survives being written and
+ * read again, to the byte, and its names cannot leave the device's folder.
  */
 #include "config/store.h"
 #include "fuzz.h"

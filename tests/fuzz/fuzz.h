@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fuzz.h: a fuzz target is one function; libFuzzer calls it, or replay.c with the files of a corpus. */
+/* fuzz.h: a fuzz target is one function, called by libFuzzer or by replay.c with a corpus. */
 #pragma once
 
 #undef NDEBUG

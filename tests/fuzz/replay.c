@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * replay.c runs a fuzz target over the files of a corpus, so that what a fuzzer once found is tested
- * by every build, with any compiler. Each file is also cut short at many places and has single bytes
- * changed: a corpus alone holds mostly what is survived.
+ * replay.c runs a fuzz target over the files of a corpus, so that what a fuzzer once found is
+ * tested by every build, with any compiler. Each file is also cut short at many places and has
+ * single bytes changed: a corpus alone holds mostly what is survived.
  */
 #include <fcntl.h>
 #include <sys/stat.h>

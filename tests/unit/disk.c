@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk.c: the linker's --wrap for calls that change files; journal, faults, and the loss of power. */
+/* disk.c: the linker's --wrap for calls that change files: journal, faults, loss of power. */
 #include "disk.h"
 
 #undef NDEBUG
@@ -214,7 +214,8 @@ int __wrap_fdatasync(int fd) {
         if (sync_is_skipped())
                 return 0;
         for (size_t i = 0; i < journal->n; i++)
-                if (journal->entries[i].kind == ENTRY_DATA && !strcmp(journal->entries[i].path, path))
+                if (journal->entries[i].kind == ENTRY_DATA &&
+                    !strcmp(journal->entries[i].path, path))
                         journal->entries[i].lasting = true;
         return 0;
 }

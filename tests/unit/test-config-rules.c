@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-config-rules.c: policy and profiles as files say them, and which rules stay when they are wrong. */
+/* test-config-rules.c: policy and profiles as files say them, and what stays if they are wrong. */
 #include "alloc.h"
 #include "tree.h"
 #include "util/parse.h"
@@ -156,57 +156,58 @@ TEST(groups) {
                 { "{", "f:1:2: expected a key in double quotes, found the end of the file", true },
                 { "[]", "f:1:1: expected an object in { }, found an empty list", true },
                 { "{\"policy\":[]}", "f:1:11: expected the policy in { }, found an empty list",
-                  true },
+                 true },
                 { "{\"policy\":{},\n\"policy\":{}}",
-                  "f:2:1: expected each key once, found \"policy\" again after line 1", true },
+                 "f:2:1: expected each key once, found \"policy\" again after line 1", true },
                 { "{\"policy\":{\"groups\":[],\n\"groups\":[]}}",
-                  "f:2:1: expected each key once, found \"groups\" again after line 1", true },
+                 "f:2:1: expected each key once, found \"groups\" again after line 1", true },
                 { "{\"policy\":{\"groups\":{}}}",
-                  "f:1:21: expected a list of groups, found an empty object", true },
+                 "f:1:21: expected a list of groups, found an empty object", true },
                 { "{\"policy\":{\"gruops\":[]}}",
-                  "f:1:12: warning: unknown key \"gruops\" is ignored; did you mean \"groups\"?",
-                  false },
+                 "f:1:12: warning: unknown key \"gruops\" is ignored; did you mean \"groups\"?",
+                 false },
                 { GROUPS("7"), "f:1:22: expected a group in { }, found 7", true },
                 { GROUPS(GROUP("a") ",\n" GROUP("a")),
-                  "f:2:9: expected groups of different names, found \"a\" again after line 1", true },
+                 "f:2:9: expected groups of different names, found \"a\" again after line 1",
+                 true },
                 { GROUPS(GROUP("default")),
-                  "f:1:30: expected another name, since \"default\" are those whom no group has",
-                  true },
+                 "f:1:30: expected another name, since \"default\" are those whom no group has",
+                 true },
                 { GROUPS("{\"name\":\"g\",\n\"owners\":[]}"),
-                  "f:2:10: expected a list of owners, found an empty list", true },
+                 "f:2:10: expected a list of owners, found an empty list", true },
                 { GROUPS("{\"name\":\"g\",\n\"owners\":[1]}"),
-                  "f:2:11: expected an owner or a pattern such as \"vm-*\", found 1", true },
+                 "f:2:11: expected an owner or a pattern such as \"vm-*\", found 1", true },
                 { IN_GROUP("\"users\":[\"root\"]"),
-                  "f:2:10: expected the number of a user, found \"root\"", true },
+                 "f:2:10: expected the number of a user, found \"root\"", true },
                 { IN_GROUP("\"users\":[4294967295]"),
-                  "f:2:10: expected the number of a user of at most 4294967294, found 4294967295",
-                  true },
-                { IN_GROUP("\"limit\":{\"devices\":-1}"),
-                  "f:2:20: expected a number, found -1", true },
+                 "f:2:10: expected the number of a user of at most 4294967294, found 4294967295",
+                 true },
+                { IN_GROUP("\"limit\":{\"devices\":-1}"), "f:2:20: expected a number, found -1",
+                 true },
                 { IN_GROUP("\"limit\":3"), "f:2:9: expected limits in { }, found 3", true },
                 { IN_GROUP("\"guarantees\":[\n{}]"),
-                  "f:3:1: expected either \"type\" and \"devices\" or \"pool\" and \"bytes\", of at "
-                  "least 1",
-                  true },
+                 "f:3:1: expected either \"type\" and \"devices\" or \"pool\" and \"bytes\", of at "
+                 "least 1",
+                 true },
                 { IN_GROUP("\"guarantees\":[\n{\"type\":\"t\"}]"),
-                  "f:3:1: expected either \"type\" and \"devices\" or \"pool\" and \"bytes\", of at "
-                  "least 1",
-                  true },
+                 "f:3:1: expected either \"type\" and \"devices\" or \"pool\" and \"bytes\", of at "
+                 "least 1",
+                 true },
                 { IN_GROUP("\"guarantees\":[\n{\"type\":\"t\",\"devices\":1,\"pool\":\"p\","
-                           "\"bytes\":4096}]"),
-                  "f:3:1: expected either \"type\" and \"devices\" or \"pool\" and \"bytes\", of at "
-                  "least 1",
-                  true },
+                          "\"bytes\":4096}]"),
+                 "f:3:1: expected either \"type\" and \"devices\" or \"pool\" and \"bytes\", of at "
+                 "least 1",
+                 true },
                 { IN_GROUP("\"guarantees\":[\n{\"type\":\"t\",\"bytes\":4096}]"),
-                  "f:3:1: expected either \"type\" and \"devices\" or \"pool\" and \"bytes\", of at "
-                  "least 1",
-                  true },
+                 "f:3:1: expected either \"type\" and \"devices\" or \"pool\" and \"bytes\", of at "
+                 "least 1",
+                 true },
                 { IN_GROUP("\"guarantees\":[\n{\"type\":\"t\",\"devices\":4097}]"),
-                  "f:3:23: expected a number of devices of at most 4096, found 4097", true },
+                 "f:3:23: expected a number of devices of at most 4096, found 4097", true },
                 { IN_GROUP("\"partitions\":[\n{\"parent\":\"a/b\",\"pool\":\"p\",\"size\":4096}]"),
-                  "f:3:11: expected the name of a parent, found \"a/b\"", true },
+                 "f:3:11: expected the name of a parent, found \"a/b\"", true },
                 { IN_GROUP("\"partitions\":[\n{\"parent\":\"a\",\"pool\":\"p\",\"size\":4097}]"),
-                  "f:3:33: expected a multiple of the page size, 4 KiB, found 4097", true },
+                 "f:3:33: expected a multiple of the page size, 4 KiB, found 4097", true },
         };
 
         check_rules(cases, ARRAY_SIZE(cases));
@@ -215,21 +216,22 @@ TEST(groups) {
 TEST(other_rules) {
         static const RuleCase cases[] = {
                 { "{\"policy\":{\"placement\":[{\"order\":\"random\"}]}}",
-                  "f:1:34: expected \"pack\" or \"spread\", found \"random\"", true },
+                 "f:1:34: expected \"pack\" or \"spread\", found \"random\"", true },
                 { "{\"policy\":{\"placement\":[{\"affinity\":true}]}}",
-                  "f:1:37: expected \"none\", \"together\" or \"apart\", found true", true },
+                 "f:1:37: expected \"none\", \"together\" or \"apart\", found true", true },
                 { "{\"policy\":{\"placement\":[{\"types\":\"\"}]}}",
-                  "f:1:34: expected a type or a pattern such as \"fb-*\", found \"\"", true },
+                 "f:1:34: expected a type or a pattern such as \"fb-*\", found \"\"", true },
                 { "{\"policy\":{\"parents\":[{\"max_of_type\":[]}]}}",
-                  "f:1:38: expected an object of numbers by type, found an empty list", true },
+                 "f:1:38: expected an object of numbers by type, found an empty list", true },
                 { "{\"policy\":{\"parents\":[{\"max_of_type\":{\"a\":1,\n\"a\":2}}]}}",
-                  "f:1:39: expected the name of each type once, found one that is not or comes again",
-                  true },
+                 "f:1:39: expected the name of each type once, found one that is not or comes "
+                 "again",
+                 true },
                 { "{\"policy\":{\"parents\":[{\"max_of_type\":{\"a\":\"many\"}}]}}",
-                  "f:1:43: expected a number of devices, found \"many\"", true },
+                 "f:1:43: expected a number of devices, found \"many\"", true },
                 { "{\"policy\":{\"parents\":[{\"max_devices\":4294967296}]}}",
-                  "f:1:38: expected a number of devices of at most 4294967295, found 4294967296",
-                  true },
+                 "f:1:38: expected a number of devices of at most 4294967295, found 4294967296",
+                 true },
         };
 
         check_rules(cases, ARRAY_SIZE(cases));
@@ -241,33 +243,34 @@ TEST(other_rules) {
 TEST(profiles) {
         static const RuleCase cases[] = {
                 { "{\"profiles\":[]}",
-                  "f:1:13: expected an object of profiles by name, found an empty list", false },
+                 "f:1:13: expected an object of profiles by name, found an empty list", false },
                 { "{\"profiles\":{\"p\":{}}}",
-                  "f:1:18: expected the key \"devices\" with a list of devices, found none", false },
+                 "f:1:18: expected the key \"devices\" with a list of devices, found none", false },
                 { "{\"profiles\":{\"a b\":{}}}",
-                  "f:1:14: expected a name of 1 to 31 of A-Z a-z 0-9 _ . + -, found one that is not",
-                  false },
+                 "f:1:14: expected a name of 1 to 31 of A-Z a-z 0-9 _ . + -, found one that is not",
+                 false },
                 { DEVICES("{}"),
-                  "f:2:1: expected the key \"type\" with the name of a type, found none", false },
+                 "f:2:1: expected the key \"type\" with the name of a type, found none", false },
                 { DEVICES("{\"type\":\"t\",\"count\":0}"),
-                  "f:2:21: expected a number of at least 1, found 0", false },
+                 "f:2:21: expected a number of at least 1, found 0", false },
                 { DEVICES("{\"type\":\"t\",\"count\":4096}"), "", false },
                 { DEVICES("{\"type\":\"t\",\"count\":4097}"),
-                  "f:2:21: expected a number of devices of at most 4096, found 4097", false },
+                 "f:2:21: expected a number of devices of at most 4096, found 4097", false },
                 { DEVICES("{\"type\":\"t\",\"uuid\":\"x\"}"),
-                  "f:2:20: expected a UUID in quotes, found \"x\"", false },
+                 "f:2:20: expected a UUID in quotes, found \"x\"", false },
                 { DEVICES("{\"type\":\"t\",\"uuid\":\"00000000-0000-0000-0000-000000000000\"}"),
-                  "f:2:20: expected a UUID in quotes, found "
-                  "\"00000000-0000-0000-0000-000000000000\"",
-                  false },
+                 "f:2:20: expected a UUID in quotes, found "
+                 "\"00000000-0000-0000-0000-000000000000\"",
+                 false },
                 { DEVICES("{\"type\":\"t\",\"count\":2,\"uuid\":\"" UUID "\"}"),
-                  "f:2:30: expected \"uuid\" only where \"count\" is 1, found 2 devices", false },
-                { DEVICES("{\"type\":\"t\",\"uuid\":\"" UUID "\"},\n{\"type\":\"t\",\"uuid\":\"" UUID
-                          "\"}"),
-                  "f:3:20: expected each UUID once, found " UUID " again after line 2", false },
+                 "f:2:30: expected \"uuid\" only where \"count\" is 1, found 2 devices", false },
+                { DEVICES("{\"type\":\"t\",\"uuid\":\"" UUID
+                          "\"},\n{\"type\":\"t\",\"uuid\":\"" UUID
+                         "\"}"),
+                 "f:3:20: expected each UUID once, found " UUID " again after line 2", false },
                 { DEVICES("{\"type\":\"t\",\"attributes\":[{\"../x\":\"\"}]}"),
-                  "f:2:28: expected an attribute's name, a path below the device without \"..\"",
-                  false },
+                 "f:2:28: expected an attribute's name, a path below the device without \"..\"",
+                 false },
         };
 
         check_rules(cases, ARRAY_SIZE(cases));
@@ -310,20 +313,22 @@ TEST(files) {
         tree_write(&t, &LOCAL[1],
                    "{\"policy\":{\"groups\":[" GROUP("c") ",{}]},\n\"profiles\":{\"p\":{}}}");
         check_tree(&t,
-                   LOCAL ":1:52: expected the key \"name\" with a name of 1 to 31 of A-Z a-z 0-9 _ . "
-                         "+ -, found none\n"
-                   LOCAL ":1:52: expected the key \"owners\" with a list of owners, found none\n"
-                   LOCAL ":2:17: expected the key \"devices\" with a list of devices, found none",
+                   LOCAL
+                   ":1:52: expected the key \"name\" with a name of 1 to 31 of A-Z a-z 0-9 _ . "
+                   "+ -, found none\n" LOCAL
+                   ":1:52: expected the key \"owners\" with a list of owners, found none\n" LOCAL
+                   ":2:17: expected the key \"devices\" with a list of devices, found none",
                    true,
                    "0 a@" VENDOR ":1:22: a-* limit each\n1 b@" VENDOR ":1:52: b-* limit each\n"
                    "place * * pack require none\nprofile q@" VENDOR ":3:1:\n");
         /* a later file can mend it */
         tree_write(&t, "etc/mdevd/mdevd.d/x.json", GROUPS(""));
         check_tree(&t,
-                   LOCAL ":1:52: expected the key \"name\" with a name of 1 to 31 of A-Z a-z 0-9 _ . "
-                         "+ -, found none\n"
-                   LOCAL ":1:52: expected the key \"owners\" with a list of owners, found none\n"
-                   LOCAL ":2:17: expected the key \"devices\" with a list of devices, found none",
+                   LOCAL
+                   ":1:52: expected the key \"name\" with a name of 1 to 31 of A-Z a-z 0-9 _ . "
+                   "+ -, found none\n" LOCAL
+                   ":1:52: expected the key \"owners\" with a list of owners, found none\n" LOCAL
+                   ":2:17: expected the key \"devices\" with a list of devices, found none",
                    false, "place * * pack require none\nprofile q@" VENDOR ":3:1:\n");
         /* but not what nobody can read */
         tree_write(&t, &LOCAL[1], "{");
@@ -362,11 +367,12 @@ TEST(out_of_memory) {
         static const char text[] =
                 "{\"policy\":{\"groups\":[{\"name\":\"a\",\"owners\":[\"a\",\"b\"],\"users\":[1],"
                 "\"guarantees\":[{\"type\":\"t\",\"devices\":1}],"
-                "\"partitions\":[{\"parent\":\"p\",\"pool\":\"q\",\"size\":4096}]},"
-                GROUP("b") "],\"placement\":[{\"owners\":\"x\"}],"
-                "\"parents\":[{\"driver\":\"d\",\"max_of_type\":{\"t\":1}}]},"
-                "\"profiles\":{\"p\":{\"devices\":[{\"type\":\"t\",\"attributes\":[{\"a\":\"b\"}]}]},"
-                "\"q\":{}}}";
+                "\"partitions\":[{\"parent\":\"p\",\"pool\":\"q\",\"size\":4096}]}," GROUP(
+                        "b") "],\"placement\":[{\"owners\":\"x\"}],"
+                             "\"parents\":[{\"driver\":\"d\",\"max_of_type\":{\"t\":1}}]},"
+                             "\"profiles\":{\"p\":{\"devices\":[{\"type\":\"t\",\"attributes\":[{"
+                             "\"a\":\"b\"}]}]},"
+                             "\"q\":{}}}";
         long before = alloc_balance();
         Config *c = NULL;
         size_t n = 0;

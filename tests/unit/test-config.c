@@ -1,46 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-config.c: what a configuration may say, what is said about the rest, and which file counts. */
-#include "config/config.h"
-
-#include <sys/types.h>
-#include <sys/wait.h>
-
+/* test-config.c: what a configuration may say, and what is said about the rest. */
 #include "alloc.h"
-#include "tree.h"
-#include "util/parse.h"
-
-/* A type and a parent that are right, for tests about what stands beside them. */
-#define TYPE "{\"bars\":[{\"pool\":\"fb\",\"size\":\"16M\"}]}"
-#define TYPES "\"types\":{\"t\":" TYPE "}"
-#define POOL "{\"name\":\"fb\",\"bar\":2,\"size\":\"64M\"}"
-#define PARENT(address) "{\"address\":\"" address "\",\"pools\":[" POOL "],\"types\":[\"t\"]}"
-
-/* "address pool … | type …", parents separated by "; ". */
-static char *config_text(const Config *c) {
-        char *text = NULL;
-        size_t size;
-        FILE *f = open_memstream(&text, &size);
-
-        ASSERT_NOT_NULL(f);
-        list_foreach(p, &c->parents, Parent, node) {
-                ASSERT_EQ(p->state, PARENT_ABSENT);
-                ASSERT_TRUE(p->ours && p->in_config && !p->model);
-                (void) fprintf(f, "%s%s", ftell(f) > 0 ? "; " : "", p->name);
-                list_foreach(pool, &p->pools, Pool, node)
-                        (void) fprintf(f, " %s=%u:%s+%s,%s,%s,%s", pool->name, pool->bar,
-                                       SIZE_STR(pool->offset), SIZE_STR(pool->size),
-                                       pool_kind_to_string(pool->kind), cache_to_string(pool->cache),
-                                       scrub_to_string(pool->scrub));
-                (void) fprintf(f, " |");
-                list_foreach(t, &p->types, Type, node) {
-                        ASSERT_TRUE(t->ours);
-                        ASSERT_TRUE(strncmp(t->id, "mdevd-", 6) == 0 && streq(t->id + 6, t->name));
-                        (void) fprintf(f, " %s", t->name);
-                }
-        }
-        ASSERT_EQ(fclose(f), 0);
-        return text;
-}
+#include "config-text.h"
 
 typedef struct ConfigCase ConfigCase;
 
@@ -72,14 +33,15 @@ TEST(files_as_a_whole) {
                 { "[]", "f:1:1: expected an object in { }, found an empty list", "" },
                 { "null", "f:1:1: expected an object in { }, found null", "" },
                 { "{\n\"parents\": [\n}", "f:3:1: expected a value, found \"}\"", "" },
-                { "{\"parents\": {}}", "f:1:13: expected a list of parents, found an empty object", "" },
-                { "{\"types\": []}", "f:1:11: expected an object of types by name, found an empty list",
-                  "" },
+                { "{\"parents\": {}}", "f:1:13: expected a list of parents, found an empty object",
+                 "" },
+                { "{\"types\": []}",
+                 "f:1:11: expected an object of types by name, found an empty list", "" },
                 { "{\"tipes\": 1}",
-                  "f:1:2: warning: unknown key \"tipes\" is ignored; did you mean \"types\"?", "" },
+                 "f:1:2: warning: unknown key \"tipes\" is ignored; did you mean \"types\"?", "" },
                 /* neither of two sections is used, the rest is */
                 { "{" TYPES ",\n\"parents\":[],\n\"parents\":[" PARENT("0000:00:05.0") "]}",
-                  "f:3:1: expected each key once, found \"parents\" again after line 2", "" },
+                 "f:3:1: expected each key once, found \"parents\" again after line 2", "" },
         };
 
         check_config(cases, ARRAY_SIZE(cases));
@@ -151,85 +113,85 @@ TEST(addresses) {
 }
 
 #define WITH_POOLS(pools)                                                                          \
-        "{" TYPES ",\"parents\":[{\"address\":\"0000:00:05.0\",\"types\":[\"t\"],\"pools\":[\n" pools \
-        "]}]}"
+        "{" TYPES                                                                                  \
+        ",\"parents\":[{\"address\":\"0000:00:05.0\",\"types\":[\"t\"],\"pools\":[\n" pools "]}]}"
 
 TEST(pools) {
         static const ConfigCase cases[] = {
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":0}"), "",
-                  "0000:00:05.0 fb=0:0+0,memory,uc,zero | t" },
+                 "0000:00:05.0 fb=0:0+0,memory,uc,zero | t" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":5,\"offset\":4096,\"size\":\"0x1000K\","
-                             "\"kind\":\"memory\",\"cache\":\"wc\",\"scrub\":\"none\"},"
-                             "{\"name\":\"r\",\"bar\":5,\"size\":\"4K\",\"kind\":\"registers\","
-                             "\"scrub\":\"none\"}," POOL),
-                  "f:2:165: expected pools of different names, found \"fb\" again", "" },
+                            "\"kind\":\"memory\",\"cache\":\"wc\",\"scrub\":\"none\"},"
+                            "{\"name\":\"r\",\"bar\":5,\"size\":\"4K\",\"kind\":\"registers\","
+                            "\"scrub\":\"none\"}," POOL),
+                 "f:2:165: expected pools of different names, found \"fb\" again", "" },
                 { WITH_POOLS("{\"name\":\"a\",\"bar\":5,\"offset\":4096,\"size\":4096,"
-                             "\"cache\":\"wc\",\"scrub\":\"none\"},"
-                             "{\"name\":\"r\",\"bar\":5,\"size\":\"4K\",\"kind\":\"registers\","
-                             "\"scrub\":\"none\"},"
-                             "{\"name\":\"z\",\"bar\":5,\"offset\":\"8K\"}," POOL),
-                  "",
-                  "0000:00:05.0 a=5:4 KiB+4 KiB,memory,wc,none r=5:0+4 KiB,registers,uc,none "
-                  "z=5:8 KiB+0,memory,uc,zero fb=2:0+64 MiB,memory,uc,zero | t" },
+                            "\"cache\":\"wc\",\"scrub\":\"none\"},"
+                            "{\"name\":\"r\",\"bar\":5,\"size\":\"4K\",\"kind\":\"registers\","
+                            "\"scrub\":\"none\"},"
+                            "{\"name\":\"z\",\"bar\":5,\"offset\":\"8K\"}," POOL),
+                 "",
+                 "0000:00:05.0 a=5:4 KiB+4 KiB,memory,wc,none r=5:0+4 KiB,registers,uc,none "
+                 "z=5:8 KiB+0,memory,uc,zero fb=2:0+64 MiB,memory,uc,zero | t" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":2,\"sise\":1,\"size\":\"64M\"}"),
-                  "f:2:22: warning: unknown key \"sise\" is ignored; did you mean \"size\"?",
-                  "0000:00:05.0 fb=2:0+64 MiB,memory,uc,zero | t" },
+                 "f:2:22: warning: unknown key \"sise\" is ignored; did you mean \"size\"?",
+                 "0000:00:05.0 fb=2:0+64 MiB,memory,uc,zero | t" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":2,\"size\":\"0\"}"),
-                  "f:2:29: expected a size of at least one page, found \"0\"", "" },
+                 "f:2:29: expected a size of at least one page, found \"0\"", "" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":2,\"size\":\"6K\"}"),
-                  "f:2:29: expected a multiple of the page size, 4 KiB, found \"6K\"", "" },
+                 "f:2:29: expected a multiple of the page size, 4 KiB, found \"6K\"", "" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":2,\"offset\":1}"),
-                  "f:2:31: expected a multiple of the page size, 4 KiB, found 1", "" },
+                 "f:2:31: expected a multiple of the page size, 4 KiB, found 1", "" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":2,\"size\":true}"),
-                  "f:2:29: expected a size such as \"16M\", found true", "" },
+                 "f:2:29: expected a size such as \"16M\", found true", "" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":2,\"offset\":\"4096T\","
-                             "\"size\":\"4096T\"}"),
-                  "", "0000:00:05.0 fb=2:4096 TiB+4096 TiB,memory,uc,zero | t" },
+                            "\"size\":\"4096T\"}"),
+                 "", "0000:00:05.0 fb=2:4096 TiB+4096 TiB,memory,uc,zero | t" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":2,\"offset\":\"4097T\"}"),
-                  "f:2:31: expected a size such as \"16M\" of at most 4096 TiB, found "
-                  "\"4097T\"",
-                  "" },
+                 "f:2:31: expected a size such as \"16M\" of at most 4096 TiB, found "
+                 "\"4097T\"",
+                 "" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":2,\"size\":18446744073709551615}"),
-                  "f:2:29: expected a size such as \"16M\" of at most 4096 TiB, found "
-                  "18446744073709551615",
-                  "" },
+                 "f:2:29: expected a size such as \"16M\" of at most 4096 TiB, found "
+                 "18446744073709551615",
+                 "" },
                 { WITH_POOLS("{\"name\":\"f/b\",\"bar\":2}"),
-                  "f:2:9: expected a name of 1 to 31 of A-Z a-z 0-9 _ . + -, found \"f/b\"", "" },
+                 "f:2:9: expected a name of 1 to 31 of A-Z a-z 0-9 _ . + -, found \"f/b\"", "" },
                 { WITH_POOLS("{\"name\":\"fb\"}"),
-                  "f:2:1: expected the key \"bar\" with the number of a BAR, found none", "" },
+                 "f:2:1: expected the key \"bar\" with the number of a BAR, found none", "" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":2,\"kind\":\"ram\"}"),
-                  "f:2:29: expected \"memory\" or \"registers\", found \"ram\"", "" },
+                 "f:2:29: expected \"memory\" or \"registers\", found \"ram\"", "" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":2,\"cache\":\"wb\"}"),
-                  "f:2:30: expected \"uc\" or \"wc\", found \"wb\"", "" },
+                 "f:2:30: expected \"uc\" or \"wc\", found \"wb\"", "" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":2,\"scrub\":false}"),
-                  "f:2:30: expected \"zero\" or \"none\", found false", "" },
+                 "f:2:30: expected \"zero\" or \"none\", found false", "" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":2,\"kind\":\"registers\"}"),
-                  "f:2:1: expected \"scrub\": \"none\" for a pool of registers, since these cannot "
-                  "be zeroed",
-                  "" },
+                 "f:2:1: expected \"scrub\": \"none\" for a pool of registers, since these cannot "
+                 "be zeroed",
+                 "" },
                 { WITH_POOLS("{\"name\":\"fb\",\"bar\":2,\"kind\":\"registers\","
-                             "\"scrub\":\"zero\"}"),
-                  "f:2:49: expected \"scrub\": \"none\" for a pool of registers, since these cannot "
-                  "be zeroed",
-                  "" },
+                            "\"scrub\":\"zero\"}"),
+                 "f:2:49: expected \"scrub\": \"none\" for a pool of registers, since these cannot "
+                 "be zeroed",
+                 "" },
                 /* the last page of one, the first of the other */
                 { WITH_POOLS(POOL ",\n{\"name\":\"b\",\"bar\":2,\"offset\":67104768,"
-                                  "\"size\":4096}"),
-                  "f:3:1: expected pools that do not overlap, found \"fb\" and \"b\" sharing BAR 2 "
-                  "from 65532 KiB on",
-                  "" },
+                                 "\"size\":4096}"),
+                 "f:3:1: expected pools that do not overlap, found \"fb\" and \"b\" sharing BAR 2 "
+                 "from 65532 KiB on",
+                 "" },
                 { WITH_POOLS(POOL ",\n{\"name\":\"b\",\"bar\":2,\"offset\":67108864,"
-                                  "\"size\":4096}"),
-                  "",
-                  "0000:00:05.0 fb=2:0+64 MiB,memory,uc,zero b=2:64 MiB+4 KiB,memory,uc,zero | t" },
+                                 "\"size\":4096}"),
+                 "",
+                 "0000:00:05.0 fb=2:0+64 MiB,memory,uc,zero b=2:64 MiB+4 KiB,memory,uc,zero | t" },
                 { WITH_POOLS(POOL ",\n{\"name\":\"b\",\"bar\":2}"),
-                  "f:3:1: expected pools that do not overlap, found \"fb\" and \"b\" sharing BAR 2 "
-                  "from 0 on",
-                  "" },
+                 "f:3:1: expected pools that do not overlap, found \"fb\" and \"b\" sharing BAR 2 "
+                 "from 0 on",
+                 "" },
                 { WITH_POOLS("{\"name\":\"b\",\"bar\":2,\"offset\":4096},\n" POOL),
-                  "f:3:1: expected pools that do not overlap, found \"b\" and \"fb\" sharing BAR 2 "
-                  "from 4 KiB on",
-                  "" },
+                 "f:3:1: expected pools that do not overlap, found \"b\" and \"fb\" sharing BAR 2 "
+                 "from 4 KiB on",
+                 "" },
         };
 
         check_config(cases, ARRAY_SIZE(cases));
@@ -238,83 +200,84 @@ TEST(pools) {
 #define WITH_TYPE(type)                                                                            \
         "{\"parents\":[" PARENT("0000:00:05.0") "],\"types\":{\n\"t\":" type "}}"
 #define LEFT_OUT                                                                                   \
-        "\nf:1:93: type \"t\" is not offered on 0000:00:05.0: it is wrong, see f line 2\n"          \
-        "f:1:13: 0000:00:05.0 is left out: expected at least one type that it can offer, found none"
+        "\nf:1:93: type \"t\" is not offered on 0000:00:05.0: it is wrong, see f line 2\n"         \
+        "f:1:13: 0000:00:05.0 is left out: expected at least one type that it can offer, found "   \
+        "none"
 #define BAR(index, rest) "{\"index\":" #index ",\"pool\":\"fb\",\"size\":\"4K\"" rest "}"
 
 TEST(types) {
         static const ConfigCase cases[] = {
                 { WITH_TYPE("3"), "f:2:5: expected a type in { }, found 3" LEFT_OUT, "" },
                 { WITH_TYPE("{}"),
-                  "f:2:5: expected the key \"bars\" with a list of BARs, found none" LEFT_OUT, "" },
+                 "f:2:5: expected the key \"bars\" with a list of BARs, found none" LEFT_OUT, "" },
                 { WITH_TYPE("{\"bars\":[]}"),
-                  "f:2:13: expected a list of BARs, found an empty list" LEFT_OUT, "" },
+                 "f:2:13: expected a list of BARs, found an empty list" LEFT_OUT, "" },
                 { WITH_TYPE("{\"bars\":[" BAR(6, "") "]}"),
-                  "f:2:23: expected the number of a BAR of at most 5, found 6" LEFT_OUT, "" },
+                 "f:2:23: expected the number of a BAR of at most 5, found 6" LEFT_OUT, "" },
                 { WITH_TYPE("{\"bars\":[" BAR(5, "") "]}"), "", NULL },
                 { WITH_TYPE("{\"bars\":[" BAR(5, ",\"64bit\":true") "]}"),
-                  "f:2:14: expected a 64-bit BAR at 0 to 4, since it takes two numbers, found it at "
-                  "5" LEFT_OUT,
-                  "" },
+                 "f:2:14: expected a 64-bit BAR at 0 to 4, since it takes two numbers, found it at "
+                 "5" LEFT_OUT,
+                 "" },
                 { WITH_TYPE("{\"bars\":[" BAR(0, "") ",\n" BAR(0, "") "]}"),
-                  "f:3:1: expected BARs that do not overlap, found 32-bit 0 beside 32-bit "
-                  "0" LEFT_OUT,
-                  "" },
+                 "f:3:1: expected BARs that do not overlap, found 32-bit 0 beside 32-bit "
+                 "0" LEFT_OUT,
+                 "" },
                 { WITH_TYPE("{\"bars\":[" BAR(1, ",\"64bit\":true") ",\n" BAR(2, "") "]}"),
-                  "f:3:1: expected BARs that do not overlap, found 32-bit 2 beside 64-bit "
-                  "1" LEFT_OUT,
-                  "" },
+                 "f:3:1: expected BARs that do not overlap, found 32-bit 2 beside 64-bit "
+                 "1" LEFT_OUT,
+                 "" },
                 { WITH_TYPE("{\"bars\":[" BAR(2, "") ",\n" BAR(1, ",\"64bit\":true") "]}"),
-                  "f:3:1: expected BARs that do not overlap, found 64-bit 1 beside 32-bit "
-                  "2" LEFT_OUT,
-                  "" },
-                { WITH_TYPE("{\"bars\":[" BAR(0, ",\"64bit\":true") "," BAR(2, ",\"64bit\":true") ","
-                                          BAR(4, ",\"64bit\":true") "]}"),
-                  "", NULL },
-                { WITH_TYPE("{\"bars\":[" BAR(0, ",\"64bit\":true") "," BAR(2, ",\"64bit\":true") ","
-                                          BAR(4, ",\"64bit\":true") "],\n\"vectors\":1}"),
-                  "f:3:11: expected a free BAR for the table of the interrupt vectors, found all "
-                  "taken" LEFT_OUT,
-                  "" },
-                { WITH_TYPE("{\"bars\":[" BAR(0, ",\"64bit\":true") "," BAR(2, ",\"64bit\":true") ","
-                                          BAR(5, "") "],\"vectors\":2048}"),
-                  "", NULL },
+                 "f:3:1: expected BARs that do not overlap, found 64-bit 1 beside 32-bit "
+                 "2" LEFT_OUT,
+                 "" },
+                { WITH_TYPE("{\"bars\":[" BAR(0, ",\"64bit\":true") "," BAR(
+                         2, ",\"64bit\":true") "," BAR(4, ",\"64bit\":true") "]}"),
+                 "", NULL },
+                { WITH_TYPE("{\"bars\":[" BAR(0, ",\"64bit\":true") "," BAR(
+                         2, ",\"64bit\":true") "," BAR(4, ",\"64bit\":true") "],\n\"vectors\":1}"),
+                 "f:3:11: expected a free BAR for the table of the interrupt vectors, found all "
+                 "taken" LEFT_OUT,
+                 "" },
+                { WITH_TYPE("{\"bars\":[" BAR(0, ",\"64bit\":true") "," BAR(
+                         2, ",\"64bit\":true") "," BAR(5, "") "],\"vectors\":2048}"),
+                 "", NULL },
                 { WITH_TYPE("{\"bars\":[" BAR(0, "") "],\n\"vectors\":2049}"),
-                  "f:3:11: expected a number of interrupt vectors of at most 2048, found "
-                  "2049" LEFT_OUT,
-                  "" },
+                 "f:3:11: expected a number of interrupt vectors of at most 2048, found "
+                 "2049" LEFT_OUT,
+                 "" },
                 { WITH_TYPE("{\"bars\":[{\"pool\":\"fb\"}]}"),
-                  "f:2:14: expected the key \"size\" with a size such as \"16M\", found "
-                  "none" LEFT_OUT,
-                  "" },
+                 "f:2:14: expected the key \"size\" with a size such as \"16M\", found "
+                 "none" LEFT_OUT,
+                 "" },
                 { WITH_TYPE("{\"bars\":[{\"pool\":\"f\\u001b[2J\",\"size\":4096}]}"),
-                  "f:2:22: expected the name of a pool, found \"f\\u001b[2J\"" LEFT_OUT, "" },
+                 "f:2:22: expected the name of a pool, found \"f\\u001b[2J\"" LEFT_OUT, "" },
                 { WITH_TYPE("{\"bars\":[{\"pool\":\"fb\",\"size\":\"4G\"}]}"),
-                  "f:2:34: expected at most 2 GiB without \"64bit\": true, found 4 GiB" LEFT_OUT,
-                  "" },
+                 "f:2:34: expected at most 2 GiB without \"64bit\": true, found 4 GiB" LEFT_OUT,
+                 "" },
                 { WITH_TYPE("{\"bars\":[" BAR(0, "") "],\n\"map\":\"lazy\"}"),
-                  "f:3:7: expected \"fault\" or \"eager\", found \"lazy\"" LEFT_OUT, "" },
+                 "f:3:7: expected \"fault\" or \"eager\", found \"lazy\"" LEFT_OUT, "" },
                 { WITH_TYPE("{\"bars\":[" BAR(0, "") "],\n\"vendor\":\"0x1af4\"}"),
-                  "f:2:5: expected \"vendor\" and \"device\" together or neither of them (then the "
-                  "parent's are shown)" LEFT_OUT,
-                  "" },
+                 "f:2:5: expected \"vendor\" and \"device\" together or neither of them (then the "
+                 "parent's are shown)" LEFT_OUT,
+                 "" },
                 { WITH_TYPE("{\"bars\":[" BAR(0, "") "],\n\"vendor\":65535,\"device\":1}"),
-                  "f:3:10: expected a PCI id such as \"0x1af4\" of at most 65534, found "
-                  "65535" LEFT_OUT,
-                  "" },
+                 "f:3:10: expected a PCI id such as \"0x1af4\" of at most 65534, found "
+                 "65535" LEFT_OUT,
+                 "" },
                 { WITH_TYPE("{\"bars\":[" BAR(0, "") "],\n\"label\":\"two\\nlines\"}"),
-                  "f:3:9: expected one line of at most 63 bytes, found \"two\\u000alines\"" LEFT_OUT,
-                  "" },
+                 "f:3:9: expected one line of at most 63 bytes, found \"two\\u000alines\"" LEFT_OUT,
+                 "" },
                 { WITH_TYPE(TYPE ",\n\"t\":" TYPE),
-                  "f:2:1: expected each type once, found \"t\" more than once\n"
-                  "f:3:1: expected each type once, found \"t\" more than once\n"
-                  "f:1:93: type \"t\" is not offered on 0000:00:05.0: it is wrong, see f line 3\n"
-                  "f:1:13: 0000:00:05.0 is left out: expected at least one type that it can offer, "
-                  "found none",
-                  "" },
+                 "f:2:1: expected each type once, found \"t\" more than once\n"
+                 "f:3:1: expected each type once, found \"t\" more than once\n"
+                 "f:1:93: type \"t\" is not offered on 0000:00:05.0: it is wrong, see f line 3\n"
+                 "f:1:13: 0000:00:05.0 is left out: expected at least one type that it can offer, "
+                 "found none",
+                 "" },
                 { WITH_TYPE(TYPE ",\n\"a/b\":" TYPE),
-                  "f:3:1: expected a name of 1 to 31 of A-Z a-z 0-9 _ . + -, found one that is not",
-                  NULL },
+                 "f:3:1: expected a name of 1 to 31 of A-Z a-z 0-9 _ . + -, found one that is not",
+                 NULL },
         };
 
         check_config(cases, ARRAY_SIZE(cases));
@@ -482,222 +445,6 @@ TEST(problems_limit) {
         }
 }
 
-/* Loads @t and compares what is wrong and what holds. */
-static void check_tree(const Tree *t, const char *problems, const char *result) {
-        _cleanup_(config_freep) Config *c = NULL;
-        _cleanup_(freep) char *found_problems = NULL, *found_result = NULL;
-
-        ASSERT_OK(config_load(&c, t->fd));
-        found_problems = problems_text(&c->problems);
-        ASSERT_STREQ(found_problems, problems);
-        found_result = config_text(c);
-        ASSERT_STREQ(found_result, result);
-}
-
-#define POOL_OF(size) "{\"name\":\"fb\",\"bar\":2,\"size\":\"" size "\"}"
-#define FILE_OF(size)                                                                              \
-        "{\"parents\":[{\"address\":\"0000:00:05.0\",\"pools\":[" POOL_OF(size)                    \
-        "],\"types\":[\"t\"]}]}"
-#define RESULT(size) "0000:00:05.0 fb=2:0+" size ",memory,uc,zero | t"
-
-TEST(order_of_files) {
-        _cleanup_(tree_done) Tree t;
-
-        tree_init(&t);
-        check_tree(&t, "", "");
-        tree_write(&t, "usr/lib/mdevd/mdevd.json", FILE_OF("17M"));
-        check_tree(&t,
-                   "/usr/lib/mdevd/mdevd.json:1:93: type \"t\" is not offered on 0000:00:05.0: "
-                   "expected it under \"types\", found none\n"
-                   "/usr/lib/mdevd/mdevd.json:1:13: 0000:00:05.0 is left out: expected at least "
-                   "one type that it can offer, found none",
-                   "");
-        /* types and parents of different files find each other */
-        tree_write(&t, "etc/mdevd/mdevd.d/90-types.json", "{" TYPES "}");
-        check_tree(&t, "", RESULT("17 MiB"));
-
-        tree_write(&t, "usr/lib/mdevd/mdevd.d/20.json", FILE_OF("18M"));
-        check_tree(&t, "", RESULT("18 MiB"));
-        tree_write(&t, "usr/lib/mdevd/mdevd.d/30.json", FILE_OF("19M"));
-        check_tree(&t, "", RESULT("19 MiB"));
-        tree_write(&t, "etc/mdevd/mdevd.json", FILE_OF("20M"));
-        check_tree(&t, "", RESULT("20 MiB"));
-        tree_write(&t, "etc/mdevd/mdevd.d/10.json", FILE_OF("21M"));
-        check_tree(&t, "", RESULT("21 MiB"));
-        tree_write(&t, "etc/mdevd/mdevd.d/9.json", FILE_OF("22M")); /* "9" is after "10" */
-        check_tree(&t, "", RESULT("22 MiB"));
-
-        /* no drop-ins */
-        tree_write(&t, "etc/mdevd/mdevd.d/.99.json", FILE_OF("23M"));
-        tree_write(&t, "etc/mdevd/mdevd.d/99.json~", FILE_OF("23M"));
-        tree_write(&t, "etc/mdevd/mdevd.d/99.JSON", FILE_OF("23M"));
-        tree_write(&t, "etc/mdevd/mdevd.d/.json", FILE_OF("23M"));
-        tree_write(&t, "etc/mdevd/mdevd.d/README", "{");
-        check_tree(&t, "", RESULT("22 MiB"));
-}
-
-TEST(masks) {
-        _cleanup_(tree_done) Tree t;
-
-        tree_init(&t);
-        tree_write(&t, "usr/lib/mdevd/mdevd.json", "{" TYPES "}");
-        tree_write(&t, "usr/lib/mdevd/mdevd.d/10.json", FILE_OF("17M"));
-        tree_write(&t, "usr/lib/mdevd/mdevd.d/20.json", FILE_OF("18M"));
-        check_tree(&t, "", RESULT("18 MiB"));
-        tree_write(&t, "etc/mdevd/mdevd.d/20.json", "");
-        check_tree(&t, "", RESULT("17 MiB"));
-        tree_write(&t, "etc/mdevd/mdevd.d/10.json", FILE_OF("19M"));
-        check_tree(&t, "", RESULT("19 MiB"));
-        /* what cannot be read masks too, and is said once */
-        ASSERT_EQ(unlinkat(t.fd, "etc/mdevd/mdevd.d/10.json", 0), 0);
-        ASSERT_EQ(symlinkat("/dev/null", t.fd, "etc/mdevd/mdevd.d/10.json"), 0);
-        check_tree(&t, "/etc/mdevd/mdevd.d/10.json:0:0: expected a plain file, found a symbolic link",
-                   "");
-}
-
-TEST(a_wrong_one_hides_the_earlier) {
-        _cleanup_(tree_done) Tree t;
-
-        tree_init(&t);
-        tree_write(&t, "usr/lib/mdevd/mdevd.json", "{" TYPES "}");
-        tree_write(&t, "usr/lib/mdevd/mdevd.d/10.json", FILE_OF("17M"));
-        tree_write(&t, "etc/mdevd/mdevd.json", FILE_OF("17X"));
-        check_tree(&t,
-                   "/etc/mdevd/mdevd.json:1:76: expected a size such as \"16M\", found \"17X\"",
-                   "");
-        /* and is itself mended by a later one */
-        tree_write(&t, "etc/mdevd/mdevd.d/10.json", FILE_OF("18M"));
-        check_tree(&t,
-                   "/etc/mdevd/mdevd.json:1:76: expected a size such as \"16M\", found \"17X\"",
-                   RESULT("18 MiB"));
-
-        tree_write(&t, "etc/mdevd/mdevd.json", "{\n\"types\":{\"t\":{}}}");
-        check_tree(&t,
-                   "/etc/mdevd/mdevd.json:2:14: expected the key \"bars\" with a list of BARs, "
-                   "found none\n"
-                   "/etc/mdevd/mdevd.d/10.json:1:93: type \"t\" is not offered on 0000:00:05.0: it "
-                   "is wrong, see /etc/mdevd/mdevd.json line 2\n"
-                   "/etc/mdevd/mdevd.d/10.json:1:13: 0000:00:05.0 is left out: expected at least "
-                   "one type that it can offer, found none",
-                   "");
-        /* a file that is no JSON hides nothing */
-        tree_write(&t, "etc/mdevd/mdevd.json", "{\n\"types\":{\"t\":{]}}");
-        check_tree(&t,
-                   "/etc/mdevd/mdevd.json:2:15: expected a key in double quotes, found \"]\"",
-                   RESULT("18 MiB"));
-}
-
-TEST(hostile_files) {
-        _cleanup_(tree_done) Tree t;
-        int fd;
-
-        tree_init(&t);
-        tree_write(&t, "usr/lib/mdevd/mdevd.json", "{" TYPES "}");
-        tree_write(&t, "etc/mdevd/mdevd.json", FILE_OF("17M"));
-        tree_mkdir(&t, "etc/mdevd/mdevd.d/10-folder.json");
-        ASSERT_EQ(mkfifoat(t.fd, "etc/mdevd/mdevd.d/11-fifo.json", 0600), 0);
-        ASSERT_EQ(symlinkat("/dev/zero", t.fd, "etc/mdevd/mdevd.d/12-link.json"), 0);
-        ASSERT_EQ(symlinkat("13-loop.json", t.fd, "etc/mdevd/mdevd.d/13-loop.json"), 0);
-        fd = openat(t.fd, "etc/mdevd/mdevd.d/14-huge.json", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-        ASSERT_TRUE(fd >= 0);
-        ASSERT_EQ(ftruncate(fd, (off_t) 1 << 40), 0);
-        ASSERT_EQ(close(fd), 0);
-        tree_write_bytes(&t, "etc/mdevd/mdevd.d/15-nul.json", "{\n\0}", 4);
-        tree_write(&t, "etc/mdevd/mdevd.d/16-utf8.json", "{} // \xff");
-        tree_write(&t, "etc/mdevd/mdevd.d/17-\n\x1b\xff.json", "[]");
-
-        check_tree(&t,
-                   "/etc/mdevd/mdevd.d/10-folder.json:0:0: expected a plain file, found a folder\n"
-                   "/etc/mdevd/mdevd.d/11-fifo.json:0:0: expected a plain file, found a FIFO\n"
-                   "/etc/mdevd/mdevd.d/12-link.json:0:0: expected a plain file, found a symbolic "
-                   "link\n"
-                   "/etc/mdevd/mdevd.d/13-loop.json:0:0: expected a plain file, found a symbolic "
-                   "link\n"
-                   "/etc/mdevd/mdevd.d/14-huge.json:0:0: expected at most 1048576 bytes, found "
-                   "1099511627776\n"
-                   "/etc/mdevd/mdevd.d/15-nul.json:2:1: expected text, found a NUL byte\n"
-                   "/etc/mdevd/mdevd.d/16-utf8.json:1:7: expected text in UTF-8, found the byte "
-                   "0xff\n"
-                   "/etc/mdevd/mdevd.d/17-\\x0a\\x1b\\xff.json:1:1: expected an object in { }, "
-                   "found an empty list",
-                   RESULT("17 MiB"));
-}
-
-TEST(size_limit) {
-        _cleanup_(freep) char *text = malloc(1024 * 1024 + 1);
-
-        ASSERT_NOT_NULL(text);
-        memset(text, ' ', 1024 * 1024 + 1);
-        memcpy(text, "[]", 2);
-        for (size_t over = 0; over < 2; over++) {
-                _cleanup_(tree_done) Tree t;
-
-                tree_init(&t);
-                tree_write_bytes(&t, "etc/mdevd/mdevd.json", text, 1024 * 1024 + over);
-                check_tree(&t,
-                           over ? "/etc/mdevd/mdevd.json:0:0: expected at most 1048576 bytes, "
-                                  "found 1048577" :
-                                  "/etc/mdevd/mdevd.json:1:1: expected an object in { }, found "
-                                  "an empty list",
-                           "");
-        }
-}
-
-/* Root may read everything, so the test gives that up in a child. */
-TEST(unreadable_files) {
-        _cleanup_(tree_done) Tree t;
-        int status;
-        pid_t pid;
-
-        tree_init(&t);
-        ASSERT_EQ(fchmod(t.fd, 0755), 0);
-        tree_write(&t, "usr/lib/mdevd/mdevd.json", "{" TYPES "}");
-        tree_write(&t, "etc/mdevd/mdevd.json", FILE_OF("17M"));
-        tree_write(&t, "etc/mdevd/mdevd.d/10.json", "{}");
-        ASSERT_EQ(fchmodat(t.fd, "etc/mdevd/mdevd.d/10.json", 0, 0), 0);
-        tree_mkdir(&t, "usr/lib/mdevd/mdevd.d");
-        ASSERT_EQ(fchmodat(t.fd, "usr/lib/mdevd/mdevd.d", 0, 0), 0);
-
-        (void) fflush(stdout);
-        pid = fork();
-        ASSERT_TRUE(pid >= 0);
-        if (pid == 0) {
-                if (geteuid() == 0)
-                        ASSERT_EQ(setuid(65534), 0);
-                check_tree(&t,
-                           "/usr/lib/mdevd/mdevd.d:0:0: cannot list this folder: Permission "
-                           "denied\n"
-                           "/etc/mdevd/mdevd.d/10.json:0:0: cannot open this file: Permission "
-                           "denied",
-                           RESULT("17 MiB"));
-                _exit(EXIT_SUCCESS);
-        }
-        ASSERT_EQ(waitpid(pid, &status, 0), pid);
-        ASSERT_EQ(status, 0);
-        ASSERT_EQ(fchmodat(t.fd, "usr/lib/mdevd/mdevd.d", 0755, 0), 0);
-}
-
-TEST(folders_that_are_none) {
-        _cleanup_(tree_done) Tree t;
-
-        tree_init(&t);
-        tree_write(&t, "etc/mdevd/mdevd.d", "{}");
-        check_tree(&t, "/etc/mdevd/mdevd.d:0:0: cannot list this folder: Not a directory", "");
-}
-
-TEST(bad_roots) {
-        _cleanup_(tree_done) Tree t;
-        Config *c;
-        int fd;
-
-        tree_init(&t);
-        tree_write(&t, "file", "");
-        ASSERT_EQ(config_load(&c, -1), -EBADF);
-        fd = openat(t.fd, "file", O_RDONLY | O_CLOEXEC);
-        ASSERT_EQ(config_load(&c, fd), -ENOTDIR);
-        (void) close(fd);
-}
-
 TEST(out_of_memory) {
         static const char text[] =
                 "{" TYPES ",\"parents\":[" PARENT("0000:00:05.0") "," PARENT("0000:00:05.0") ","
@@ -717,23 +464,6 @@ TEST(out_of_memory) {
         config_free(c);
         ASSERT_EQ(alloc_balance(), before);
         ASSERT_TRUE(n > 50);
-}
-
-TEST(out_of_memory_reading) {
-        _cleanup_(tree_done) Tree t;
-        Config *c = NULL;
-        int r;
-
-        tree_init(&t);
-        tree_write(&t, "usr/lib/mdevd/mdevd.json", "{" TYPES "}");
-        tree_write(&t, "etc/mdevd/mdevd.d/10.json", FILE_OF("17M"));
-        ASSERT_EQ(symlinkat("/dev/zero", t.fd, "etc/mdevd/mdevd.d/12-link.json"), 0);
-        FOR_EACH_ALLOCATION_FAILURE(r, config_load(&c, t.fd)) {
-                ASSERT_EQ(r, -ENOMEM);
-                ASSERT_NULL(c);
-        }
-        ASSERT_OK(r);
-        config_free(c);
 }
 
 TESTS_MAIN

@@ -192,8 +192,8 @@ TEST(syntax) {
 
 TEST(numbers) {
         static const char *const wrong[] = {
-                "01", "-", "-a", "1.", ".5", "1.e1", "1e", "1e+", "0x10", "16M", "1_000", "00", "-01", "+1",
-                "1.5.5", "1ee1",
+                "01",  "-",    "-a",  "1.",    ".5", "1.e1", "1e", "1e+",
+                "0x10", "16M", "1_000", "00", "-01", "+1",   "1.5.5", "1ee1",
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
@@ -285,8 +285,8 @@ TEST(depth) {
         expect_limit(nest(300000, "[", "", ""),
                      "1:17 expected at most 16 levels of objects and lists");
         /* beside each other they do not add up */
-        expect_limit(nest(1, "[[[[[[[[]]]]]]]],[[[[[[[[[[[[]]]]]]]]]]]]", "", "") , "1:17 expected nothing more, found \",\"");
-        expect_limit(nest(1, "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]],[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]", "", "]"),
+        expect_limit(nest(1, "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]],",
+                          "[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]", "]"),
                      NULL);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * test-store-write.c: a change of a definition and its extras is whole or is not, whoever dies and
- * whenever. Every call that changes the disk is, in turn, killed before it is made, with and without
- * a loss of power in which each folder loses or keeps what was not synced; and every one fails.
+ * whenever. At every call that changes the disk the process is killed, with and without a loss of
+ * power in which each folder loses or keeps what was not synced; and every one of them fails.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -40,34 +40,36 @@ struct Change {
 static const Change changes[] = {
         { "define", NULL, NULL, "t", true, "vm1", false, "none", "t auto 'vm1'" },
         { "define without extras", NULL, NULL, "t", true, "", true, "none", "t auto '' reserve" },
-        { "define beside stale extras", NULL, "{\"owner\":\"stale\"}", "t", false, "", false, "none",
-          "t manual ''" },
-        { "define over stale extras", NULL, "{\"owner\":\"stale\"}", "t", false, "vm1", true, "none",
-          "t manual 'vm1' reserve" },
+        { "define beside stale extras", NULL, "{\"owner\":\"stale\"}", "t", false, "", false,
+         "none",
+         "t manual ''" },
+        { "define over stale extras", NULL, "{\"owner\":\"stale\"}", "t", false, "vm1", true,
+         "none",
+         "t manual 'vm1' reserve" },
         { "modify", TEXT("t", "auto"), "{\"owner\":\"vm1\"}", "u", false, "vm2", true,
-          "t auto 'vm1' reserve", "u manual 'vm2' reserve", 1 },
+         "t auto 'vm1' reserve", "u manual 'vm2' reserve", 1 },
         { "modify the type", TEXT("t", "auto"), "{\"owner\":\"vm1\"}", "u", true, "vm1", true,
-          "t auto 'vm1' reserve", "u auto 'vm1' reserve" },
+         "t auto 'vm1' reserve", "u auto 'vm1' reserve" },
         { "modify the start", TEXT("t", "auto"), NULL, "t", false, "", false, "t auto '' reserve",
-          "t manual ''" },
+         "t manual ''" },
         { "modify the owner",
-          "{\n  \"mdev_type\": \"t\",\n  \"start\": \"auto\",\n  \"attrs\": []\n}",
-          "{\"owner\":\"vm1\"}", "t", true, "vm2", true, "t auto 'vm1' reserve",
-          "t auto 'vm2' reserve", 1 },
+         "{\n  \"mdev_type\": \"t\",\n  \"start\": \"auto\",\n  \"attrs\": []\n}",
+         "{\"owner\":\"vm1\"}", "t", true, "vm2", true, "t auto 'vm1' reserve",
+         "t auto 'vm2' reserve", 1 },
         { "give an owner", TEXT("t", "auto"), NULL, "u", true, "vm1", true, "t auto '' reserve",
-          "u auto 'vm1' reserve", 1 },
+         "u auto 'vm1' reserve", 1 },
         { "take the owner", TEXT("t", "auto"), "{\"owner\":\"vm1\"}", "u", true, "", true,
-          "t auto 'vm1' reserve", "u auto '' reserve", 1 },
+         "t auto 'vm1' reserve", "u auto '' reserve", 1 },
         { "modify after a crash", TEXT("t", "auto"),
-          "{\"owner\":\"vm8\",\"until\":{\"definition\":\"0123456789abcdef\",\"owner\":\"vm9\"}}",
-          "u", true, "vm2", true, "t auto 'vm8' reserve", "u auto 'vm2' reserve", 1 },
+         "{\"owner\":\"vm8\",\"until\":{\"definition\":\"0123456789abcdef\",\"owner\":\"vm9\"}}",
+         "u", true, "vm2", true, "t auto 'vm8' reserve", "u auto 'vm2' reserve", 1 },
         { "modify after an undone one", TEXT("t", "auto"),
-          "{\"owner\":\"vm8\",\"until\":{\"definition\":\"c92eca58dc2ab337\",\"owner\":\"vm9\"}}",
-          "u", true, "vm2", true, "t auto 'vm9' reserve", "u auto 'vm2' reserve", 1 },
+         "{\"owner\":\"vm8\",\"until\":{\"definition\":\"c92eca58dc2ab337\",\"owner\":\"vm9\"}}",
+         "u", true, "vm2", true, "t auto 'vm9' reserve", "u auto 'vm2' reserve", 1 },
         { "undefine", TEXT("t", "auto"), "{\"owner\":\"vm1\",\"reserve\":false}", NULL, false, NULL,
-          false, "t auto 'vm1'", "none", 1 },
+         false, "t auto 'vm1'", "none", 1 },
         { "undefine without extras", TEXT("t", "auto"), NULL, NULL, false, NULL, false,
-          "t auto '' reserve", "none" },
+         "t auto '' reserve", "none" },
 };
 
 static Uuid the_uuid(void) {
@@ -199,7 +201,7 @@ struct Trial {
         bool tidy;
 };
 
-/* Kills at call @n, loses power as @mask says (-1: not at all), and looks before and after sweeping. */
+/* Kills at call @n, loses power as @mask says (-1: not at all), looks, sweeps and looks again. */
 static Trial try_kill(const Change *c, unsigned n, int mask, unsigned skipped_sync) {
         _cleanup_(tree_done) Tree t;
         Trial trial = {};
@@ -261,8 +263,9 @@ static unsigned kill_everywhere(const Change *c, bool power, unsigned skipped_sy
                         kills++;
                         why = judge(&trial);
                         if (why)
-                                (void) snprintf(ret_why, 256, "%s: killed at call %u, folders %d: %s",
-                                                c->name, n, mask, why);
+                                (void) snprintf(ret_why, 256,
+                                                "%s: killed at call %u, folders %d: %s", c->name, n,
+                                                mask, why);
                 }
                 if (trial.ended)
                         return kills;
@@ -346,8 +349,8 @@ static bool fail_one(const Change *c, unsigned n, int error) {
         ASSERT_OK(store_settle(t.fd, PARENT, &uuid));
         ASSERT_OK(store_sweep(t.fd));
         if (which_state(&t, c) != state || !is_tidy(&t))
-                test_fail(__FILE__, __LINE__, "%s, call %u fails: settling does not end it", c->name,
-                          n);
+                test_fail(__FILE__, __LINE__, "%s, call %u fails: settling does not end it",
+                          c->name, n);
         /* and again, now that it works */
         if (state == 0)
                 ASSERT_OK(make_change(&t, c));

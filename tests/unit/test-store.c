@@ -112,42 +112,44 @@ TEST(invalid) {
                 { "mdev_type=t\nstart=auto\n", "f:1:1: expected a value, found \"mdev\"" },
                 { "[]", "f:1:1: expected an object in { }, found an empty list" },
                 { "{}", "f:1:1: expected the key \"mdev_type\" with the name of a type in quotes, "
-                        "found none" },
+                       "found none" },
                 { "{\"mdev_type\":\"t\"}",
-                  "f:1:1: expected the key \"start\" with \"auto\" or \"manual\", found none" },
+                 "f:1:1: expected the key \"start\" with \"auto\" or \"manual\", found none" },
                 { "{\"start\":\"auto\",\n\"mdev_type\":3}",
-                  "f:2:13: expected the name of a type in quotes, found 3" },
+                 "f:2:13: expected the name of a type in quotes, found 3" },
                 { "{\"start\":\"auto\",\n\"mdev_type\":\"\"}",
-                  "f:2:13: expected the name of a type in quotes, found \"\"" },
+                 "f:2:13: expected the name of a type in quotes, found \"\"" },
                 { "{\"start\":\"auto\",\n\"mdev_type\":\"..\"}",
-                  "f:2:13: expected the name of a type in quotes, found \"..\"" },
+                 "f:2:13: expected the name of a type in quotes, found \"..\"" },
                 { "{\"start\":\"auto\",\n\"mdev_type\":\"a/b\"}",
-                  "f:2:13: expected the name of a type in quotes, found \"a/b\"" },
+                 "f:2:13: expected the name of a type in quotes, found \"a/b\"" },
                 { "{\"start\":\"auto\",\n\"mdev_type\":\"a\\nb\"}",
-                  "f:2:13: expected the name of a type in quotes, found \"a\\u000ab\"" },
+                 "f:2:13: expected the name of a type in quotes, found \"a\\u000ab\"" },
                 { "{\"mdev_type\":\"t\",\n\"start\":true}",
-                  "f:2:9: expected \"auto\" or \"manual\", found true" },
+                 "f:2:9: expected \"auto\" or \"manual\", found true" },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n\"start\":\"manual\"}",
-                  "f:2:1: expected each key once, found \"start\" again after line 1" },
+                 "f:2:1: expected each key once, found \"start\" again after line 1" },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\", // no\n}",
-                  "f:1:34: expected JSON without comments, found a comment" },
+                 "f:1:34: expected JSON without comments, found a comment" },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\"} x",
-                  "f:1:34: expected nothing more, found \"x\"" },
+                 "f:1:34: expected nothing more, found \"x\"" },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n\"attrs\":{\"a\":\"b\"}}",
-                  "f:2:9: expected a list of attributes, found an object" },
+                 "f:2:9: expected a list of attributes, found an object" },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n\"attrs\":null}",
-                  "f:2:9: expected a list of attributes, found null" },
+                 "f:2:9: expected a list of attributes, found null" },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n\"attrs\":[\"a\"]}",
-                  "f:2:10: expected an object of one attribute's name and value, found \"a\"" },
+                 "f:2:10: expected an object of one attribute's name and value, found \"a\"" },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n\"attrs\":[{}]}",
-                  "f:2:10: expected an object of one attribute's name and value, found an empty "
-                  "object" },
-                { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n\"attrs\":[{\"a\":\"1\",\"b\":\"2\"}]}",
-                  "f:2:10: expected an object of one attribute's name and value, found an object" },
-                { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n\"attrs\":[{\"a\":\"1\",\"a\":\"2\"}]}",
-                  "f:2:10: expected an object of one attribute's name and value, found an object" },
+                 "f:2:10: expected an object of one attribute's name and value, found an empty "
+                 "object" },
+                { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n"
+                  "\"attrs\":[{\"a\":\"1\",\"b\":\"2\"}]}",
+                 "f:2:10: expected an object of one attribute's name and value, found an object" },
+                { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n"
+                  "\"attrs\":[{\"a\":\"1\",\"a\":\"2\"}]}",
+                 "f:2:10: expected an object of one attribute's name and value, found an object" },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n\"attrs\":[{\"a\":1}]}",
-                  "f:2:15: expected an attribute's value in quotes, found 1" },
+                 "f:2:15: expected an attribute's value in quotes, found 1" },
         };
 
         check_files(cases, ARRAY_SIZE(cases));
@@ -176,9 +178,10 @@ TEST(attribute_names) {
                 ASSERT_OK(store_parse(d, "f", text, strlen(text)));
                 ASSERT_EQ(d->n_attributes, cases[i].valid ? 1U : 0U);
                 if (!cases[i].valid)
-                        ASSERT_STREQ(d->invalid,
-                                     "f:2:11: expected an attribute's name, a path below the device "
-                                     "without \"..\"");
+                        ASSERT_STREQ(
+                                d->invalid,
+                                "f:2:11: expected an attribute's name, a path below the device "
+                                "without \"..\"");
         }
 }
 
@@ -195,9 +198,9 @@ TEST(length_of_names) {
                                 name);
                 ASSERT_OK(store_parse(type, "f", text, strlen(text)));
                 ASSERT_EQ(!type->invalid, !over);
-                (void) snprintf(text, sizeof(text),
-                                "{\"mdev_type\":\"t\",\"start\":\"auto\",\"attrs\":[{\"%s\":\"\"}]}",
-                                name);
+                (void) snprintf(
+                        text, sizeof(text),
+                        "{\"mdev_type\":\"t\",\"start\":\"auto\",\"attrs\":[{\"%s\":\"\"}]}", name);
                 ASSERT_OK(store_parse(attribute, "f", text, strlen(text)));
                 ASSERT_EQ(!attribute->invalid, !over);
         }
@@ -269,18 +272,19 @@ TEST(hostile_names) {
         tree_write(&t, FOLDER "a\nb\xff", "");
         tree_write(&t, MDEVD_PATH_DEFINITIONS "/-\x1b[31m/" UUID_A, DEFINITION);
         ASSERT_EQ(symlinkat(PARENT, t.fd, MDEVD_PATH_DEFINITIONS "/link"), 0);
-        check_store(&t,
-                    "/etc/mdevctl.d/-\\x1b[31m:0:0: warning: expected the name of a device: it is "
-                    "passed over\n"
-                    "/etc/mdevctl.d/" PARENT "/ABCDEF01-2345-6789-ABCD-EF0123456789:0:0: warning: "
-                    "expected a UUID in lower case as the file's name: it is passed over\n"
-                    "/etc/mdevctl.d/" PARENT "/README:0:0: warning: expected a UUID in lower case "
-                    "as the file's name: it is passed over\n"
-                    "/etc/mdevctl.d/" PARENT "/a\\x0ab\\xff:0:0: warning: expected a UUID in lower "
-                    "case as the file's name: it is passed over\n"
-                    "/etc/mdevctl.d/link:0:0: warning: expected a folder, found a symbolic link: it "
-                    "is passed over",
-                    PARENT "/" UUID_A " t auto - reserve");
+        check_store(
+                &t,
+                "/etc/mdevctl.d/-\\x1b[31m:0:0: warning: expected the name of a device: it is "
+                "passed over\n"
+                "/etc/mdevctl.d/" PARENT "/ABCDEF01-2345-6789-ABCD-EF0123456789:0:0: warning: "
+                "expected a UUID in lower case as the file's name: it is passed over\n"
+                "/etc/mdevctl.d/" PARENT "/README:0:0: warning: expected a UUID in lower case "
+                "as the file's name: it is passed over\n"
+                "/etc/mdevctl.d/" PARENT "/a\\x0ab\\xff:0:0: warning: expected a UUID in lower "
+                "case as the file's name: it is passed over\n"
+                "/etc/mdevctl.d/link:0:0: warning: expected a folder, found a symbolic link: it "
+                "is passed over",
+                PARENT "/" UUID_A " t auto - reserve");
 }
 
 /* What is no file of JSON is one invalid definition, and its neighbours are read. */
@@ -369,9 +373,10 @@ TEST(bad_extras) {
                 const char *why;
         } cases[] = {
                 { "{", ":1:2: expected a key in double quotes, found the end of the file" },
-                { "{\"owner\":1}", ":1:10: expected an owner in quotes, at most 63 bytes, found 1" },
+                { "{\"owner\":1}",
+                 ":1:10: expected an owner in quotes, at most 63 bytes, found 1" },
                 { "{\"owner\":\"a\\nb\"}",
-                  ":1:10: expected an owner in quotes, at most 63 bytes, found \"a\\u000ab\"" },
+                 ":1:10: expected an owner in quotes, at most 63 bytes, found \"a\\u000ab\"" },
                 { "{\"reserve\":\"no\"}", ":1:12: expected true or false, found \"no\"" },
                 { NULL, ": expected a plain file, found a symbolic link" },
         };
