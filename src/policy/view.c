@@ -15,6 +15,7 @@ static void view_free(void *p) {
         free(v->regions);
         free(v->groups);
         free(v->tallies);
+        free(v->owners);
         free(v);
 }
 
@@ -113,6 +114,25 @@ static int add_extent(View *v, const Extent *e, unsigned group) {
         return 0;
 }
 
+static uint64_t hash_owner(const char *s) {
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+        for (; *s; s++)
+                h = (h ^ (unsigned char) *s) * UINT64_C(0x100000001b3);
+        return h;
+}
+
+static int add_owner(View *v, const char *owner) {
+        uint64_t *bigger;
+
+        bigger = reallocarray(v->owners, v->n_devices + 1, sizeof(*bigger));
+        if (!bigger)
+                return -ENOMEM;
+        v->owners = bigger;
+        bigger[v->n_devices++] = hash_owner(owner);
+        return 0;
+}
+
 static int add_device(View *v, const Rules *rules, const char *type, const char *owner,
                       const Extent *extents, size_t n_extents) {
         unsigned group = match_group_index(rules, match_group(rules, owner));
@@ -122,7 +142,9 @@ static int add_device(View *v, const Rules *rules, const char *type, const char 
         list_foreach(i, &v->parent->types, Type, node)
                 if (streq(i->id, type))
                         t = i;
-        v->n_devices++;
+        r = add_owner(v, owner);
+        if (r < 0)
+                return r;
         v->groups[group].devices++;
         v->groups[group].vectors += t && t->ours ? t->vectors : 0;
         for (size_t i = 0; i < n_extents; i++) {
@@ -254,6 +276,14 @@ uint64_t view_tally(const View *v, bool is_pool, const char *name, unsigned grou
 }
 
 bool view_has_owner(const View *v, const List *planned, const char *owner) {
+        uint64_t h = hash_owner(owner);
+        unsigned i = 0;
+
+        while (i < v->n_devices && v->owners[i] != h)
+                i++;
+        if (i == v->n_devices)
+                return false;
+        /* owners are chosen by clients, so a hash proves nothing */
         list_foreach(d, &v->parent->devices, Device, parent_node)
                 if (streq(d->owner, owner))
                         return true;

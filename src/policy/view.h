@@ -34,6 +34,7 @@ struct View {
         uint64_t changes, rules_changes, pools; /* of what it was made */
         bool once;                       /* made with plans: not to be used again */
         unsigned n_devices;
+        uint64_t *owners; /* a hash of each device's owner: an owner is sought on every parent */
         Region *regions; /* of one pool next to each other: its partitions, then what is in common */
         size_t n_regions;
         Limits *groups; /* what each has, by match_group_index() */
