@@ -35,6 +35,10 @@ systemd-update-utmp-runlevel.service dev-hugepages.mount
 
 
 class Image:
+    brings_modules = False  # its kernels' modules are in its root file system
+    more_mib = 0
+    slower = 1
+
     def __init__(self, folder, kernel_list):
         self.folder = folder
         self.root = os.path.join(folder, "root.erofs")
@@ -149,7 +153,7 @@ def _make(folder, kernel_list):
             os.makedirs(os.path.join(out, "modules/lib"))
             shutil.copy(os.path.join(tree, f"boot/vmlinuz-{kernel.release}"),
                         os.path.join(out, "vmlinuz"))
-            kernels.initrd(kernel, tree, os.path.join(PARTS, "init"), os.path.join(out, "initrd"))
+            kernels.initrd(kernel, tree, PARTS, os.path.join(out, "initrd"))
             shutil.move(os.path.join(tree, "lib/modules"), os.path.join(out, "modules/lib"))
             shutil.rmtree(os.path.join(folder, f"unpacked-{kernel.series}"))
     with step("building the VM's root file system (first time only, 1 to 3 minutes)"):

@@ -31,7 +31,8 @@ NOT_MODULES = ("drivers/block/drbd", "drivers/block/aoe", "drivers/block/rnbd",
                "drivers/crypto", "net/9p/9pnet_rdma", "net/9p/9pnet_xen")
 
 # In this order, each after what it depends on; crc32c is asked for by name, not by symbol.
-INITRD_MODULES = ("crc32c_generic", "virtio_pci", "virtio_blk", "erofs", "overlay", "9pnet_virtio", "9p")
+INITRD_MODULES = ("crc32c_generic", "virtio_pci", "virtio_blk", "erofs", "overlay",
+                  "9pnet_virtio", "9p", "kvm_amd")
 
 
 class Kernel:
@@ -125,7 +126,7 @@ def prune(kernel, tree):
     run(["depmod", "-b", tree, kernel.release])
 
 
-def initrd(kernel, tree, init, out):
+def initrd(kernel, tree, parts, out):
     """A busybox, our init, and the few modules it takes to see the disk and the shared folders."""
     work = out + ".work"
     top = os.path.join(tree, "lib/modules", kernel.release)
@@ -134,8 +135,10 @@ def initrd(kernel, tree, init, out):
     for folder in ("bin", "modules", "proc", "sys", "dev", "ro", "rw", "root"):
         os.makedirs(os.path.join(work, folder))
     shutil.copy2("/bin/busybox", os.path.join(work, "bin/busybox"))
-    shutil.copy2(init, os.path.join(work, "init"))
+    shutil.copy2(os.path.join(parts, "init"), os.path.join(work, "init"))
     os.chmod(os.path.join(work, "init"), 0o755)
+    run(["gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-static",
+         "-o", os.path.join(work, "bin/kvm-anchor"), os.path.join(parts, "kvm-anchor.c")])
     order = []
     for name in INITRD_MODULES:
         if name not in names:

@@ -9,7 +9,7 @@ PARENTS = (("parent0", 64), ("parent1", 16))
 
 COMMAND_LINE = ("console=ttyS0", "panic=-1", "oops=panic", "panic_on_warn=1",
                 "kfence.sample_interval=100", "apparmor=1", "security=apparmor",
-                "mitigations=off", "random.trust_cpu=on", "net.ifnames=0", "nowatchdog",
+                "mitigations=off", "random.trust_cpu=on", "net.ifnames=0", "nowatchdog", "maxcpus=1",
                 "systemd.show_status=no", "systemd.default_timeout_start_sec=180",
                 "systemd.log_target=journal")
 
@@ -59,7 +59,7 @@ def arguments(image, series, folder, payload, memory, shares, features):
     argv = ["qemu-system-x86_64", "-name", f"mdevd-test-{series}", "-no-user-config", "-nodefaults",
             "-display", "none", "-no-reboot", "-machine", "q35",
             "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,svm=on,npt=on",
-            "-smp", "2", "-m", f"{MEMORY_MIB}M",
+            "-smp", "2", "-m", f"{MEMORY_MIB + image.more_mib}M",
             "-kernel", image.vmlinuz(series), "-initrd", image.initrd(series),
             "-append", command_line(features),
             "-chardev", f"file,id=console,path={folder}/console.log", "-serial", "chardev:console",
