@@ -12,6 +12,7 @@
 #include "bus/bus.h"
 #include "bus/changes.h"
 #include "bus/peer.h"
+#include "bus/turns.h"
 #include "util/list.h"
 
 /* Calls of one user that were begun and not answered: what they ask of workers must have an end. */
@@ -30,6 +31,7 @@ struct Bus {
         Manager *manager; /* borrowed */
         Authz *authz;
         Peers *peers;
+        Turns *turns;
         Changes changes;
         List calls; /* of Call, waiting for their operation */
 };

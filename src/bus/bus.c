@@ -227,6 +227,9 @@ int bus_new(Bus **ret, sd_event *event, Manager *manager) {
         r = authz_new(&b->authz, b->bus);
         if (r < 0)
                 return r;
+        r = turns_new(&b->turns, b->bus, event);
+        if (r < 0)
+                return r;
         observe(b);
         *ret = TAKE_PTR(b);
         return 0;
@@ -236,6 +239,7 @@ Bus *bus_free(Bus *b) {
         if (!b)
                 return NULL;
         manager_set_observer(b->manager, &(Observer){});
+        turns_free(b->turns);
         calls_stop(b);
         authz_free(b->authz);
         peers_free(b->peers);

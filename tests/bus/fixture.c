@@ -277,6 +277,7 @@ static void set_environment(const Fixture *f) {
         /* a preloaded library comes before the sanitizer's, which is all right with this one */
         (void) snprintf(text, sizeof(text), "verify_asan_link_order=0:%s", asan ?: "");
         (void) setenv("ASAN_OPTIONS", text, 1);
+        (void) setenv("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1", 1);
 }
 
 void fixture_spawn(Fixture *f, char *const extra[]) {

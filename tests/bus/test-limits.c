@@ -4,6 +4,7 @@
 
 #define CREATE MANAGER, "CreateDevice", "ssa{sv}"
 #define CALLS_PER_UID 256  /* BUS_CALLS_PER_UID_MAX */
+#define TURNS_PER_CLIENT 1024 /* TURNS_PER_CLIENT_MAX */
 #define FLOOD 20000
 #define STRANGERS 200
 
@@ -67,21 +68,43 @@ TEST(async_calls_count_until_their_operation_ends) {
         fixture_done(&f);
 }
 
-/* Thousands of calls that nobody reads the answers of, and some that want none. */
-static void flood(sd_bus *bus) {
-        for (size_t i = 0; i < FLOOD; i++) {
-                _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+static unsigned n_good, n_refused;
 
-                ASSERT_TRUE(sd_bus_message_new_method_call(
-                                    bus, &m, MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT,
-                                    "org.freedesktop.DBus.ObjectManager", "GetManagedObjects") >= 0);
-                ASSERT_TRUE(sd_bus_message_set_expect_reply(m, i % 2) >= 0);
-                ASSERT_TRUE(sd_bus_send(bus, m, NULL) >= 0);
-        }
+static int on_flood_reply(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+
+        if (error)
+                ASSERT_STREQ(error->name, MDEVD_ERROR_PREFIX "LimitExceeded");
+        n_good += !error;
+        n_refused += !!error;
+        return 0;
+}
+
+/* Sends so many costly calls at once, all of them are with the bus when it returns. */
+static void flood(sd_bus *bus, size_t n) {
+        n_good = n_refused = 0;
+        for (size_t i = 0; i < n; i++)
+                ASSERT_TRUE(sd_bus_call_method_async(
+                                    bus, NULL, MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT,
+                                    "org.freedesktop.DBus.ObjectManager", "GetManagedObjects",
+                                    on_flood_reply, NULL, NULL) >= 0);
+        ASSERT_TRUE(sd_bus_flush(bus) >= 0);
+}
+
+static bool all_answered(void *userdata) {
+        return n_good + n_refused == *(const size_t *) userdata;
+}
+
+/* What the bus has for this client by now is here when the bus has answered a call. */
+static void catch_up(sd_bus *bus) {
+        ASSERT_TRUE(sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                       "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL) >= 0);
+        while (sd_bus_process(bus, NULL) > 0)
+                ;
 }
 
 TEST(a_user_who_hammers_reads_keeps_no_create_from_its_answer) {
-        _cleanup_(freep) char *path = NULL;
+        size_t n = TURNS_PER_CLIENT;
         Reply r = {};
         sd_bus *nobody, *fresh;
         Fixture f;
@@ -89,15 +112,44 @@ TEST(a_user_who_hammers_reads_keeps_no_create_from_its_answer) {
         fixture_init(&f);
         fixture_start(&f);
         nobody = fixture_connect(&f, NOBODY);
-        flood(nobody);
+        ASSERT_TRUE(sd_bus_detach_event(nobody) >= 0);
+        flood(nobody, n);
         /* a client that the daemon has never heard of: it must ask the bus who that is */
         fresh = fixture_connect(&f, 0);
         CALL(&f, fresh, &r, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
         reply_done(&r);
-        path = create_device(&f, PARENT, UUID2, "");
-        sd_bus_close(nobody);
-        sd_bus_unref(nobody);
+        /* in the order of their arrival, all of the flood would have come before it */
+        catch_up(nobody);
+        ASSERT_TRUE(n_good < n);
+        ASSERT_EQ(n_refused, 0);
+
+        ASSERT_TRUE(sd_bus_attach_event(nobody, f.event, 0) >= 0);
+        fixture_wait(&f, all_answered, &n, "the answers to the flood");
+        ASSERT_EQ(n_good, n);
+        sd_bus_flush_close_unref(nobody);
         sd_bus_flush_close_unref(fresh);
+        fixture_done(&f);
+}
+
+TEST(a_flood_is_refused_and_every_call_answered_once) {
+        size_t n = FLOOD;
+        Reply r = {};
+        sd_bus *nobody;
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        nobody = fixture_connect(&f, NOBODY);
+        flood(nobody, n);
+        CALL(&f, f.client, &r, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
+        reply_done(&r);
+        fixture_wait(&f, all_answered, &n, "the answers to the flood");
+        ASSERT_TRUE(n_refused > 0);
+        ASSERT_TRUE(n_good >= TURNS_PER_CLIENT);
+        /* and it is forgiven */
+        CALL(&f, nobody, &r, MANAGER, "GetParent", "s", PARENT);
+        reply_done(&r);
+        sd_bus_flush_close_unref(nobody);
         fixture_done(&f);
 }
 
