@@ -10,6 +10,8 @@ import tempfile
 
 import build
 import cases
+import debugkernel
+import demos
 import image
 import kernels
 import kmodbuild
@@ -35,6 +37,7 @@ def parse(argv):
   host/gcc/unit/...      host tests of that variant
   kmod/6.12/build ...    the module, W=1 and sparse, for each kernel; kmod/checkpatch
   vm/6.12/boot ...       cases in the VM (tests/vm/cases), for each kernel
+  demo/6.12 ...          tests/demo passes, and fails when it is done wrong (--long)
 
 examples:
   tests/run                                    everything but the long cases
@@ -46,8 +49,9 @@ examples:
     p.add_argument("--list", action="store_true", help="print the tests' names and do nothing else")
     p.add_argument("--filter", action="append", default=[], metavar="WORD",
                    help="only tests with this in their name, or matching this glob (repeatable)")
-    p.add_argument("--kernel", choices=[*kernels.SERIES, "all"], default="all",
-                   help="kernel of the VM and the module (all)")
+    p.add_argument("--kernel", choices=[*kernels.SERIES, "all", debugkernel.NAME], default="all",
+                   help="kernel of the VM and the module (all: the distribution's; debug: one with "
+                        "KASAN, lockdep and kmemleak, which takes 20 minutes to build once)")
     p.add_argument("--long", action="store_true", help="also the cases marked long")
     p.add_argument("--shell", action="store_true",
                    help="a root shell in the test VM, with mdevd and its module installed")
@@ -68,6 +72,8 @@ class Suite:
         self.report = Report(verbose=args.verbose)
         self.series = list(kernels.SERIES) if args.kernel == "all" else [args.kernel]
         self.kernels = {k.series: k for k in kernels.find_all()}
+        if debugkernel.NAME in self.series:
+            self.kernels[debugkernel.NAME] = debugkernel.obtain(args.jobs, build=not args.list)
         self.meson = {v: build.MesonBuild(TOP, v, args.jobs) for v in build.VARIANTS}
         self.module = {s: kmodbuild.ModuleBuild(TOP, self.kernels[s], args.jobs)
                        for s in self.series}
@@ -95,13 +101,17 @@ class Suite:
     def groups(self):
         return vmcases.groups(self.cases, self.series, self.wanted)
 
+    def demos(self):
+        return [d for d in demos.demos(self.series) if self.wanted(d.name, d)]
+
     def names(self):
         names = list(selftest.names())
         for variant in self.meson:
             names += [f"build/{variant}", *self.host_names(variant)]
         names += [f"kmod/{s}/build" for s in self.series] + ["kmod/checkpatch"]
         names = [n for n in names if self.wanted(n)]
-        return names + [g.name(c) for g in self.groups() for c in g.cases]
+        names += [g.name(c) for g in self.groups() for c in g.cases]
+        return names + [d.name for d in self.demos()]
 
     # -- doing it
 
@@ -148,6 +158,8 @@ class Suite:
     def vm(self, group):
         if self.image is None:
             self.image = image.obtain()
+            if group.series == debugkernel.NAME:
+                self.image = debugkernel.DebugImage(self.image, self.kernels[group.series])
         name = "-".join((group.series, *group.features))
         return Vm(self.image, group.series, {"src": TOP, "build": self.meson["gcc"].folder},
                   group.features, self.module[group.series].modules(), self.dest,
@@ -172,6 +184,9 @@ class Suite:
         for group in groups:
             vmcases.run_group(group, self.vm, TOP, self.report, live,
                               self.shell_after if self.args.keep else None)
+        for demo in self.demos():
+            say(f"{demo.name} (limit {demos.LIMIT} s)")
+            self.report.add(demo.name, *demo.run())
 
     def shell(self):
         group = vmcases.Group("6.12" if self.args.kernel == "all" else self.args.kernel, (), [])
