@@ -142,8 +142,6 @@ static int json_pair_members(JsonDoc *d, const JsonPlace *places, size_t i,
 
                 if (!json_object_object_get_ex(value, d->nodes[k].key, &member))
                         return JSON_BAD;
-                if (d->nodes[k].duplicate)
-                        member = NULL;
                 r = json_pair(d, places, k, member);
                 if (r != 0)
                         return r;

@@ -52,7 +52,7 @@ TEST(order_of_files) {
         check_tree(&t, "", RESULT("22 MiB"));
 
         /* no drop-ins */
-        tree_write(&t, "etc/mdevd/mdevd.d/.99.json", FILE_OF("23M"));
+        tree_write(&t, "etc/mdevd/mdevd.d/.99.json", "{");
         tree_write(&t, "etc/mdevd/mdevd.d/99.json~", FILE_OF("23M"));
         tree_write(&t, "etc/mdevd/mdevd.d/99.JSON", FILE_OF("23M"));
         tree_write(&t, "etc/mdevd/mdevd.d/.json", FILE_OF("23M"));
