@@ -42,15 +42,15 @@ static const char help_text[] =
         "mdevd [OPTIONS…]\n"
         "\n"
         "Divides PCI devices among virtual machines, as mediated devices (vfio-mdev), and manages\n"
-        "those of all other drivers. It is a service: `systemctl start mdevd` runs it, clients reach\n"
-        "it on the system bus as " MDEVD_BUS_NAME ".\n"
+        "those of all other drivers. It is a service: `systemctl start mdevd` runs it, clients\n"
+        "reach it on the system bus as " MDEVD_BUS_NAME ".\n"
         "\n"
         "Options:\n"
         "  -h, --help               This text\n"
         "      --version            The version\n"
         "      --check-config[=FILE]\n"
-        "                           Say what is wrong with FILE, or with all the daemon would read,\n"
-        "                           as file:line:column: sentence; fails if there is anything\n"
+        "                           Say what is wrong with FILE, or with all that is read at\n"
+        "                           start, as file:line:column: sentence; fails if anything is\n"
         "      --log-level=LEVEL    emerg, alert, crit, err, warning, notice, info or debug\n"
         "      --root=DIR           Use DIR/etc, DIR/sys, DIR/dev, DIR/run: for tests\n"
         "      --bus-introspect     Print the D-Bus interfaces\n"
@@ -69,9 +69,9 @@ static const char help_text[] =
         "  busctl call " MDEVD_BUS_NAME " " MDEVD_OBJECT_ROOT " " MDEVD_IFACE_MANAGER " Describe\n"
         "  journalctl -u mdevd\n"
         "\n"
-        "The bus is the system bus, or the one in $DBUS_SYSTEM_BUS_ADDRESS. SIGHUP, or `systemctl\n"
-        "reload mdevd`, reads the configuration anew; devices that exist are not touched. Stopping\n"
-        "the daemon removes no device and disturbs no virtual machine.\n";
+        "The bus is the system bus, or the one in $DBUS_SYSTEM_BUS_ADDRESS. SIGHUP, or\n"
+        "`systemctl reload mdevd`, reads the configuration anew; devices that exist are not\n"
+        "touched. Stopping the daemon removes no device and disturbs no virtual machine.\n";
 
 static int set_log_level(const char *name) {
         int level = log_level_from_string(name);

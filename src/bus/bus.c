@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * bus.c: the connection: what is exported where, what the manager's observer turns into signals,
- * and the order of start and stop. All objects are there before the name is taken, so no client sees
- * half of them.
+ * and the order of start and stop. All objects are there before the name is taken, so no client
+ * sees half of them.
  */
 #include "bus/bus.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * fake-kernel-preload.c: write() of the C library for the daemon under test and its workers: below
- * $MDEVD_FAKE_ROOT a write to an mdev's sysfs file does what the kernel would do, before it returns.
- * A write to a real file could only be seen afterwards, when the worker has long said "made".
+ * $MDEVD_FAKE_ROOT a write to an mdev's sysfs file does what the kernel would, before it returns. A
+ * write to a real file could only be seen afterwards, when the worker has long said "made".
  */
 #include <errno.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fixture.h: the real daemon on a bus of its own, over a fake kernel's tree, and clients for it. All
- * connections of a test share one loop; a test waits for what it names (a reply, a signal, a
+ * fixture.h: the real daemon on a bus of its own, over a fake kernel's tree, and clients for it.
+ * All connections of a test share one loop; a test waits for what it names (a reply, a signal, a
  * notification) and never for time. The limit is there to end a hang, and says what was awaited.
  */
 #pragma once
@@ -33,7 +33,8 @@ struct Fixture {
         char address[128];
         int notify_fd;
         char *notified; /* all notifications so far, a line each */
-        char *signals;  /* all signals of the daemon so far: "member path [interface]", a line each */
+        char *signals;  /* all signals of the daemon so far: "member path [interface]",
+        a line each */
         sd_bus *client; /* root's */
         sd_bus *watcher; /* hears the signals */
         const char *awaited;

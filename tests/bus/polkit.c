@@ -17,7 +17,8 @@ static void remember(Polkit *p, sd_bus_message *m, uint32_t *ret_flags) {
         _cleanup_(freep) char *details = strdup("");
         char *line = NULL;
 
-        ASSERT_TRUE(sd_bus_message_read(m, "(sa{sv})s", &kind, 1, &key, "s", &subject, &action) > 0);
+        ASSERT_TRUE(sd_bus_message_read(m, "(sa{sv})s", &kind, 1, &key, "s", &subject,
+                                        &action) > 0);
         ASSERT_STREQ(kind, "system-bus-name");
         ASSERT_STREQ(key, "name");
         ASSERT_TRUE(sd_bus_message_enter_container(m, 'a', "{ss}") > 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* polkit.h: a polkit authority for tests: says what it is told to, and remembers what it was asked. */
+/* polkit.h: a polkit authority for tests: says what it is told, remembers what it was asked. */
 #pragma once
 
 #include "fixture.h"

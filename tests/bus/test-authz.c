@@ -101,16 +101,16 @@ TEST(a_user_is_denied_and_nothing_happens) {
 
         begin(&f, POLKIT_NO);
         path = create_device(&f, OTHER, UUID2, "");
-        CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "org.mdevd1.create", CREATE, PARENT, TYPE,
-                   1, "uuid", "s", UUID1);
+        CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "org.mdevd1.create", CREATE, PARENT,
+                   TYPE, 1, "uuid", "s", UUID1);
         CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "org.mdevd1.create", MANAGER,
                    "CreateDeviceAsync", "ssa{sv}", PARENT, TYPE, 1, "uuid", "s", UUID1);
         CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "org.mdevd1.manage", path,
                    MDEVD_IFACE_DEVICE, "Stop", "");
         CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "org.mdevd1.manage", path,
                    MDEVD_IFACE_DEVICE, "StopAsync", "");
-        CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "org.mdevd1.configure", MANAGER, "Reload",
-                   "");
+        CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "org.mdevd1.configure", MANAGER,
+                   "Reload", "");
         ASSERT_FALSE(file_exists(&f, "sys/bus/mdev/devices/" UUID1));
         ASSERT_TRUE(file_exists(&f, "sys/bus/mdev/devices/" UUID2));
         ASSERT_EQ(polkit.n_asked, 5);
@@ -171,8 +171,8 @@ TEST(a_dialog_only_if_the_message_allows_it) {
         Fixture f;
 
         begin(&f, POLKIT_CHALLENGE);
-        CALL_ERROR(&f, nobody, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, "interactive", CREATE,
-                   PARENT, TYPE, 1, "uuid", "s", UUID1);
+        CALL_ERROR(&f, nobody, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, "interactive",
+                   CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
         create_interactively(&r, UUID1);
         call_wait(&f, &r);
         ASSERT_REPLY(&r);

@@ -53,7 +53,8 @@ TEST(help_teaches) {
         ASSERT_CONTAINS(out, "CreateDevice");
         ASSERT_CONTAINS(out, "/etc/mdevd/mdevd.json");
         ASSERT_EQ(run("-h", NULL), 0);
-        for (const char *line = out; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+        for (const char *line = out; line; line = strchr(line, '\n') ? strchr(line,
+                                                                              '\n') + 1 : NULL)
                 ASSERT_TRUE(strcspn(line, "\n") <= 100);
 }
 

@@ -198,8 +198,8 @@ TEST(the_same_call_again_joins_or_gets_the_answer) {
         gate = gate_hold(&f, "gate-create-" PARENT);
         call_begin(f.watcher, &b, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
         /* another wish for the same UUID is no repetition */
-        CALL_ERROR(&f, f.client, "Busy", UUID1, CREATE, PARENT, TYPE, 2, "uuid", "s", UUID1, "owner",
-                   "s", "vm2");
+        CALL_ERROR(&f, f.client, "Busy", UUID1, CREATE, PARENT, TYPE, 2, "uuid", "s", UUID1,
+                   "owner", "s", "vm2");
         ASSERT_NULL(a.m);
         ASSERT_NULL(b.m);
         gate_release(&f, "gate-create-" PARENT, gate);
@@ -292,7 +292,8 @@ TEST(a_plan_does_nothing) {
         ASSERT_CONTAINS(text, "vm1");
         reply_done(&r);
         ASSERT_FALSE(file_exists(&f, "sys/bus/mdev/devices/" UUID1));
-        CALL_ERROR(&f, f.client, "NoSuchType", "nix", MANAGER, "PlanDevice", "ssa{sv}", "", "nix", 0);
+        CALL_ERROR(&f, f.client, "NoSuchType", "nix", MANAGER, "PlanDevice", "ssa{sv}", "", "nix",
+                   0);
         fixture_done(&f);
 }
 
@@ -303,8 +304,8 @@ TEST(attributes_are_written_in_order) {
 
         fixture_init(&f);
         fixture_start(&f);
-        CALL(&f, f.client, &r, CREATE, PARENT, TYPE, 2, "uuid", "s", UUID1, "attributes", "a(ss)", 2,
-             "vram", "1", "vram", "2");
+        CALL(&f, f.client, &r, CREATE, PARENT, TYPE, 2, "uuid", "s", UUID1, "attributes", "a(ss)",
+             2, "vram", "1", "vram", "2");
         reply_done(&r);
         ASSERT_OK(read_attr_at(f.tree.fd, "sys/devices/pci0000:00/" PARENT "/" UUID1 "/vram",
                                &value));

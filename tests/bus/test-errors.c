@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-errors.c: every way in which arguments can be wrong has its name and a sentence that helps. */
+/* test-errors.c: each way in which arguments can be wrong has its name, and helps in a sentence. */
 #include "fixture.h"
 
 #define CREATE MANAGER, "CreateDevice", "ssa{sv}"
@@ -15,7 +15,8 @@ static char *repeat(char c, size_t n) {
 
 TEST(a_uuid_must_be_one) {
         static const char *const uuids[] = {
-                "", "x", "11111111-2222-3333-4444-55555555550", "11111111-2222-3333-4444-5555555555012",
+                "", "x", "11111111-2222-3333-4444-55555555550",
+                "11111111-2222-3333-4444-5555555555012",
                 "11111111222233334444555555555501", "{11111111-2222-3333-4444-555555555501}",
                 "11111111-2222-3333-4444-55555555550g", "11111111-2222-3333-4444-555555555501\n",
                 "00000000-0000-0000-0000-000000000000", "../../../../../../../../etc/passwd\n    ",
@@ -42,7 +43,8 @@ TEST(a_uuid_is_taken_once_on_all_parents) {
         path = create_device(&f, PARENT, UUID1, "vm1");
         CALL_ERROR(&f, f.client, "DeviceExists", UUID1, CREATE, PARENT, TYPE, 2, "uuid", "s", UUID1,
                    "owner", "s", "vm2");
-        CALL_ERROR(&f, f.client, "DeviceExists", PARENT, CREATE, OTHER, TYPE, 1, "uuid", "s", UUID1);
+        CALL_ERROR(&f, f.client, "DeviceExists", PARENT, CREATE, OTHER, TYPE, 1, "uuid", "s",
+                   UUID1);
         fixture_done(&f);
 }
 
@@ -87,7 +89,8 @@ TEST(no_parents_at_all_is_said) {
         ASSERT_EQ(unlinkat(f.tree.fd, "sys/class/mdev_bus/" PARENT, 0), 0);
         ASSERT_EQ(unlinkat(f.tree.fd, "sys/class/mdev_bus/" OTHER, 0), 0);
         fixture_start(&f);
-        CALL_ERROR(&f, f.client, "NoSuchParent", "nor any other", MANAGER, "GetParent", "s", PARENT);
+        CALL_ERROR(&f, f.client, "NoSuchParent", "nor any other", MANAGER, "GetParent", "s",
+                   PARENT);
         CALL_ERROR(&f, f.client, "NoSuchType", TYPE, CREATE, "", TYPE, 0);
         fixture_done(&f);
 }
@@ -97,13 +100,15 @@ TEST(an_option_must_be_known) {
 
         fixture_init(&f);
         fixture_start(&f);
-        CALL_ERROR(&f, f.client, "UnknownOption", "\"ownr\"", CREATE, "", TYPE, 1, "ownr", "s", "x");
-        CALL_ERROR(&f, f.client, "UnknownOption", "PlanDevice", CREATE, "", TYPE, 1, "plan", "b", 1);
+        CALL_ERROR(&f, f.client, "UnknownOption", "\"ownr\"", CREATE, "", TYPE, 1, "ownr", "s",
+                   "x");
+        CALL_ERROR(&f, f.client, "UnknownOption", "PlanDevice", CREATE, "", TYPE, 1, "plan", "b",
+                   1);
         CALL_ERROR(&f, f.client, "UnknownOption", "", CREATE, "", TYPE, 1, "", "s", "");
         CALL_ERROR(&f, f.client, "UnknownOption", "nix", MANAGER, "PlanDevice", "ssa{sv}", "", TYPE,
                    1, "nix", "s", "");
-        CALL_ERROR(&f, f.client, "UnknownOption", "nix", MANAGER, "CreateDeviceAsync", "ssa{sv}", "",
-                   TYPE, 1, "nix", "s", "");
+        CALL_ERROR(&f, f.client, "UnknownOption", "nix", MANAGER, "CreateDeviceAsync", "ssa{sv}",
+                   "", TYPE, 1, "nix", "s", "");
         fixture_done(&f);
 }
 
@@ -126,12 +131,12 @@ TEST(an_option_has_its_type) {
                    "u", 1);
         CALL_ERROR(&f, f.client, "WrongOptionType", "it must be s", CREATE, "", TYPE, 1, "owner",
                    "as", 1, "x");
-        CALL_ERROR(&f, f.client, "WrongOptionType", "it must be i", CREATE, "", TYPE, 1, "numa", "u",
-                   0);
+        CALL_ERROR(&f, f.client, "WrongOptionType", "it must be i", CREATE, "", TYPE, 1, "numa",
+                   "u", 0);
         CALL_ERROR(&f, f.client, "WrongOptionType", "it must be a(ss)", CREATE, "", TYPE, 1,
                    "attributes", "a{ss}", 0);
-        CALL_ERROR(&f, f.client, "WrongOptionType", "it must be s", CREATE, "", TYPE, 1, "owner", "v",
-                   "s", "x");
+        CALL_ERROR(&f, f.client, "WrongOptionType", "it must be s", CREATE, "", TYPE, 1, "owner",
+                   "v", "s", "x");
         CALL_ERROR(&f, f.client, SD_BUS_ERROR_INVALID_ARGS, "", MANAGER, "CreateDevice", "ss", "",
                    TYPE);
         fixture_done(&f);
@@ -143,8 +148,8 @@ TEST(an_owner_is_a_short_plain_name) {
 
         fixture_init(&f);
         fixture_start(&f);
-        CALL_ERROR(&f, f.client, "TooLong", "64 bytes; 63 are allowed", CREATE, "", TYPE, 1, "owner",
-                   "s", longer);
+        CALL_ERROR(&f, f.client, "TooLong", "64 bytes; 63 are allowed", CREATE, "", TYPE, 1,
+                   "owner", "s", longer);
         CALL_ERROR(&f, f.client, "InvalidOwner", "a?b", CREATE, "", TYPE, 1, "owner", "s", "a\nb");
         CALL_ERROR(&f, f.client, "InvalidOwner", "a?b", CREATE, "", TYPE, 1, "owner", "s",
                    "a\033b");
@@ -169,7 +174,8 @@ TEST(a_numa_node_is_zero_or_more_and_must_fit) {
 
 TEST(attributes_stay_below_the_device) {
         static const char *const names[] = {
-                "", "/etc/passwd", "..", "../remove", "a/../b", "a//b", "a/", "./a", "a/./b", "a/..",
+                "", "/etc/passwd", "..", "../remove", "a/../b", "a//b", "a/", "./a", "a/./b",
+                "a/..",
         };
         Fixture f;
 
@@ -283,8 +289,8 @@ TEST(the_kernels_refusals_have_names) {
         fixture_start(&f);
         for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
                 write_fake(&f, "errno-create-" PARENT, errors[i].number);
-                CALL_ERROR(&f, f.client, errors[i].name, PARENT, CREATE, PARENT, TYPE, 1, "uuid", "s",
-                           UUID1);
+                CALL_ERROR(&f, f.client, errors[i].name, PARENT, CREATE, PARENT, TYPE, 1, "uuid",
+                           "s", UUID1);
         }
         fixture_done(&f);
 }
