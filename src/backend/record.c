@@ -13,6 +13,7 @@
 #define JSON_DEPTH_MAX 8
 #define TYPE_ID_MAX 127
 #define CLIENT_MAX 255
+#define LINE_SIZE_MAX (RECORD_SIZE_MAX / 2) /* leaves room for the changes */
 
 static const char *const record_kind_table[_RECORD_KIND_MAX] = {
         [RECORD_CREATE] = "create",
@@ -385,6 +386,7 @@ static int put_first(const Record *r, json_object *o) {
 static int format_line(const Record *r, bool first, char **ret) {
         json_object *o = json_object_new_object();
         const char *text;
+        char *line = NULL;
         int k;
 
         if (!o)
@@ -393,14 +395,17 @@ static int format_line(const Record *r, bool first, char **ret) {
         if (k >= 0)
                 k = put_change(r, o);
         text = k < 0 ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-        if (k >= 0 && (!text || asprintf(ret, "%s\n", text) < 0))
+        if (k >= 0 && (!text || asprintf(&line, "%s\n", text) < 0))
                 k = -ENOMEM;
         json_object_put(o);
-        if (k >= 0 && strlen(*ret) > RECORD_SIZE_MAX / 2) {
-                free(*ret);
-                k = -E2BIG;
+        if (k < 0)
+                return k;
+        if (strlen(line) > LINE_SIZE_MAX) {
+                free(line);
+                return -E2BIG;
         }
-        return k < 0 ? k : 0;
+        *ret = line;
+        return 0;
 }
 
 int record_format(const Record *r, char **ret) {

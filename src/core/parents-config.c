@@ -135,11 +135,18 @@ static bool pool_equals(const Pool *a, const Pool *b) {
                a->scrub == b->scrub;
 }
 
+/* Where @a names none at all the kernel has put the parent's own. */
+static bool ids_equal(const Type *a, const Type *b) {
+        if (!a->vendor && !a->device && !a->subvendor && !a->subdevice && !a->class)
+                return true;
+        return a->vendor == b->vendor && a->device == b->device && a->subvendor == b->subvendor &&
+               a->subdevice == b->subdevice && a->class == b->class;
+}
+
 /* Not the label, which nothing rests on. */
 static bool type_equals(const Type *a, const Type *b) {
         if (!streq(a->name, b->name) || a->map != b->map || a->vectors != b->vectors ||
-            a->vendor != b->vendor || a->device != b->device || a->subvendor != b->subvendor ||
-            a->subdevice != b->subdevice || a->class != b->class)
+            !ids_equal(a, b))
                 return false;
         for (size_t i = 0; i < BARS_MAX; i++)
                 if (a->bars[i].size != b->bars[i].size ||

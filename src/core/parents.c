@@ -384,7 +384,7 @@ static int make_record(const Parent *p, const Parent *config, Record **ret) {
 static int bring_up(Manager *m, Parent *p) {
         _cleanup_(parent_freep) Parent *plan = NULL;
         _cleanup_(reason_done) Reason reason = {};
-        Record *record;
+        Record *record = NULL;
         Operation *op;
         int r;
 

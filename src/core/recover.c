@@ -47,7 +47,7 @@ static int adopt(Manager *m, Operation *op) {
 static int on_found(WorkerFound found, const char *name, const Record *record, void *userdata) {
         Manager *m = userdata;
         Operation *op;
-        Record *copy;
+        Record *copy = NULL;
         int r;
 
         if (found == WORKER_BROKEN)

@@ -167,7 +167,7 @@ static int place(Manager *m, const Request *q, Placement *ret, Reason *reason) {
 
 static int start_create(Manager *m, const Request *q, const Placement *where, const char *client,
                         Operation **ret, Reason *reason) {
-        Record *record;
+        Record *record = NULL;
         int r;
 
         r = make_create(q, where, client, &record);
@@ -285,7 +285,7 @@ static int make_request(const Definition *d, Request **ret) {
 
 int manager_start_definition(Manager *m, Definition *definition, const char *client,
                              Operation **ret, Reason *reason) {
-        Request *q;
+        Request *q = NULL;
         int r;
 
         *ret = NULL;

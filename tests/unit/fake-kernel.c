@@ -302,8 +302,12 @@ static int on_configure(FakeModule *m, const char *root, void *arg) {
         memcpy(p->pools, (const void *) (uintptr_t) c->pools, c->n_pools * sizeof(p->pools[0]));
         memcpy(p->types, (const void *) (uintptr_t) c->types, c->n_types * sizeof(p->types[0]));
         (void) mkdir(P("%s/sys/" DEVPATH "/%s/mdev_supported_types", root, p->name), 0755);
-        for (unsigned i = 0; i < p->n_types; i++)
+        for (unsigned i = 0; i < p->n_types; i++) {
+                /* ids that are left open become the parent's own, and are told so */
+                p->types[i].vendor = 0x1af4;
+                p->types[i].class = 0x050000;
                 add_sysfs_type(root, p->name, &p->types[i]);
+        }
         if (symlink(P("../../" DEVPATH "/%s", p->name),
                     P("%s/sys/class/mdev_bus/%s", root, p->name)) < 0 && errno != EEXIST)
                 abort();

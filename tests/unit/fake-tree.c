@@ -23,7 +23,7 @@
                 }                                                                                  \
         } while (0)
 
-static char *format_path(const char *format, va_list ap) {
+_printf_(1, 0) static char *format_path(const char *format, va_list ap) {
         char *path;
 
         CHECK(vasprintf(&path, format, ap) >= 0);

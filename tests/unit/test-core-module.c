@@ -98,8 +98,7 @@ TEST(open_close_and_scrub) {
         bring_up(&f);
         wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
         fake_module_open(f.tree->root, u1.bytes, 4711, "qemu");
-        RUN_UNTIL(&f, find_device(&f, U1)->opened == 1);
-        ASSERT_EQ(find_device(&f, U1)->opener, 4711);
+        RUN_UNTIL(&f, find_device(&f, U1)->opened == 1 && find_device(&f, U1)->opener == 4711);
         ASSERT_EQ(manager_stop(f.manager, find_device(&f, U1), ":1.7", &op, &reason),
                   OUTCOME_BUSY);
         ASSERT_CONTAINS(reason.text, "qemu (pid 4711)");

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Records of operations: there and back, torn at every byte, and from hostile hands. */
+#include "test.h"
+
+#include "backend/record.h"
+
+#define UUID "11111111-1111-4111-8111-111111111111"
+
+static Record *new_create(void) {
+        Record *r;
+
+        ASSERT_OK(record_new(&r, RECORD_CREATE));
+        r->parent = strdup("0000:00:05.0");
+        r->parent_path = strdup("devices/pci0000:00/0000:00:05.0");
+        r->type = strdup("mdevd-fb-16M");
+        r->type_name = strdup("fb-16M");
+        r->owner = strdup("vm \"1\" \xc3\xa4");
+        r->client = strdup(":1.42");
+        r->origin = ORIGIN_DEFINITION;
+        r->ours = true;
+        ASSERT_OK(uuid_parse(UUID, &r->uuid));
+        r->extents[0] = (Extent){ .offset = UINT64_C(1) << 40, .size = 4096, .bar = 2 };
+        r->extents[1] = (Extent){ .offset = 0, .size = 8192, .bar = 5, .guest_bar = 3 };
+        r->n_extents = 2;
+        ASSERT_OK(record_add_attribute(r, "a/b", "1\n2"));
+        ASSERT_OK(record_add_attribute(r, "a/b", ""));
+        return r;
+}
+
+static void assert_same(const Record *a, const Record *b) {
+        ASSERT_EQ(a->kind, b->kind);
+        ASSERT_STREQ(a->parent, b->parent);
+        ASSERT_STREQ(a->parent_path, b->parent_path);
+        ASSERT_STREQ(a->type, b->type);
+        ASSERT_STREQ(a->type_name, b->type_name);
+        ASSERT_STREQ(a->owner, b->owner);
+        ASSERT_STREQ(a->client, b->client);
+        ASSERT_TRUE(uuid_equal(&a->uuid, &b->uuid));
+        ASSERT_EQ(a->origin, b->origin);
+        ASSERT_EQ(a->ours, b->ours);
+        ASSERT_EQ(a->n_extents, b->n_extents);
+        for (size_t i = 0; i < a->n_extents; i++) {
+                ASSERT_EQ(a->extents[i].offset, b->extents[i].offset);
+                ASSERT_EQ(a->extents[i].size, b->extents[i].size);
+                ASSERT_EQ(a->extents[i].bar, b->extents[i].bar);
+                ASSERT_EQ(a->extents[i].guest_bar, b->extents[i].guest_bar);
+        }
+        ASSERT_EQ(a->n_attributes, b->n_attributes);
+        for (size_t i = 0; i < a->n_attributes; i++) {
+                ASSERT_STREQ(a->attributes[i].name, b->attributes[i].name);
+                ASSERT_STREQ(a->attributes[i].value, b->attributes[i].value);
+        }
+}
+
+/* The file as a worker leaves it after having come to the end. */
+static char *journal_of(Record *r) {
+        _cleanup_(freep) char *first = NULL, *pid = NULL, *reserved = NULL, *done = NULL;
+        char *text;
+
+        ASSERT_OK(record_format(r, &first));
+        r->pid = 4711;
+        ASSERT_OK(record_format_change(r, &pid));
+        r->step = STEP_RESERVED;
+        ASSERT_OK(record_format_change(r, &reserved));
+        record_set_result(r, OUTCOME_NO_ROOM, -ENOSPC, strdup("No \"room\".\n"));
+        ASSERT_OK(record_format_change(r, &done));
+        ASSERT_TRUE(asprintf(&text, "%s%s%s%s", first, pid, reserved, done) >= 0);
+        return text;
+}
+
+TEST(there_and_back) {
+        _cleanup_(record_freep) Record *r = new_create(), *back = NULL;
+        _cleanup_(freep) char *text = NULL, *name = NULL;
+
+        ASSERT_OK(record_name(r, &name));
+        ASSERT_STREQ(name, "0000:00:05.0:" UUID);
+        text = journal_of(r);
+        ASSERT_OK(record_parse(&back, text, strlen(text)));
+        assert_same(r, back);
+        ASSERT_EQ(back->step, STEP_DONE);
+        ASSERT_EQ(back->pid, 4711);
+        ASSERT_EQ(back->outcome, OUTCOME_NO_ROOM);
+        ASSERT_EQ(back->error, -ENOSPC);
+        ASSERT_STREQ(back->text, "No \"room\".\n");
+}
+
+/* Cut anywhere after its first line it is what had been written whole. */
+TEST(torn_at_every_byte) {
+        _cleanup_(record_freep) Record *r = new_create();
+        _cleanup_(freep) char *text = journal_of(r);
+        size_t first = strcspn(text, "\n") + 1, lines = 0;
+        RecordStep last = STEP_WRITTEN;
+
+        for (size_t size = 0; size <= strlen(text); size++) {
+                _cleanup_(record_freep) Record *back = NULL;
+
+                if (size < first) {
+                        ASSERT_EQ(record_parse(&back, text, size), -EBADMSG);
+                        continue;
+                }
+                ASSERT_OK(record_parse(&back, text, size));
+                assert_same(r, back);
+                ASSERT_TRUE(back->step >= last);
+                lines += back->step != last;
+                last = back->step;
+        }
+        ASSERT_EQ(last, STEP_DONE);
+        ASSERT_EQ(lines, 2);
+}
+
+/* Any byte changed: it is refused or it is a record, and nothing is read out of bounds. */
+TEST(every_byte_changed) {
+        static const char changes[] = { '\0', '\n', '"', '{', '}', '[', ',', '9', '-', '\\', '\xff' };
+        _cleanup_(record_freep) Record *r = new_create();
+        _cleanup_(freep) char *text = journal_of(r);
+        size_t size = strlen(text), refused = 0;
+
+        for (size_t i = 0; i < size; i++)
+                for (size_t k = 0; k < sizeof(changes); k++) {
+                        _cleanup_(record_freep) Record *back = NULL;
+                        _cleanup_(freep) char *copy = malloc(size);
+                        int result;
+
+                        ASSERT_NOT_NULL(copy);
+                        memcpy(copy, text, size);
+                        copy[i] = changes[k];
+                        result = record_parse(&back, copy, size);
+                        ASSERT_TRUE(result == 0 || result == -EBADMSG);
+                        refused += result < 0;
+                }
+        ASSERT_TRUE(refused > size);
+}
+
+static int parse(const char *text) {
+        _cleanup_(record_freep) Record *r = NULL;
+
+        return record_parse(&r, text, strlen(text));
+}
+
+#define RECORD(kind, uuid, rest)                                                                   \
+        "{\"kind\":\"" kind "\",\"uuid\":\"" uuid "\",\"origin\":\"request\",\"ours\":0,"           \
+        "\"step\":\"written\",\"pid\":0,"                                                          \
+        "\"parent\":\"p\"," rest "}\n"
+#define PATH "\"path\":\"devices/p\""
+
+TEST(hostile_records) {
+        static const char *const bad[] = {
+                RECORD("create", UUID, PATH), /* a create without a type */
+                RECORD("create", UUID, PATH ",\"type\":\"../x\""),
+                RECORD("create", UUID, PATH ",\"type\":\"..\""),
+                RECORD("create", UUID, PATH ",\"type\":\"\""),
+                RECORD("create", UUID, PATH ",\"type\":5"),
+                RECORD("create", UUID, PATH ",\"type\":\"a\\u0000b\""),
+                RECORD("create", "x", PATH ",\"type\":\"t\""),
+                RECORD("dance", UUID, PATH ",\"type\":\"t\""),
+                RECORD("stop", UUID, "\"path\":\"/etc\""),
+                RECORD("stop", UUID, "\"path\":\"devices/../../etc\""),
+                RECORD("stop", UUID, "\"path\":\"devices//x\""),
+                RECORD("stop", UUID, "\"path\":\"devices/\""),
+                RECORD("stop", UUID, "\"path\":\"devices/./x\""),
+                RECORD("stop", UUID, "\"path\":\"class/x\""),
+                RECORD("stop", UUID, PATH ",\"owner\":\"a\\nb\""),
+                RECORD("create", UUID, PATH ",\"type\":\"t\",\"extents\":[{}]"),
+                RECORD("create", UUID, PATH ",\"type\":\"t\",\"extents\":[null]"),
+                RECORD("create", UUID, PATH ",\"type\":\"t\",\"extents\":{}"),
+                RECORD("create", UUID, PATH ",\"type\":\"t\",\"extents\":[{\"bar\":6,\"guest\":0,"
+                                            "\"offset\":0,\"size\":1}]"),
+                RECORD("create", UUID, PATH ",\"type\":\"t\",\"extents\":[{\"bar\":-1,\"guest\":0,"
+                                            "\"offset\":0,\"size\":1}]"),
+                RECORD("create", UUID, PATH ",\"type\":\"t\",\"attributes\":[{\"name\":\"a\"}]"),
+                RECORD("configure", UUID, PATH),
+                RECORD("configure", UUID, PATH ",\"config\":{\"pools\":[{}],\"types\":[]}"),
+                RECORD("stop", UUID, PATH) "{\"step\":\"nowhere\",\"pid\":1}\n",
+                RECORD("stop", UUID, PATH) "{\"step\":\"done\",\"pid\":1}\n",
+                RECORD("stop", UUID, PATH) "\n",
+                RECORD("stop", UUID, PATH) "{\"step\":\"done\",\"pid\":1,\"outcome\":\"ok\","
+                                           "\"errno\":99999}\n",
+                RECORD("stop", UUID, PATH ",\"x\":[[[[[[[[[[[[]]]]]]]]]]]]"),
+        };
+
+        ASSERT_OK(parse(RECORD("stop", UUID, PATH)));
+        ASSERT_OK(parse(RECORD("create", UUID, PATH ",\"type\":\"t\"")));
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                if (parse(bad[i]) != -EBADMSG)
+                        test_fail(__FILE__, __LINE__, "accepted: %s", bad[i]);
+}
+
+TEST(limits) {
+        _cleanup_(record_freep) Record *r = new_create();
+        _cleanup_(freep) char *big = malloc(RECORD_SIZE_MAX + 2), *text = NULL;
+        char huge[2048];
+
+        for (size_t i = r->n_attributes; i < RECORD_ATTRIBUTES_MAX; i++)
+                ASSERT_OK(record_add_attribute(r, "n", "v"));
+        ASSERT_EQ(record_add_attribute(r, "n", "v"), -E2BIG);
+
+        ASSERT_NOT_NULL(big);
+        memset(big, ' ', RECORD_SIZE_MAX + 1);
+        ASSERT_EQ(record_parse(&(Record *){ NULL }, big, RECORD_SIZE_MAX + 1), -EBADMSG);
+
+        /* what would not be read back is not written */
+        memset(huge, 'x', sizeof(huge) - 1);
+        huge[sizeof(huge) - 1] = '\0';
+        for (size_t i = 0; i < r->n_attributes; i++) {
+                free(r->attributes[i].value);
+                r->attributes[i].value = strdup(huge);
+        }
+        ASSERT_EQ(record_format(r, &text), -E2BIG);
+}
+
+TEST(configuration_travels) {
+        _cleanup_(record_freep) Record *r = NULL, *back = NULL;
+        _cleanup_(parent_freep) Parent *p = NULL;
+        _cleanup_(freep) char *text = NULL, *name = NULL;
+        const Pool *pool2;
+        const Type *type2;
+        Pool *pool;
+        Type *type;
+
+        ASSERT_OK(parent_new(&p, "0000:00:05.0"));
+        ASSERT_OK(pool_new(&pool, "fb"));
+        pool->offset = 4096;
+        pool->size = UINT64_C(1) << 33;
+        pool->bar = 2;
+        pool->cache = CACHE_WC;
+        pool->kind = POOL_REGISTERS;
+        pool->scrub = SCRUB_NONE;
+        parent_link_pool(p, pool);
+        ASSERT_OK(type_new(&type, "mdevd-t"));
+        free(type->name);
+        type->name = strdup("t");
+        type->label = strdup("A label");
+        type->ours = true;
+        type->vendor = 0x1af4;
+        type->class = 0x030000;
+        type->map = MAP_EAGER;
+        type->bars[5].size = 8192;
+        type->bars[0].size = 4096;
+        type->bars[0].is_64bit = true;
+        parent_link_type(p, type);
+
+        ASSERT_OK(record_new(&r, RECORD_CONFIGURE));
+        r->parent = strdup(p->name);
+        r->parent_path = strdup("devices/p");
+        r->ours = true;
+        ASSERT_OK(record_set_config(r, p));
+        ASSERT_OK(record_name(r, &name));
+        ASSERT_STREQ(name, "0000:00:05.0");
+        ASSERT_OK(record_format(r, &text));
+        ASSERT_OK(record_parse(&back, text, strlen(text)));
+        pool2 = parent_find_pool(back->config, "fb");
+        type2 = parent_find_type(back->config, "t");
+        ASSERT_TRUE(pool2 && type2);
+        ASSERT_EQ(pool2->offset, 4096);
+        ASSERT_EQ(pool2->size, UINT64_C(1) << 33);
+        ASSERT_EQ(pool2->bar, 2);
+        ASSERT_EQ(pool2->cache, CACHE_WC);
+        ASSERT_EQ(pool2->kind, POOL_REGISTERS);
+        ASSERT_EQ(pool2->scrub, SCRUB_NONE);
+        ASSERT_STREQ(type2->id, "mdevd-t");
+        ASSERT_STREQ(type2->label, "A label");
+        ASSERT_EQ(type2->vendor, 0x1af4);
+        ASSERT_EQ(type2->class, 0x030000);
+        ASSERT_EQ(type2->map, MAP_EAGER);
+        ASSERT_EQ(type2->bars[5].size, 8192);
+        ASSERT_EQ(type2->bars[1].size, 0);
+        ASSERT_TRUE(type2->bars[0].is_64bit);
+        ASSERT_FALSE(type2->bars[0].prefetch);
+}
+
+TESTS_MAIN
