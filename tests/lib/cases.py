@@ -5,6 +5,7 @@ say what it needs."""
 import os
 import re
 
+import debugkernel
 import kernels
 import machine
 from progress import Failure
@@ -47,9 +48,14 @@ class Case:
                 raise Failure(f"{where} is neither yes nor no")
             self.long = value == "yes"
         elif key == "kernel":
-            self.kernels = self._words(where, value, kernels.SERIES)
+            self.kernels = self._words(where, value, (*kernels.SERIES, debugkernel.NAME))
         elif key == "machine":
             self.features = tuple(sorted(self._words(where, value, machine.FEATURES)))
+
+    def runs_on(self, series):
+        """The debug kernel runs its own cases and those of the kernel that it is made from."""
+        return series in self.kernels or (series == debugkernel.NAME and
+                                          debugkernel.BASE in self.kernels)
 
     @staticmethod
     def _words(where, value, known):

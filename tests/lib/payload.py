@@ -41,15 +41,14 @@ def _modules(image, series, modules, tree):
     stage = os.path.join(tree, "..", "modules-stage")
     shutil.copytree(image.modules(series), stage, symlinks=True)
     top = os.path.join(stage, "lib/modules", release)
-    os.makedirs(os.path.join(top, "updates"))
+    os.makedirs(os.path.join(top, "updates"), exist_ok=True)
     for module in modules:
         shutil.copy(module, os.path.join(top, "updates"))
     run(["depmod", "-b", stage, release])
     out = os.path.join(tree, "usr/lib/modules", release)
     os.makedirs(out)
-    shutil.move(os.path.join(top, "updates"), out)
     for name in os.listdir(top):
-        if name.startswith("modules."):
+        if name == "updates" or name.startswith("modules.") or image.brings_modules:
             shutil.move(os.path.join(top, name), out)
     shutil.rmtree(stage)
 
@@ -82,7 +81,7 @@ def make(work, image, series, modules=(), dest=None):
     shutil.copy(os.path.join(AGENT, "test-agent.service"), units)
     os.symlink("../test-agent.service",
                os.path.join(units, "sysinit.target.wants/test-agent.service"))
-    if modules:
+    if modules or image.brings_modules:
         _modules(image, series, modules, tree)
     out = os.path.join(work, "payload.tar")
     with tarfile.open(out, "w", format=tarfile.GNU_FORMAT) as tar:

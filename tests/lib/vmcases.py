@@ -39,7 +39,7 @@ def _run(vm, case, top, outcome, live):
             live(data)
 
     try:
-        result = vm.run([_in_vm(case.path, top)], limit=case.limit, output=take)
+        result = vm.run([_in_vm(case.path, top)], limit=case.limit * vm.image.slower, output=take)
         if result.signal:
             outcome.fail(f"ended by signal {result.signal}")
         elif result.status != 0:
@@ -53,7 +53,7 @@ def _run(vm, case, top, outcome, live):
 def _reset(vm, outcome):
     """Bring the VM back to what it was; a case that makes this impossible has failed."""
     chunks = []
-    result = vm.run([RESET], limit=60, output=chunks.append)
+    result = vm.run([RESET], limit=60 * vm.image.slower, output=chunks.append)
     if result.status != 0:
         outcome.fail("the VM could not be cleaned up after it")
         outcome.output += b"".join(chunks).decode(errors="replace")
@@ -112,7 +112,7 @@ def groups(case_list, series_list, wanted):
     """`wanted(name)` says which cases of which kernel run."""
     found = []
     for series in series_list:
-        mine = [c for c in case_list if series in c.kernels]
+        mine = [c for c in case_list if c.runs_on(series)]
         for features in sorted({c.features for c in mine}, key=lambda f: (len(f), f)):
             group = Group(series, features, [c for c in mine if c.features == features])
             group.cases = [c for c in group.cases if wanted(group.name(c), c)]
