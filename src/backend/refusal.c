@@ -75,6 +75,8 @@ static const Meaning meanings[] = {
           "the driver failed: the kernel's log, and the vendor's, may say why" },
 
         { REFUSAL_ATTRIBUTE, ENOENT, OUTCOME_INVALID, "the device has no such attribute" },
+        { REFUSAL_ATTRIBUTE, ELOOP, OUTCOME_INVALID,
+          "its name leads out of the device by a link" },
         { REFUSAL_ATTRIBUTE, EACCES, OUTCOME_INVALID, "the attribute cannot be written" },
         { REFUSAL_ATTRIBUTE, EINVAL, OUTCOME_INVALID, "the driver does not accept the value" },
 
@@ -102,7 +104,7 @@ static const Meaning *find_meaning(RefusalStep step, int error) {
         return NULL;
 }
 
-/* "<uuid>", "<uuid> (mdevd-fb-16M)", "x=y of <uuid>", "i915", or nothing. */
+/* "<uuid>", "<uuid> (mdevd-fb-16M)", "x of <uuid>", "i915", or nothing. */
 static int describe_object(RefusalStep step, const Record *r, const char *detail, char **ret) {
         char uuid[UUID_STRING_MAX];
         int k;

@@ -98,16 +98,16 @@ static bool attribute_name_is_valid(const char *name) {
 }
 
 static int write_attribute(Job *j, const Attribute *a) {
-        _cleanup_(freep) char *path = NULL, *value = NULL;
+        _cleanup_(freep) char *folder = NULL, *value = NULL;
         size_t n = strlen(a->value);
         int r;
 
-        r = attr_path(j, &path, "%s/%s", UUID_STR(&j->record->uuid), a->name);
+        r = attr_path(j, &folder, "%s", UUID_STR(&j->record->uuid));
         if (r < 0)
                 return r;
         if (asprintf(&value, "%s%s", a->value, n > 0 && a->value[n - 1] == '\n' ? "" : "\n") < 0)
                 return -ENOMEM;
-        return write_attr_at(j->root_fd, path, value);
+        return write_attr_beneath_at(j->root_fd, folder, a->name, value);
 }
 
 static int remove_device(Job *j) {
@@ -118,7 +118,10 @@ static int remove_device(Job *j) {
         return r < 0 ? r : write_attr_at(j->root_fd, path, "1");
 }
 
-/* In order; the first that is refused takes the device down again and its error is the answer. */
+/*
+ * In order; the first that is refused takes the device down again and its error is the answer. The
+ * value is not in it: anybody may read the error of an operation, and not everybody an attribute.
+ */
 static int write_attributes(Job *j) {
         for (size_t i = 0; i < j->record->n_attributes; i++) {
                 const Attribute *a = &j->record->attributes[i];
@@ -129,7 +132,7 @@ static int write_attributes(Job *j) {
                 if (r >= 0)
                         continue;
                 k = remove_device(j);
-                if (asprintf(&detail, "%s=%s%s", a->name, a->value,
+                if (asprintf(&detail, "%s%s", a->name,
                              k < 0 && k != -ENOENT ? " (and its removal after that)" : "") < 0)
                         detail = NULL;
                 return refuse(j, REFUSAL_ATTRIBUTE, r, detail);

@@ -8,8 +8,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "util/macro.h"
 
@@ -101,18 +103,35 @@ int read_attr_at(int dir_fd, const char *path, char **ret) {
         return 0;
 }
 
-int write_attr_at(int dir_fd, const char *path, const char *value) {
-        _cleanup_(closep) int fd = -EBADF;
+static int write_once(int fd, const char *value) {
         size_t size = strlen(value);
         ssize_t n;
 
-        fd = open_at(dir_fd, path, O_WRONLY | O_NOFOLLOW, 0);
-        if (fd < 0)
-                return fd;
         n = write(fd, value, size);
         if (n < 0)
                 return -errno;
         return (size_t) n == size ? 0 : -EIO;
+}
+
+int write_attr_at(int dir_fd, const char *path, const char *value) {
+        _cleanup_(closep) int fd = -EBADF;
+
+        fd = open_at(dir_fd, path, O_WRONLY | O_NOFOLLOW, 0);
+        return fd < 0 ? fd : write_once(fd, value);
+}
+
+int write_attr_beneath_at(int dir_fd, const char *folder, const char *name, const char *value) {
+        struct open_how how = {
+                .flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY,
+                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+        };
+        _cleanup_(closep) int folder_fd = -EBADF, fd = -EBADF;
+
+        folder_fd = open_at(dir_fd, folder, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+        if (folder_fd < 0)
+                return folder_fd;
+        fd = RET_NERRNO((int) syscall(SYS_openat2, folder_fd, name, &how, sizeof(how)));
+        return fd < 0 ? fd : write_once(fd, value);
 }
 
 int readlink_base_at(int dir_fd, const char *path, char **ret) {

@@ -137,6 +137,37 @@ TEST(writes_an_attribute_in_place) {
         ASSERT_EQ(write_attr_at(dir, "link", "x"), -ELOOP);
 }
 
+TEST(writes_beneath_and_nowhere_else) {
+        static const struct {
+                const char *name;
+                int error;
+        } bad[] = {
+                { "out/secret", -ELOOP }, { "secret", -ELOOP },       { "absent", -ENOENT },
+                { "../secret", -EXDEV },  { "/etc/mdevd", -EXDEV },   { "sub/../../secret", -EXDEV },
+                { "sub", -EISDIR },       { "sub/self/a", -ELOOP },   { "", -ENOENT },
+        };
+        _cleanup_(closep) int dir = open_folder();
+
+        ASSERT_OK(mkdirat(dir, "device", 0755));
+        ASSERT_OK(mkdirat(dir, "device/sub", 0755));
+        put(dir, "secret", "x", 1);
+        put(dir, "device/a", "x", 1);
+        put(dir, "device/sub/a", "x", 1);
+        ASSERT_OK(symlinkat("..", dir, "device/out"));
+        ASSERT_OK(symlinkat("../secret", dir, "device/secret"));
+        ASSERT_OK(symlinkat(".", dir, "device/sub/self"));
+
+        ASSERT_OK(write_attr_beneath_at(dir, "device", "a", "1"));
+        ASSERT_OK(write_attr_beneath_at(dir, "device", "sub/a", "2"));
+        check_file(dir, "device/a", "1");
+        check_file(dir, "device/sub/a", "2");
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                ASSERT_EQ(write_attr_beneath_at(dir, "device", bad[i].name, "9"), bad[i].error);
+        ASSERT_EQ(write_attr_beneath_at(dir, "device/out", "secret", "9"), -ENOTDIR);
+        check_file(dir, "secret", "x");
+        check_file(dir, "device/sub/a", "2");
+}
+
 TEST(link_targets) {
         _cleanup_(closep) int dir = open_folder();
         _cleanup_(freep) char *base = NULL;
