@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * bench-kmod PARENT: what a guest's touches of a BAR cost, by the module (on fault and eager) and by
+ * vfio-pci on the same device, in turns. Prints a table; counts are asserted, times never.
+ *
+ * Run by tests/bench/kmod, in the test VM. PARENT is a PCI address with a memory BAR 2.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include "../kmod/lib.h"
+#include "kvm.h"
+
+#define PAGE 4096U
+#define ROUNDS 7
+#define MILLION 1000000U
+#define WINDOW (2 * MIB)
+
+enum way {
+        WAY_FAULT,
+        WAY_EAGER,
+        WAY_VFIO,
+        WAYS,
+};
+
+static const char *const way_names[WAYS] = { "mdevd fault", "mdevd eager", "vfio-pci" };
+static const char *const uuids[WAYS] = { UUID(01), UUID(02), NULL };
+static const char *const types[WAYS] = { "fault", "eager", NULL };
+
+struct result {
+        double map, page, pages, zap;      /* seconds */
+        struct exits page_exits, pages_exits, million_exits;
+        double million;
+        uint64_t insertions, inserted_pages;
+};
+
+static double now(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static struct exits minus(const struct exits *a, const struct exits *b) {
+        return (struct exits){ a->all - b->all, a->mmio - b->mmio, a->faults - b->faults };
+}
+
+static double touch(struct machine *m, uint64_t offset, uint32_t count, uint32_t stride,
+                    struct exits *exits) {
+        struct exits before, after;
+        double begin;
+
+        MUST(machine_exits(m, &before));
+        begin = now();
+        MUST(machine_touch(m, offset, count, stride));
+        begin = now() - begin;
+        MUST(machine_exits(m, &after));
+        *exits = minus(&after, &before);
+        return begin;
+}
+
+/* One fresh mapping and machine each: what has been touched stays in the page tables. */
+static void *fresh(const struct device *d, unsigned bar, uint64_t length, struct machine *m,
+                   double *seconds) {
+        void *at;
+
+        *seconds = now();
+        at = device_map(d, bar, 0, length);
+        *seconds = now() - *seconds;
+        MUST(at == MAP_FAILED ? -errno : 0);
+        MUST(machine_init(m, at, length));
+        return at;
+}
+
+static void measure(const struct device *d, unsigned bar, uint64_t length, struct result *r) {
+        struct machine m;
+        double unused;
+        void *at;
+
+        at = fresh(d, bar, length, &m, &r->map);
+        r->page = touch(&m, 0, 1, 0, &r->page_exits);
+        r->million = touch(&m, 0, MILLION, 0, &r->million_exits);
+        machine_done(&m);
+        munmap(at, length);
+
+        at = fresh(d, bar, length, &m, &unused);
+        r->pages = touch(&m, 0, (uint32_t)(length / PAGE), PAGE, &r->pages_exits);
+        r->zap = now();
+        madvise(at, length, MADV_DONTNEED);
+        r->zap = now() - r->zap;
+        machine_done(&m);
+        munmap(at, length);
+}
+
+static int by_seconds(const void *a, const void *b) {
+        const struct result *x = a, *y = b;
+
+        return (x->pages > y->pages) - (x->pages < y->pages);
+}
+
+static void measure_mdevd(int ctl, enum way way, uint64_t length, struct result *r) {
+        struct mdevd_device_record before, after;
+        struct device d;
+
+        MUST(device_open(&d, uuids[way]));
+        MUST(ctl_device(ctl, uuids[way], &before, NULL, NULL));
+        measure(&d, 0, length, r);
+        MUST(ctl_device(ctl, uuids[way], &after, NULL, NULL));
+        r->insertions = after.insertions - before.insertions;
+        r->inserted_pages = after.pages - before.pages;
+        device_close(&d);
+}
+
+/* ---- the same device with the one driver and with the other ---- */
+
+static int drive(const char *parent, const char *from, const char *to) {
+        char path[256];
+        int r = 0;
+
+        if (from) {
+                snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/unbind", from);
+                r = write_file(path, parent);
+        }
+        snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", parent);
+        if (r >= 0)
+                r = write_file(path, to);
+        return r < 0 ? r : write_file("/sys/bus/pci/drivers_probe", parent);
+}
+
+/* device_open() for a PCI function: VFIO takes its address where an mdev has a UUID. */
+static int pci_open(struct device *d, const char *parent) {
+        char path[256], target[256];
+        ssize_t n;
+
+        *d = (struct device){ .container = -1, .group = -1, .fd = -1 };
+        snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", parent);
+        n = readlink(path, target, sizeof(target) - 1);
+        if (n < 0)
+                return -errno;
+        target[n] = '\0';
+        snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(target, '/') + 1);
+        d->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+        d->group = open(path, O_RDWR | O_CLOEXEC);
+        if (d->container < 0 || d->group < 0 ||
+            ioctl(d->group, VFIO_GROUP_SET_CONTAINER, &d->container) < 0 ||
+            ioctl(d->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0)
+                return -errno;
+        d->fd = ioctl(d->group, VFIO_GROUP_GET_DEVICE_FD, parent);
+        return d->fd < 0 ? -errno : 0;
+}
+
+static void configure(int ctl, const char *parent, uint64_t length) {
+        struct mdevd_pool pool = { .name = "mem", .bar = 2, .scrub = MDEVD_SCRUB_NONE,
+                                   .length = length };
+        struct mdevd_type list[2] = {};
+
+        for (int i = 0; i < 2; i++) {
+                snprintf(list[i].name, sizeof(list[i].name), "%s", types[i]);
+                list[i].map = i == WAY_EAGER ? MDEVD_MAP_EAGER : MDEVD_MAP_FAULT;
+                list[i].bars[0].length = length;
+                list[i].bars[0].flags = MDEVD_BAR_64BIT | MDEVD_BAR_PREFETCH;
+        }
+        MUST(ctl_configure(ctl, parent, &pool, 1, list, 2));
+}
+
+static void with_mdevd(const char *parent, enum way way, uint64_t length, struct result *r) {
+        int ctl, n = 0;
+
+        MUST(bind_parent(parent));
+        ctl = (int)MUST(ctl_open(O_WRONLY));
+        configure(ctl, parent, length);
+        MUST(mdev_make(ctl, parent, types[way], uuids[way], 0, length));
+        for (; n < ROUNDS; n++)
+                measure_mdevd(ctl, way, length, &r[n]);
+        MUST(mdev_remove(uuids[way]));
+        MUST(unbind_parent(parent));
+        close(ctl);
+}
+
+static void with_vfio(const char *parent, uint64_t length, struct result *r) {
+        struct device d;
+
+        MUST(drive(parent, NULL, "vfio-pci"));
+        for (int n = 0; n < ROUNDS; n++) {
+                MUST(pci_open(&d, parent));
+                measure(&d, 2, length, &r[n]);
+                device_close(&d);
+        }
+        MUST(write_file("/sys/bus/pci/drivers/vfio-pci/unbind", parent));
+}
+
+static void report(uint64_t length, struct result results[WAYS][ROUNDS]) {
+        const struct result *vfio = &results[WAY_VFIO][ROUNDS / 2];
+
+        printf("\n%llu MiB, median of %d%29s %10s %10s %10s %10s %8s %8s %8s\n",
+               (unsigned long long)(length / MIB), ROUNDS, "insert", "mmap us", "1 page us",
+               "pages ms", "vs vfio", "faults", "1M exit", "zap us");
+        for (int way = 0; way < WAYS; way++) {
+                const struct result *r = &results[way][ROUNDS / 2];
+
+                printf("%-40s %10lu %10.0f %10.0f %10.2f %10.2f %8lu %8lu %8.0f\n", way_names[way],
+                       r->insertions, r->map * 1e6, r->page * 1e6, r->pages * 1e3,
+                       r->pages / vfio->pages, r->pages_exits.faults, r->million_exits.all,
+                       r->zap * 1e6);
+        }
+        fflush(stdout);
+}
+
+/* A mapping of one page touched and one of all: its first window, and all windows. */
+static void check(uint64_t length, enum way way, const struct result *r) {
+        uint64_t windows = length / WINDOW;
+
+        if (way == WAY_FAULT) {
+                CHECK_EQ(r->insertions, windows + 1, "insertions of one page and of all");
+                CHECK_EQ(r->inserted_pages, (windows + 1) * WINDOW / PAGE, "pages of these");
+        } else if (way == WAY_EAGER) {
+                CHECK_EQ(r->insertions, 2 * windows, "insertions of two mappings, eager");
+        }
+        CHECK_EQ(r->million_exits.mmio, 0, "exits for MMIO in a million accesses");
+        CHECK_EQ(r->million_exits.faults, 0, "faults in a million accesses");
+}
+
+static void bench(const char *parent, uint64_t length) {
+        static struct result results[WAYS][ROUNDS];
+
+        with_mdevd(parent, WAY_FAULT, length, results[WAY_FAULT]);
+        with_vfio(parent, length, results[WAY_VFIO]);
+        with_mdevd(parent, WAY_EAGER, length, results[WAY_EAGER]);
+        for (int way = 0; way < WAYS; way++) {
+                qsort(results[way], ROUNDS, sizeof(results[way][0]), by_seconds);
+                printf("# %s, %llu MiB\n", way_names[way], (unsigned long long)(length / MIB));
+                check(length, (enum way)way, &results[way][ROUNDS / 2]);
+        }
+        report(length, results);
+}
+
+int main(int argc, char **argv) {
+        if (argc < 3) {
+                fprintf(stderr, "usage: bench-kmod PARENT MIB...\n");
+                return 1;
+        }
+        for (int i = 2; i < argc; i++)
+                bench(argv[1], strtoull(argv[i], NULL, 0) * MIB);
+        return check_done();
+}
