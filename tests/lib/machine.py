@@ -26,6 +26,13 @@ FEATURES = {
                  "-device", "edu,id=edu,bus=rp-edu,dma_mask=0xffffffffffffffff"),
         "cmdline": (),
     },
+    "big": {
+        "help": "a third ivshmem-plain, with 256 MiB",
+        "qemu": ("-object", "memory-backend-ram,id=mem-big,share=on,size=256M",
+                 "-device", "pcie-root-port,id=rp-big,chassis=12,slot=12",
+                 "-device", "ivshmem-plain,id=big,memdev=mem-big,bus=rp-big"),
+        "cmdline": (),
+    },
     "nothp": {
         "help": "transparent huge pages off",
         "qemu": (),
