@@ -294,8 +294,7 @@ static void tell_ready(Manager *m) {
                  "mdevd %s is ready: %zu parents, %zu devices, %zu definitions.", MDEVD_VERSION,
                  list_length(&model->parents), list_length(&model->devices),
                  list_length(&model->definitions));
-        (void) sd_notifyf(false, "READY=1\nSTATUS=Managing %zu devices of %zu parents.",
-                          list_length(&model->devices), list_length(&model->parents));
+        (void) sd_notify(false, "READY=1");
 }
 
 static int start(sd_event *event, Manager *m, Bus **ret) {

@@ -36,7 +36,7 @@ struct Query {
         Authz *authz;
         sd_bus_message *call;
         sd_bus_slot *slot;
-        sd_bus_track *track; /* of the sender, while pending */
+        sd_bus_slot *match; /* tells when the sender leaves, while pending */
         sd_event_source *reap;
         uid_t uid;
         const char *action; /* static */
@@ -66,7 +66,7 @@ static Query *query_free(Query *q) {
                 return NULL;
         list_unlink(&q->node);
         sd_bus_slot_unref(q->slot);
-        sd_bus_track_unref(q->track);
+        sd_bus_slot_unref(q->match);
         sd_event_source_disable_unref(q->reap);
         sd_bus_message_unref(q->call);
         for (size_t i = 0; i < DETAILS_MAX; i++)
@@ -105,9 +105,12 @@ static int on_reap(sd_event_source *s, void *userdata) {
         return 0;
 }
 
-static int on_sender_gone(sd_bus_track *track, void *userdata) {
+static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const char *name, *before, *now;
         Query *q = userdata;
 
+        if (sd_bus_message_read(m, "sss", &name, &before, &now) < 0 || now[0])
+                return 0;
         query_cancel(q);
         query_free(q);
         return 0;
@@ -143,7 +146,7 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         int r;
 
         q->slot = sd_bus_slot_unref(q->slot);
-        q->track = sd_bus_track_unref(q->track);
+        q->match = sd_bus_slot_unref(q->match);
         q->verdict = read_verdict(reply, q->interactive);
         if (q->verdict == VERDICT_ABSENT)
                 query_absent(q, reply);
@@ -226,13 +229,16 @@ static int query_message(Query *q, sd_bus_message **ret) {
         return 0;
 }
 
+/* Not sd_bus_track: it asks the bus, and waits. Who has left by now is unknown to polkit as well. */
 static int query_track(Query *q) {
-        int r;
+        _cleanup_(freep) char *match = NULL;
 
-        r = sd_bus_track_new(q->authz->bus, &q->track, on_sender_gone, q);
-        if (r < 0)
-                return r;
-        return sd_bus_track_add_sender(q->track, q->call);
+        if (asprintf(&match,
+                     "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+                     "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='%s'",
+                     sd_bus_message_get_sender(q->call)) < 0)
+                return -ENOMEM;
+        return sd_bus_add_match_async(q->authz->bus, &q->match, match, on_owner_changed, NULL, q);
 }
 
 static int query_start(Authz *a, sd_bus_message *call, uid_t uid, const char *action,

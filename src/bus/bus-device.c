@@ -5,6 +5,7 @@
 #include "bus/call.h"
 #include "bus/nodes.h"
 #include "bus/path.h"
+#include "bus/text.h"
 
 static int stop(sd_bus_message *m, Device *d, CallAnswer answer, sd_bus_error *e) {
         const Subject subject = {
@@ -67,6 +68,20 @@ static int get_parent_name(sd_bus *bus, const char *path, const char *iface, con
         const Device *d = userdata;
 
         return sd_bus_message_append(reply, "s", d->parent->name);
+}
+
+static int get_type(sd_bus *bus, const char *path, const char *iface, const char *property,
+                    sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Device *d = userdata;
+
+        return text_append(reply, d->type);
+}
+
+static int get_owner(sd_bus *bus, const char *path, const char *iface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Device *d = userdata;
+
+        return text_append(reply, d->owner);
 }
 
 static int get_state(sd_bus *bus, const char *path, const char *iface, const char *property,
@@ -172,10 +187,9 @@ const sd_bus_vtable bus_device_vtable[] = {
         SD_BUS_PROPERTY("Uuid", "s", get_uuid, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Parent", "o", get_parent, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("ParentName", "s", get_parent_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Type", "s", NULL, offsetof(Device, type), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Type", "s", get_type, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Owner", "s", NULL, offsetof(Device, owner),
-                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Owner", "s", get_owner, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Origin", "s", get_origin, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Extents", "a(yytt)", get_extents, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Opened", "u", NULL, offsetof(Device, opened),

@@ -2,6 +2,8 @@
 /* bus-error.c: the table of outcomes, and how foreign text gets into a sentence. */
 #include "bus/bus-error.h"
 
+#include "bus/text.h"
+
 #define QUOTE_BYTES 60
 
 static const char *const error_names[_OUTCOME_MAX] = {
@@ -28,10 +30,15 @@ const char *bus_error_name(Outcome outcome) {
 }
 
 int bus_error_set_outcome(sd_bus_error *e, Outcome outcome, const char *text) {
+        _cleanup_(freep) char *own = NULL;
+        const char *sentence = text ? text_printable(text, &own) : "";
+
+        if (!sentence)
+                return -ENOMEM;
         return sd_bus_error_set(e, bus_error_name(outcome),
-                                text && text[0] ? text :
-                                                  "It failed, and nobody said why; see the journal "
-                                                  "of mdevd.service.");
+                                sentence[0] ? sentence :
+                                              "It failed, and nobody said why; see the journal of "
+                                              "mdevd.service.");
 }
 
 char *bus_quote(const char *s, char buf[static BUS_QUOTE_MAX]) {

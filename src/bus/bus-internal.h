@@ -34,6 +34,8 @@ struct Bus {
         Turns *turns;
         Changes changes;
         List calls; /* of Call, waiting for their operation */
+        sd_event_source *status;
+        size_t n_devices, n_parents; /* as the service manager was told */
 };
 
 /* What a call is about, as polkit's details; NULL members are "". Borrowed. */

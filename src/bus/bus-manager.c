@@ -7,6 +7,7 @@
 #include "bus/find.h"
 #include "bus/options.h"
 #include "bus/path.h"
+#include "bus/text.h"
 #include "names.h"
 
 /* Reads a request whose parent, if it names one, is there. */
@@ -172,6 +173,20 @@ static int get_version(sd_bus *bus, const char *path, const char *iface, const c
         return sd_bus_message_append(reply, "s", MDEVD_VERSION);
 }
 
+static int append_problem(sd_bus_message *reply, const char *file, unsigned line, unsigned column,
+                          const char *text) {
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'r', "suus");
+        if (r >= 0)
+                r = text_append(reply, file);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "uu", (uint32_t) line, (uint32_t) column);
+        if (r >= 0)
+                r = text_append(reply, text);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 /* An invalid definition says of itself "file:line:column: text". */
 static int append_invalid(sd_bus_message *reply, const Definition *d) {
         _cleanup_(freep) char *file = NULL;
@@ -188,8 +203,7 @@ static int append_invalid(sd_bus_message *reply, const Definition *d) {
                         text += n;
                 text += strspn(text, " ");
         }
-        return sd_bus_message_append(reply, "(suus)", file, (uint32_t) line, (uint32_t) column,
-                                     text);
+        return append_problem(reply, file, line, column, text);
 }
 
 static int get_problems(sd_bus *bus, const char *path, const char *iface, const char *property,
@@ -201,8 +215,7 @@ static int get_problems(sd_bus *bus, const char *path, const char *iface, const 
         if (r < 0)
                 return r;
         list_foreach(p, manager_get_problems(b->manager), ConfigProblem, node) {
-                r = sd_bus_message_append(reply, "(suus)", p->file ?: "", (uint32_t) p->line,
-                                          (uint32_t) p->column, p->text ?: "");
+                r = append_problem(reply, p->file, p->line, p->column, p->text);
                 if (r < 0)
                         return r;
         }

@@ -4,6 +4,7 @@
 #include "bus/bus-internal.h"
 #include "bus/nodes.h"
 #include "bus/path.h"
+#include "bus/text.h"
 
 /*
  * All strings of the record by one getter, by name. A string that a record of this kind does not
@@ -70,8 +71,7 @@ static int get_string(sd_bus *bus, const char *path, const char *iface, const ch
 
         for (size_t i = 0; i < ARRAY_SIZE(record_strings); i++)
                 if (streq(record_strings[i].property, property))
-                        return sd_bus_message_append(reply, "s",
-                                                     record_strings[i].get(op, buf) ?: "");
+                        return text_append(reply, record_strings[i].get(op, buf));
         return -EINVAL;
 }
 

@@ -3,7 +3,15 @@
 #include "bus/bus-internal.h"
 #include "bus/nodes.h"
 #include "bus/path.h"
+#include "bus/text.h"
 #include "policy/policy.h"
+
+static int get_driver(sd_bus *bus, const char *path, const char *iface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Parent *p = userdata;
+
+        return text_append(reply, p->driver);
+}
 
 static int get_numa_node(sd_bus *bus, const char *path, const char *iface, const char *property,
                          sd_bus_message *reply, void *userdata, sd_bus_error *e) {
@@ -56,6 +64,23 @@ static int get_pools(sd_bus *bus, const char *path, const char *iface, const cha
         return sd_bus_message_close_container(reply);
 }
 
+static int append_type(sd_bus_message *reply, Manager *m, const Parent *p, const Type *t) {
+        const char *const texts[] = { t->id, t->name ?: t->id, t->label, t->device_api };
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'r', "ssssu");
+        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(texts); i++)
+                r = text_append(reply, texts[i]);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(reply, "u",
+                                  (uint32_t) policy_count_available(manager_get_model(m),
+                                                                    manager_get_planned(m), p, t));
+        if (r < 0)
+                return r;
+        return sd_bus_message_close_container(reply);
+}
+
 static int get_types(sd_bus *bus, const char *path, const char *iface, const char *property,
                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         const Bus *b = bus_current(bus);
@@ -66,11 +91,7 @@ static int get_types(sd_bus *bus, const char *path, const char *iface, const cha
         if (r < 0)
                 return r;
         list_foreach(t, &p->types, Type, node) {
-                unsigned n = policy_count_available(manager_get_model(b->manager),
-                                                    manager_get_planned(b->manager), p, t);
-
-                r = sd_bus_message_append(reply, "(ssssu)", t->id, t->name ?: t->id,
-                                          t->label ?: "", t->device_api ?: "", (uint32_t) n);
+                r = append_type(reply, b->manager, p, t);
                 if (r < 0)
                         return r;
         }
@@ -104,8 +125,7 @@ int bus_parent_enumerate(sd_bus *bus, const char *prefix, void *userdata, char *
 const sd_bus_vtable bus_parent_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Name", "s", NULL, offsetof(Parent, name), SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Driver", "s", NULL, offsetof(Parent, driver),
-                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Driver", "s", get_driver, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("NumaNode", "i", get_numa_node, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Managed", "b", get_managed, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -71,13 +71,41 @@ static void tell(Bus *b, ObjectKind kind, void *object,
                                          path ?: "an object");
 }
 
+/* For `systemctl status`, when all else of this turn is done. */
+static int on_status(sd_event_source *s, void *userdata) {
+        Bus *b = userdata;
+        const Model *model = manager_get_model(b->manager);
+        size_t n_devices = list_length(&model->devices), n_parents = list_length(&model->parents);
+
+        if (n_devices == b->n_devices && n_parents == b->n_parents)
+                return 0;
+        b->n_devices = n_devices;
+        b->n_parents = n_parents;
+        (void) sd_notifyf(false, "STATUS=%zu device%s on %zu parent%s.", n_devices,
+                          n_devices == 1 ? "" : "s", n_parents, n_parents == 1 ? "" : "s");
+        return 0;
+}
+
+static int watch_status(Bus *b) {
+        int r;
+
+        b->n_devices = b->n_parents = SIZE_MAX; /* nothing was told */
+        r = sd_event_add_defer(b->event, &b->status, on_status, b);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(b->status, "bus-status");
+        return sd_event_source_set_priority(b->status, SD_EVENT_PRIORITY_IDLE);
+}
+
 static void added(Bus *b, ObjectKind kind, void *object) {
+        (void) sd_event_source_set_enabled(b->status, SD_EVENT_ONESHOT);
         tell(b, kind, object, sd_bus_emit_object_added);
 }
 
 /* Before it is unlinked: afterwards sd-bus would find none of its interfaces to name. */
 static void removed(Bus *b, ObjectKind kind, void *object) {
         changes_forget(&b->changes, object);
+        (void) sd_event_source_set_enabled(b->status, SD_EVENT_ONESHOT);
         tell(b, kind, object, sd_bus_emit_object_removed);
 }
 
@@ -227,6 +255,9 @@ int bus_new(Bus **ret, sd_event *event, Manager *manager) {
         r = authz_new(&b->authz, b->bus);
         if (r < 0)
                 return r;
+        r = watch_status(b);
+        if (r < 0)
+                return r;
         r = turns_new(&b->turns, b->bus, event);
         if (r < 0)
                 return r;
@@ -244,6 +275,7 @@ Bus *bus_free(Bus *b) {
         authz_free(b->authz);
         peers_free(b->peers);
         changes_done(&b->changes);
+        sd_event_source_disable_unref(b->status);
         sd_bus_flush_close_unref(b->bus);
         sd_event_unref(b->event);
         free(b);

@@ -102,7 +102,10 @@ void changes_forget(Changes *c, const void *object) {
 }
 
 void changes_flush(Changes *c) {
-        for (size_t i = 0; i < c->n; i++)
-                emit(c->bus, &c->items[i]);
+        for (size_t i = 0; i < c->n; i++) {
+                const Change change = c->items[i]; /* the array may grow under our feet */
+
+                emit(c->bus, &change);
+        }
         c->n = 0;
 }

@@ -9,6 +9,7 @@
 
 #include "bus/bus-error.h"
 #include "bus/path.h"
+#include "bus/text.h"
 #include "policy/policy.h"
 #include "util/json.h"
 
@@ -49,7 +50,11 @@ static void open_item(Writer *w) {
 }
 
 static void string(Writer *w, const char *name, const char *value) {
+        _cleanup_(freep) char *own = NULL;
+
         key(w, name);
+        if (value)
+                value = text_printable(value, &own);
         if (value)
                 json_write_string(w->file, value);
         else

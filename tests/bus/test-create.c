@@ -318,7 +318,7 @@ TEST(a_refused_attribute_takes_the_device_down) {
 
         fixture_init(&f);
         fixture_start(&f);
-        CALL_ERROR(&f, f.client, "InvalidArgument", "nix=1", CREATE, PARENT, TYPE, 2, "uuid", "s",
+        CALL_ERROR(&f, f.client, "InvalidArgument", "nix", CREATE, PARENT, TYPE, 2, "uuid", "s",
                    UUID1, "attributes", "a(ss)", 1, "nix", "1");
         ASSERT_FALSE(file_exists(&f, "sys/bus/mdev/devices/" UUID1));
         fixture_done(&f);

@@ -253,6 +253,26 @@ TEST(long_and_wild_values_are_cut_in_sentences) {
         fixture_done(&f);
 }
 
+TEST(sentences_are_text_whatever_they_tell_of) {
+        /* all are valid, and as long as an owner may be: cut anywhere, one would be no text */
+        Fixture f;
+
+        fixture_init(&f);
+        ASSERT_OK(fake_kernel_add_parent(f.tree.path, OTHER, TYPE, 0));
+        fixture_start(&f);
+        for (size_t i = 0; i < 4; i++) {
+                char owner[128] = "";
+
+                memset(owner, 'x', i);
+                while (strlen(owner) + 4 <= 63)
+                        (void) strcat(owner, "\xf0\x9f\x98\x80");
+                CALL_ERROR(&f, f.client, "NoRoom", OTHER, CREATE, OTHER, TYPE, 1, "owner", "s", owner);
+                CALL_ERROR(&f, f.client, "NoSuchType", "", CREATE, OTHER, owner, 1, "owner", "s",
+                           owner);
+        }
+        fixture_done(&f);
+}
+
 TEST(no_room_says_why_for_each_parent) {
         Reply r = {};
         Fixture f;

@@ -23,12 +23,14 @@ static size_t count_problems(Fixture *f, const char *part) {
 }
 
 TEST(ready_comes_when_clients_can_call) {
-        _cleanup_(freep) char *version = NULL;
+        _cleanup_(freep) char *version = NULL, *path = NULL;
         Fixture f;
 
         fixture_init(&f);
         fixture_start(&f);
-        ASSERT_CONTAINS(f.notified, "STATUS=");
+        wait_notified(&f, "STATUS=0 devices on 2 parents.");
+        path = create_device(&f, PARENT, UUID1, "");
+        wait_notified(&f, "STATUS=1 device on 2 parents.");
         version = get_property(&f, MDEVD_OBJECT_ROOT, MDEVD_IFACE_MANAGER, "Version");
         ASSERT_STREQ(version, MDEVD_VERSION);
         ASSERT_EQ(fixture_end(&f, SIGTERM), 0);
@@ -170,6 +172,27 @@ TEST(config_problems_are_shown_and_the_rest_runs) {
         ASSERT_TRUE(count_problems(&f, "mdevd.json") > 0);
         ASSERT_TRUE(count_problems(&f, UUID3) > 0);
         path = create_device(&f, PARENT, UUID1, "");
+        fixture_done(&f);
+}
+
+TEST(what_is_not_text_can_be_shown) {
+        Reply r = {};
+        Fixture f;
+
+        fixture_init(&f);
+        tree_write(&f.tree, "etc/mdevd/mdevd.d/\xff\n.json", "{ \"\xff\": \xff }");
+        tree_write(&f.tree, "etc/mdevctl.d/" PARENT "/\xff\xfe", "{}");
+        tree_write(&f.tree, "etc/mdevctl.d/" PARENT "/" UUID2, "{ \"mdev_type\": \"\xff\" }");
+        tree_write(&f.tree, "etc/mdevctl.d/\xff/" UUID3, "{}");
+        tree_write(&f.tree, "sys/devices/pci0000:00/" PARENT "/mdev_supported_types/" TYPE "/name",
+                   "\xff label\n");
+        fixture_start(&f);
+        ASSERT_TRUE(count_problems(&f, "json") > 0);
+        CALL(&f, f.client, &r, MDEVD_OBJECT_ROOT, "org.freedesktop.DBus.ObjectManager",
+             "GetManagedObjects", "");
+        reply_done(&r);
+        CALL(&f, f.client, &r, MANAGER, "Describe", "");
+        reply_done(&r);
         fixture_done(&f);
 }
 

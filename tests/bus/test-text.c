@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-text.c: what sd-bus would refuse to send is found, and only that. */
+#include "bus/bus-error.h"
+#include "bus/text.h"
+#include "test.h"
+
+TEST(utf8_is_told_from_what_is_not) {
+        static const struct {
+                const char *text;
+                bool good;
+        } cases[] = {
+                { "", true },
+                { "plain", true },
+                { "\x7f", true },
+                { "\xc2\x80", true },
+                { "\xdf\xbf", true },
+                { "\xe0\xa0\x80", true },
+                { "\xed\x9f\xbf", true },
+                { "\xee\x80\x80", true },
+                { "\xf0\x90\x80\x80", true },
+                { "\xf4\x8f\xbf\xbf", true },
+                { "a\xe2\x82\xac" "b", true },
+                { "\x80", false },
+                { "\xbf", false },
+                { "\xc0\x80", false },         /* longer than needed */
+                { "\xc1\xbf", false },
+                { "\xe0\x9f\xbf", false },
+                { "\xf0\x8f\xbf\xbf", false },
+                { "\xed\xa0\x80", false },     /* a surrogate */
+                { "\xf4\x90\x80\x80", false }, /* past the last character */
+                { "\xf5\x80\x80\x80", false },
+                { "\xff", false },
+                { "\xc2", false },             /* cut */
+                { "\xe2\x82", false },
+                { "\xf0\x9f\x98", false },
+                { "\xe2\x82z", false },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+                if (text_is_utf8(cases[i].text) != cases[i].good)
+                        test_fail(__FILE__, __LINE__, "row %zu is taken for the other", i);
+}
+
+TEST(printable_copies_only_what_it_must) {
+        const char *good = "a\xe2\x82\xac";
+        char *own;
+
+        ASSERT_TRUE(text_printable(good, &own) == good);
+        ASSERT_NULL(own);
+        ASSERT_STREQ(text_printable("a\xff", &own), "a\\xff");
+        ASSERT_NOT_NULL(own);
+        free(own);
+}
+
+TEST(an_error_is_text_whatever_its_sentence) {
+        _cleanup_(sd_bus_error_free) sd_bus_error cut = SD_BUS_ERROR_NULL, none = SD_BUS_ERROR_NULL;
+
+        ASSERT_TRUE(bus_error_set_outcome(&cut, OUTCOME_NO_ROOM, "cut \xe2\x82") < 0);
+        ASSERT_TRUE(text_is_utf8(cut.message));
+        ASSERT_STREQ(cut.name, MDEVD_ERROR_PREFIX "NoRoom");
+        ASSERT_TRUE(bus_error_set_outcome(&none, OUTCOME_BUSY, NULL) < 0);
+        ASSERT_CONTAINS(none.message, "journal");
+}
+
+TEST(every_outcome_has_a_name_of_its_own) {
+        for (int i = OUTCOME_OK + 1; i < _OUTCOME_MAX; i++)
+                for (int j = i + 1; j < _OUTCOME_MAX; j++)
+                        ASSERT_FALSE(streq(bus_error_name(i), bus_error_name(j)));
+        ASSERT_STREQ(bus_error_name(_OUTCOME_MAX), bus_error_name(OUTCOME_FAILED));
+        ASSERT_STREQ(bus_error_name(-1), bus_error_name(OUTCOME_FAILED));
+}
+
+TEST(quotes_are_short_and_plain) {
+        char buf[BUS_QUOTE_MAX], text[512];
+
+        ASSERT_STREQ(bus_quote("a\nb\x7f", buf), "a?b?");
+        for (size_t i = 0; i < 8; i++) {
+                memset(text, 'x', i);
+                text[i] = '\0';
+                while (strlen(text) < 200)
+                        (void) strcat(text, "\xf0\x9f\x98\x80");
+                ASSERT_TRUE(text_is_utf8(bus_quote(text, buf)));
+                ASSERT_TRUE(strlen(buf) < BUS_QUOTE_MAX);
+        }
+}
+
+TESTS_MAIN
