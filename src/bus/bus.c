@@ -17,6 +17,8 @@
 #include "names.h"
 #include "util/log.h"
 
+#define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
+
 static const char *const action_names[_BUS_ACTION_MAX] = {
         [BUS_ACTION_CREATE] = MDEVD_BUS_NAME ".create",
         [BUS_ACTION_MANAGE] = MDEVD_BUS_NAME ".manage",
@@ -209,10 +211,36 @@ static int bus_export(Bus *b, const Export *x) {
         return sd_bus_add_node_enumerator(b->bus, NULL, x->path, x->enumerate, b);
 }
 
+/*
+ * As sd_bus_open_system(), but without file descriptors in messages: none of ours has any, and
+ * calls that wait with what strangers put into them would use up our own.
+ */
+static int open_system(sd_bus **ret) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_description(bus, "mdevd");
+        if (r >= 0)
+                r = sd_bus_set_address(bus, secure_getenv("DBUS_SYSTEM_BUS_ADDRESS") ?:
+                                                    SYSTEM_BUS_ADDRESS);
+        if (r >= 0)
+                r = sd_bus_set_bus_client(bus, true);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(bus, false);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
 static int bus_connect(Bus *b) {
         int r;
 
-        r = sd_bus_open_system_with_description(&b->bus, "mdevd");
+        r = open_system(&b->bus);
         if (r < 0)
                 return log_error_errno(r, &(LogFields){ .topic = "bus" },
                                        "Cannot connect to the system bus: %m");
