@@ -141,6 +141,24 @@ struct mdevd_backing {
 };
 
 /**
+ * struct mdevd_other - the second place of a claim while an extent moves
+ * @used: there is one; mdevd_lock
+ * @busy: a call is at work on it; mdevd_lock
+ * @stop: that call is to stop after its chunk
+ * @finished: nothing of the device is there any more; mdevd_lock
+ * @index: extent that moves
+ * @backing: the place
+ */
+struct mdevd_other {
+	bool used;
+	bool busy;
+	bool stop;
+	bool finished;
+	u32 index;
+	struct mdevd_backing backing;
+};
+
+/**
  * struct mdevd_claim - extents that belong to one UUID
  * @ref: references: the parent's list, the vdev, a queued scrub
  * @node: in parent->claims; mdevd_lock
@@ -169,6 +187,7 @@ struct mdevd_backing {
  * @insertions: same
  * @insertions_eager: same
  * @pages: same
+ * @other: see there
  * @n: number of extents
  * @backing: the extents in the order given at reserve
  */
@@ -199,6 +218,7 @@ struct mdevd_claim {
 	atomic64_t insertions;
 	atomic64_t insertions_eager;
 	atomic64_t pages;
+	struct mdevd_other other;
 	u32 n;
 	struct mdevd_backing backing[];
 };
@@ -228,6 +248,9 @@ struct mdevd_bar {
  * @memory_lock: see the head of this file
  * @gone: nothing backs the BARs any more: @dummy does; memory_lock
  * @held: whoever touches the BARs waits; memory_lock
+ * @moving: @moved is in force; memory_lock
+ * @moved: an extent that is in two places; memory_lock
+ * @hold_seq: counts what those in @hold_wait wait for; memory_lock
  * @hold_wait: who waits
  * @dummy: the page behind every address once @gone; memory_lock
  * @fill_lock: see the head of this file
@@ -253,6 +276,9 @@ struct mdevd_vdev {
 	struct rw_semaphore memory_lock;
 	bool gone;
 	bool held;
+	bool moving;
+	struct mdevd_moved moved;
+	u32 hold_seq;
 	wait_queue_head_t hold_wait;
 	struct page *dummy;
 	struct mutex fill_lock;		/* see the head of this file */
@@ -315,6 +341,9 @@ struct mdevd_claim *mdevd_claim_take(struct mdevd_parent *parent,
 				     const struct mdevd_type_entry *entry,
 				     const guid_t *guid);
 struct mdevd_claim *mdevd_claim_find(const u8 *uuid);
+int mdevd_claim_add(struct mdevd_claim *claim, u32 index,
+		    const struct mdevd_extent *ext);
+void mdevd_claim_drop_other(struct mdevd_claim *claim);
 struct mdevd_claim *mdevd_claim_answer(struct mdevd_parent *parent,
 				       const struct mdevd_type_entry *entry,
 				       const u8 *uuid, const char *owner,
@@ -344,7 +373,13 @@ int mdevd_resume(struct mdevd_ctl *ctl, const struct mdevd_resume *arg);
 void mdevd_hold_end(struct mdevd_claim *claim);
 void mdevd_hold_expire(struct work_struct *work);
 
+/* mdevd_move.c */
+int mdevd_move(struct mdevd_move *arg);
+void mdevd_move_end(struct mdevd_claim *claim);
+
 /* mdevd_scrub.c */
+bool mdevd_scrub_zero(const struct mdevd_claim *claim,
+		      const struct mdevd_backing *b);
 void mdevd_scrub_work(struct work_struct *work);
 void mdevd_scrub_start(struct mdevd_claim *claim);
 
@@ -394,6 +429,8 @@ ssize_t mdevd_region_write(struct vfio_device *vdev, const char __user *buf,
 
 /* mdevd_map.c */
 int mdevd_map_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
+void mdevd_map_zap_range(struct mdevd_vdev *v, u32 bar, u64 start, u64 length);
+void mdevd_map_move(struct mdevd_vdev *v, bool moving, u64 lo, u64 hi);
 void mdevd_map_set_held(struct mdevd_vdev *v, bool held);
 void mdevd_map_zap(struct mdevd_vdev *v);
 void mdevd_map_revoke(struct mdevd_vdev *v);

@@ -22,6 +22,7 @@ static ssize_t extents_show(struct device *dev, struct device_attribute *attr,
 	int at = 0;
 	u32 i;
 
+	mutex_lock(&mdevd_lock);
 	for (i = 0; i < claim->n; i++) {
 		const struct mdevd_extent *e = &claim->backing[i].ext;
 
@@ -29,6 +30,7 @@ static ssize_t extents_show(struct device *dev, struct device_attribute *attr,
 				    e->guest_bar, e->bar, e->offset,
 				    e->length);
 	}
+	mutex_unlock(&mdevd_lock);
 
 	return at;
 }

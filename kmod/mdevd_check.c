@@ -198,7 +198,7 @@ static int check_type(const struct mdevd_bounds *bounds,
 	    !mdevd_check_label(t->label, sizeof(t->label)))
 		return -EINVAL;
 	if (t->map > MDEVD_MAP_EAGER || t->vectors > 2048 ||
-	    t->class > 0xffffff || t->__reserved)
+	    t->class > 0xffffff || t->flags & ~(u32)MDEVD_TYPE_MOVABLE)
 		return -EINVAL;
 
 	for (i = 0; i < MDEVD_MAX_BARS; i++) {

@@ -152,6 +152,26 @@ static int spans_take(struct mdevd_claim *claim)
 	return 0;
 }
 
+/**
+ * mdevd_claim_drop_other - free the second place of a move
+ * @claim: the claim, whose second place is clean; mdevd_lock is held
+ */
+void mdevd_claim_drop_other(struct mdevd_claim *claim)
+{
+	struct mdevd_backing *b = &claim->other.backing;
+
+	lockdep_assert_held(&mdevd_lock);
+
+	if (!claim->other.used)
+		return;
+
+	iounmap(b->map);
+	WARN_ON_ONCE(!mdevd_spans_del(&claim->parent->taken[b->ext.bar],
+				      b->ext.offset, claim));
+	memset(&claim->other, 0, sizeof(claim->other));
+	mdevd_changed();
+}
+
 /* Unlinks a claim and frees its extents; its kernel mappings are gone. */
 static void claim_unlink(struct mdevd_claim *claim)
 {
@@ -167,6 +187,7 @@ static void claim_unlink(struct mdevd_claim *claim)
 					      e->offset, claim));
 	}
 
+	mdevd_claim_drop_other(claim);
 	list_del_init(&claim->node);
 	mdevd_changed();
 	if (list_empty(&parent->claims))
@@ -395,6 +416,13 @@ static void backing_unmap(struct mdevd_claim *claim)
 	}
 }
 
+static void __iomem *map_one(const struct mdevd_backing *b)
+{
+	if (b->cache == MDEVD_CACHE_WC)
+		return ioremap_wc(b->phys, b->ext.length);
+	return ioremap(b->phys, b->ext.length);
+}
+
 /*
  * One mapping per extent and never one of the whole BAR: PAT gives a page the
  * type of the first mapping that covers it, so a wider one would turn write
@@ -407,16 +435,65 @@ static int backing_map(struct mdevd_claim *claim)
 	for (i = 0; i < claim->n; i++) {
 		struct mdevd_backing *b = &claim->backing[i];
 
-		if (b->cache == MDEVD_CACHE_WC)
-			b->map = ioremap_wc(b->phys, b->ext.length);
-		else
-			b->map = ioremap(b->phys, b->ext.length);
+		b->map = map_one(b);
 		if (!b->map) {
 			backing_unmap(claim);
 			return -ENOMEM;
 		}
 	}
 
+	return 0;
+}
+
+/**
+ * mdevd_claim_add - a second place for one extent of a claim
+ * @claim: the claim; mdevd_lock is held
+ * @index: the extent that is to move there
+ * @ext: the place
+ *
+ * Return: 0, or what MDEVD_MOVE says.
+ */
+int mdevd_claim_add(struct mdevd_claim *claim, u32 index,
+		    const struct mdevd_extent *ext)
+{
+	const struct mdevd_backing *from = &claim->backing[index];
+	struct mdevd_parent *parent = claim->parent;
+	struct mdevd_backing to = { .ext = *ext };
+	const struct mdevd_pool *pool;
+	int ret;
+
+	lockdep_assert_held(&mdevd_lock);
+
+	if (ext->bar >= MDEVD_PCI_BARS ||
+	    !IS_ALIGNED(ext->offset, parent->bounds.page))
+		return -EINVAL;
+	pool = mdevd_check_find_pool(parent->config->pools,
+				     parent->config->n_pools, ext);
+	if (!pool)
+		return -ERANGE;
+	if (pool->kind != MDEVD_POOL_MEMORY || pool->cache != from->cache ||
+	    pool->scrub != from->scrub)
+		return -EINVAL;
+	if (mdevd_spans_overlap(&parent->taken[ext->bar], ext->offset,
+				ext->offset + ext->length))
+		return -EBUSY;
+	ret = spans_grow(&parent->taken[ext->bar], 1);
+	if (ret)
+		return ret;
+
+	to.phys = parent->bar_start[ext->bar] + ext->offset;
+	to.cache = pool->cache;
+	to.scrub = pool->scrub;
+	to.map = map_one(&to);
+	if (!to.map)
+		return -ENOMEM;
+
+	mdevd_spans_add(&parent->taken[ext->bar], ext->offset,
+			ext->offset + ext->length, claim);
+	claim->other.used = true;
+	claim->other.index = index;
+	claim->other.backing = to;
+	mdevd_changed();
 	return 0;
 }
 
@@ -583,6 +660,7 @@ void mdevd_claim_retire(struct mdevd_claim *claim)
 	bool unclean;
 
 	mutex_lock(&mdevd_lock);
+	mdevd_move_end(claim);
 	mdevd_hold_end(claim);
 	claim->vdev = NULL;
 	claim->retired = true;

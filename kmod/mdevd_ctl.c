@@ -36,6 +36,7 @@ union mdevd_arg {
 	struct mdevd_resume resume;
 	struct mdevd_answer answer;
 	struct mdevd_set_available available;
+	struct mdevd_move move;
 };
 
 static int do_get_info(struct mdevd_ctl *ctl, union mdevd_arg *arg)
@@ -96,6 +97,11 @@ static int do_set_available(struct mdevd_ctl *ctl, union mdevd_arg *arg)
 	return mdevd_set_available(&arg->available);
 }
 
+static int do_move(struct mdevd_ctl *ctl, union mdevd_arg *arg)
+{
+	return mdevd_move(&arg->move);
+}
+
 #define NR(cmd) (_IOC_NR(cmd) - _IOC_NR(MDEVD_GET_INFO))
 
 /*
@@ -106,6 +112,7 @@ static const struct {
 	u32 size;
 	u32 min;
 	int (*fn)(struct mdevd_ctl *ctl, union mdevd_arg *arg);
+	u32 flags;
 } verbs[] = {
 	[NR(MDEVD_GET_INFO)] = {
 		_IOC_READ | _IOC_WRITE,
@@ -173,6 +180,13 @@ static const struct {
 		offsetofend(struct mdevd_set_available, __reserved),
 		do_set_available,
 	},
+	[NR(MDEVD_MOVE)] = {
+		_IOC_READ | _IOC_WRITE,
+		sizeof(struct mdevd_move),
+		offsetofend(struct mdevd_move, moved),
+		do_move,
+		MDEVD_MOVE_BACK | MDEVD_MOVE_RELEASE,
+	},
 };
 
 /**
@@ -214,7 +228,7 @@ static long mdevd_ctl_ioctl(struct file *file, unsigned int cmd,
 		return ret;
 	/* not what a second thread may have made of it meanwhile */
 	arg.head.size = size;
-	if (arg.head.flags)
+	if (arg.head.flags & ~verbs[nr].flags)
 		return -EINVAL;
 
 	ret = verbs[nr].fn(ctl, &arg);

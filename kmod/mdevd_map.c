@@ -83,18 +83,26 @@ static u64 view_offset(const struct view *view, unsigned long addr)
  * fault under mmap_lock or the VMA lock too: it may not sleep long nor touch
  * guest memory.
  *
- * Return: 0, or -ENXIO where nothing may be mapped.
+ * Return: 0; -ENXIO where nothing may be mapped; -EAGAIN to wait for
+ * hold_seq, because the device is held or this piece of it is being moved.
  */
 int mdevd_map_validate_request(struct mdevd_vdev *v, u32 bar, u64 offset,
 			       struct mdevd_target *target)
 {
+	int ret;
+
 	lockdep_assert_held(&v->memory_lock);
 
-	if (bar >= MDEVD_MAX_BARS)
+	if (v->held)
+		return -EAGAIN;
+	if (v->gone || bar >= MDEVD_MAX_BARS)
 		return -ENXIO;
 
-	return mdevd_resolve(v->bars[bar].pieces, v->bars[bar].n, offset,
-			     target);
+	ret = mdevd_resolve(v->bars[bar].pieces, v->bars[bar].n, offset,
+			    target);
+	if (!ret && v->moving)
+		ret = mdevd_resolve_moved(&v->moved, offset, target);
+	return ret;
 }
 
 /* State of one walk over page tables. */
@@ -210,6 +218,7 @@ static vm_fault_t fault_held(struct mdevd_vdev *v, struct vm_fault *vmf)
 {
 	const unsigned int user = FAULT_FLAG_USER | FAULT_FLAG_INTERRUPTIBLE;
 	unsigned int flags = vmf->flags;
+	u32 seq = v->hold_seq;
 	struct file *file;
 
 	/* who cannot try again must not wait, and a kernel thread never ends */
@@ -228,37 +237,32 @@ static vm_fault_t fault_held(struct mdevd_vdev *v, struct vm_fault *vmf)
 
 	/* elsewhere a signal that is not deadly would have us run in circles */
 	if ((flags & user) == user)
-		wait_event_interruptible(v->hold_wait, !READ_ONCE(v->held));
+		wait_event_interruptible(v->hold_wait,
+					 READ_ONCE(v->hold_seq) != seq);
 	else
-		wait_event_killable(v->hold_wait, !READ_ONCE(v->held));
+		wait_event_killable(v->hold_wait,
+				    READ_ONCE(v->hold_seq) != seq);
 
 	fput(file);
 	return VM_FAULT_RETRY;
 }
 
-static vm_fault_t fault_locked(struct mdevd_vdev *v, struct vm_fault *vmf)
+static vm_fault_t fill_fault(struct mdevd_vdev *v, struct vm_fault *vmf,
+			     const struct view *view,
+			     const struct mdevd_target *target)
 {
-	struct view view = view_of(vmf->vma);
-	struct mdevd_target target;
 	unsigned long addr = vmf->address & PAGE_MASK;
 	vm_fault_t ret = VM_FAULT_NOPAGE;
-	u64 offset, start, end;
+	u64 start, end;
 
-	if (v->gone)
-		return vmf_insert_mixed(vmf->vma, addr,
-					mdevd_pfn(page_to_pfn(v->dummy)));
-
-	offset = view_offset(&view, addr);
-	if (mdevd_map_validate_request(v, view.bar, offset, &target))
-		return VM_FAULT_SIGBUS;
-
-	window_of(&view, &target, addr, &start, &end);
+	window_of(view, target, addr, &start, &end);
 
 	mutex_lock(&v->fill_lock);
 	/* a huge fault on another CPU has been here before */
 	if (!pmd_leaf(mdevd_pmdp_get(vmf->pmd)))
-		ret = to_fault(fill_range(v, &view, &target, offset, start,
-					  end, false));
+		ret = to_fault(fill_range(v, view, target,
+					  view_offset(view, addr), start, end,
+					  false));
 	mutex_unlock(&v->fill_lock);
 
 	return ret;
@@ -268,14 +272,26 @@ static vm_fault_t fault_locked(struct mdevd_vdev *v, struct vm_fault *vmf)
 static vm_fault_t mdevd_map_fault(struct vm_fault *vmf)
 {
 	struct mdevd_vdev *v = vmf->vma->vm_private_data;
+	struct view view = view_of(vmf->vma);
+	unsigned long addr = vmf->address & PAGE_MASK;
+	struct mdevd_target target;
 	vm_fault_t ret;
+	int r;
 
 	down_read(&v->memory_lock);
-	if (v->held)
+	r = mdevd_map_validate_request(v, view.bar, view_offset(&view, addr),
+				       &target);
+	if (r == -EAGAIN)
 		return fault_held(v, vmf);
 
 	atomic64_inc(&v->claim->faults);
-	ret = fault_locked(v, vmf);
+	if (v->gone)
+		ret = vmf_insert_mixed(vmf->vma, addr,
+				       mdevd_pfn(page_to_pfn(v->dummy)));
+	else if (r)
+		ret = VM_FAULT_SIGBUS;
+	else
+		ret = fill_fault(v, vmf, &view, &target);
 	up_read(&v->memory_lock);
 
 	return ret;
@@ -298,28 +314,17 @@ static bool huge_fits(const struct view *view,
 	return offset >= target->start && target->end - offset >= PMD_SIZE;
 }
 
-static vm_fault_t huge_locked(struct mdevd_vdev *v, struct vm_fault *vmf)
+static vm_fault_t fill_huge(struct mdevd_vdev *v, struct vm_fault *vmf,
+			    u64 phys)
 {
-	struct view view = view_of(vmf->vma);
-	unsigned long base = vmf->address & PMD_MASK;
-	struct mdevd_target target;
 	vm_fault_t ret;
 	bool fresh;
-	u64 offset;
-
-	offset = view_offset(&view, vmf->address & PAGE_MASK);
-	if (v->gone ||
-	    mdevd_map_validate_request(v, view.bar, offset, &target) ||
-	    !huge_fits(&view, &target, vmf->address & PAGE_MASK))
-		return VM_FAULT_FALLBACK;
-
-	target.phys -= (vmf->address & PAGE_MASK) - base;
 
 	mdevd_claim_touch(v->claim);
 	mutex_lock(&v->fill_lock);
 	fresh = pmd_none(mdevd_pmdp_get(vmf->pmd));
 	/* also comes to make an entry writable that is not */
-	ret = vmf_insert_pfn_pmd(vmf, mdevd_pfn(target.phys >> PAGE_SHIFT),
+	ret = vmf_insert_pfn_pmd(vmf, mdevd_pfn(phys >> PAGE_SHIFT),
 				 vmf->flags & FAULT_FLAG_WRITE);
 	mutex_unlock(&v->fill_lock);
 
@@ -343,16 +348,23 @@ static vm_fault_t mdevd_map_huge_fault(struct vm_fault *vmf,
 				       unsigned int order)
 {
 	struct mdevd_vdev *v = vmf->vma->vm_private_data;
-	vm_fault_t ret;
+	struct view view = view_of(vmf->vma);
+	unsigned long addr = vmf->address & PAGE_MASK;
+	vm_fault_t ret = VM_FAULT_FALLBACK;
+	struct mdevd_target target;
+	int r;
 
 	if (order != PMD_ORDER)
 		return VM_FAULT_FALLBACK;
 
 	down_read(&v->memory_lock);
-	if (v->held)
+	r = mdevd_map_validate_request(v, view.bar, view_offset(&view, addr),
+				       &target);
+	if (r == -EAGAIN)
 		return fault_held(v, vmf);
 
-	ret = huge_locked(v, vmf);
+	if (!r && huge_fits(&view, &target, addr))
+		ret = fill_huge(v, vmf, target.phys - (addr & ~PMD_MASK));
 	up_read(&v->memory_lock);
 
 	return ret;
@@ -435,8 +447,7 @@ static void fill_eager(struct mdevd_vdev *v, const struct view *view)
 		int ret;
 
 		down_read(&v->memory_lock);
-		ret = v->gone || v->held ? -EAGAIN :
-		      mdevd_map_validate_request(v, view->bar, at, &target);
+		ret = mdevd_map_validate_request(v, view->bar, at, &target);
 		if (!ret) {
 			end = min3(round_down(at, WINDOW) + WINDOW,
 				   target.end, view->end);
@@ -491,17 +502,53 @@ int mdevd_map_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	return 0;
 }
 
+static void zap(struct mdevd_vdev *v, loff_t start, loff_t length)
+{
+	struct address_space *mapping = mdevd_inode_mapping(v);
+
+	unmap_mapping_range(mapping, start, length, true);
+	if (eager_sync(v, true))
+		unmap_mapping_range(mapping, start, length, true);
+}
+
 /**
  * mdevd_map_zap - unmap all pages of all VMAs
  * @v: the device, in a state in which faults do not bring them back
  */
 void mdevd_map_zap(struct mdevd_vdev *v)
 {
-	struct address_space *mapping = mdevd_inode_mapping(v);
+	zap(v, 0, 0);
+}
 
-	unmap_mapping_range(mapping, 0, 0, true);
-	if (eager_sync(v, true))
-		unmap_mapping_range(mapping, 0, 0, true);
+/**
+ * mdevd_map_zap_range - unmap the pages of a piece of a BAR
+ * @v: the device, in a state in which faults do not bring them back
+ * @bar: the BAR
+ * @start: first byte
+ * @length: bytes
+ */
+void mdevd_map_zap_range(struct mdevd_vdev *v, u32 bar, u64 start, u64 length)
+{
+	zap(v, ((u64)bar << MDEVD_OFFSET_SHIFT) + start, length);
+}
+
+/**
+ * mdevd_map_move - how far an extent has moved
+ * @v: the device
+ * @moving: it is in two places at all
+ * @lo: see struct mdevd_moved
+ * @hi: same
+ */
+void mdevd_map_move(struct mdevd_vdev *v, bool moving, u64 lo, u64 hi)
+{
+	down_write(&v->memory_lock);
+	v->moving = moving;
+	v->moved.lo = lo;
+	v->moved.hi = hi;
+	v->hold_seq++;
+	up_write(&v->memory_lock);
+
+	wake_up_all(&v->hold_wait);
 }
 
 /**
@@ -515,6 +562,7 @@ void mdevd_map_set_held(struct mdevd_vdev *v, bool held)
 {
 	down_write(&v->memory_lock);
 	v->held = held;
+	v->hold_seq++;
 	up_write(&v->memory_lock);
 
 	if (!held)
@@ -537,8 +585,10 @@ void mdevd_map_revoke(struct mdevd_vdev *v)
 	down_write(&v->memory_lock);
 	v->gone = true;
 	v->dummy = dummy;
+	v->hold_seq++;
 	up_write(&v->memory_lock);
 
+	wake_up_all(&v->hold_wait);
 	mdevd_map_zap(v);
 }
 

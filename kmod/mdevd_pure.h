@@ -101,6 +101,7 @@ struct mdevd_piece {
  * @end: guest offset after the run
  * @backing: index of the extent
  * @cache: enum mdevd_cache
+ * @moved: @phys is in the place that the extent moves to
  */
 struct mdevd_target {
 	u64 phys;
@@ -108,8 +109,25 @@ struct mdevd_target {
 	u64 end;
 	u32 backing;
 	u32 cache;
+	bool moved;
 };
 
+/**
+ * struct mdevd_moved - how far an extent has moved
+ * @backing: index of the extent
+ * @phys: host physical address of the place that it moves to
+ * @lo: what is below this offset in the extent is there
+ * @hi: what is from here on is where it was; between them it is on its way
+ */
+struct mdevd_moved {
+	u32 backing;
+	u64 phys;
+	u64 lo;
+	u64 hi;
+};
+
+int mdevd_resolve_moved(const struct mdevd_moved *moved, u64 offset,
+			struct mdevd_target *target);
 int mdevd_resolve(const struct mdevd_piece *pieces, size_t n, u64 offset,
 		  struct mdevd_target *target);
 

@@ -51,6 +51,20 @@ static u32 count_opened(const struct mdevd_claim *claim)
 	return max(READ_ONCE(claim->vdev->vdev.open_count), 1U);
 }
 
+static void put_move(struct snapshot *s, const struct mdevd_claim *claim)
+{
+	struct mdevd_move_record r = {
+		.other = claim->other.backing.ext,
+		.extent = claim->other.index,
+		.finished = claim->other.finished,
+	};
+
+	/* a counter, as it were: it changes without mdevd_lock */
+	if (claim->vdev && !r.finished)
+		r.moved = READ_ONCE(claim->vdev->moved.lo);
+	put_record(s, MDEVD_RECORD_MOVE, &r, sizeof(r));
+}
+
 static void put_claim(struct snapshot *s, const struct mdevd_claim *claim)
 {
 	struct mdevd_device_record r = {};
@@ -74,6 +88,8 @@ static void put_claim(struct snapshot *s, const struct mdevd_claim *claim)
 	for (i = 0; i < claim->n; i++)
 		put_record(s, MDEVD_RECORD_EXTENT, &claim->backing[i].ext,
 			   sizeof(claim->backing[i].ext));
+	if (claim->other.used)
+		put_move(s, claim);
 }
 
 static void put_parent(struct snapshot *s, const struct mdevd_parent *parent)

@@ -91,21 +91,27 @@ static int bar_access(struct mdevd_vdev *v, const struct place *place, u64 pos,
 	void __iomem *at;
 	int ret;
 
-	down_read(&v->memory_lock);
-	while (v->held) {
+	for (;;) {
+		u32 seq;
+
+		down_read(&v->memory_lock);
+		ret = mdevd_map_validate_request(v, place->index, pos,
+						 &target);
+		if (ret != -EAGAIN)
+			break;
+		seq = v->hold_seq;
 		up_read(&v->memory_lock);
 		ret = wait_event_interruptible(v->hold_wait,
-					       !READ_ONCE(v->held));
+					       READ_ONCE(v->hold_seq) != seq);
 		if (ret)
 			return ret;
-		down_read(&v->memory_lock);
 	}
 
-	if (v->gone ||
-	    mdevd_map_validate_request(v, place->index, pos, &target)) {
+	if (ret) {
 		*value = ~0ULL;
 	} else {
-		b = &v->claim->backing[target.backing];
+		b = target.moved ? &v->claim->other.backing :
+				   &v->claim->backing[target.backing];
 		at = b->map + (target.phys - b->phys);
 		if (place->write) {
 			mdevd_claim_touch(v->claim);
@@ -155,7 +161,7 @@ static ssize_t bar_rw(struct mdevd_vdev *v, const struct place *place)
 
 		done += width;
 		/* a dead device may take long over each of many accesses */
-		if (IS_ALIGNED(done, 256)) {
+		if (IS_ALIGNED(pos + width, 256)) {
 			if (signal_pending(current))
 				break;
 			cond_resched();

@@ -46,5 +46,35 @@ int mdevd_resolve(const struct mdevd_piece *pieces, size_t n, u64 offset,
 	target->end = p->guest + p->length;
 	target->backing = p->backing;
 	target->cache = p->cache;
+	target->moved = false;
+	return 0;
+}
+
+/**
+ * mdevd_resolve_moved - the same for an extent that is being moved
+ * @moved: how far it has
+ * @offset: the offset that mdevd_resolve() was asked for
+ * @target: its answer, corrected
+ *
+ * Return: 0, or -EAGAIN for what is on its way.
+ */
+int mdevd_resolve_moved(const struct mdevd_moved *moved, u64 offset,
+			struct mdevd_target *target)
+{
+	u64 at = offset - target->start;
+
+	if (target->backing != moved->backing)
+		return 0;
+
+	if (at < moved->lo) {
+		target->phys = moved->phys + at;
+		target->end = target->start + moved->lo;
+		target->moved = true;
+		return 0;
+	}
+	if (at < moved->hi)
+		return -EAGAIN;
+
+	target->start += moved->hi;
 	return 0;
 }

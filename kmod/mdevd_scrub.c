@@ -17,10 +17,20 @@
 /* As much as is written between two looks at parent->cut. */
 #define SCRUB_CHUNK	(64 * 1024)
 
-static bool zero(const struct mdevd_claim *claim,
-		 const struct mdevd_backing *b)
+/**
+ * mdevd_scrub_zero - zero an extent
+ * @claim: whose it is
+ * @b: the extent
+ *
+ * Return: false if the function has gone before it was done.
+ */
+bool mdevd_scrub_zero(const struct mdevd_claim *claim,
+		      const struct mdevd_backing *b)
 {
 	u64 done;
+
+	if (b->scrub != MDEVD_SCRUB_ZERO)
+		return true;
 
 	for (done = 0; done < b->ext.length; done += SCRUB_CHUNK) {
 		if (READ_ONCE(claim->parent->cut))
@@ -48,14 +58,18 @@ void mdevd_scrub_work(struct work_struct *work)
 	u32 i;
 
 	for (i = 0; clean && i < claim->n; i++)
-		if (claim->backing[i].scrub == MDEVD_SCRUB_ZERO)
-			clean = zero(claim, &claim->backing[i]);
+		clean = mdevd_scrub_zero(claim, &claim->backing[i]);
+	/* nobody begins a move while scrubbing */
+	if (clean && claim->other.used)
+		clean = mdevd_scrub_zero(claim, &claim->other.backing);
 
 	mutex_lock(&mdevd_lock);
 	claim->scrubbing = false;
 	retired = claim->retired;
-	if (clean)
+	if (clean) {
 		WRITE_ONCE(claim->unclean, false);
+		mdevd_claim_drop_other(claim);
+	}
 	mdevd_changed();
 	if (clean && !retired)
 		mdevd_event(MDEVD_EVENT_DEVICE_CLEAN, claim->parent, claim);

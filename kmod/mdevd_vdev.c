@@ -178,6 +178,7 @@ static void mdevd_vdev_close(struct vfio_device *vdev)
 
 	/* No VMA is left: each holds the device's file. */
 	mutex_lock(&mdevd_lock);
+	mdevd_move_end(claim);
 	claim->opened = false;
 	mdevd_changed();
 	mdevd_event(MDEVD_EVENT_DEVICE_CLOSED, claim->parent, claim);

@@ -88,7 +88,7 @@ static void test_size(unsigned long cmd, size_t size, const char *name, int exac
         /* the struct runs into a page that is not there */
         char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         munmap(map + 4096, 4096);
-        arg = (uint32_t *)(map + 4096 - 8);
+        arg = (uint32_t *)(map + 4096 - 4);
         arg[0] = (uint32_t)size;
         snprintf(what, sizeof(what), "%s over the end of memory", name);
         REFUSED(ctl_call(ctl, cmd, arg), EFAULT, what);
@@ -106,6 +106,7 @@ static void test_sizes(void) {
         test_size(MDEVD_RESUME, sizeof(struct mdevd_resume), "resume", -ENOENT);
         test_size(MDEVD_LISTEN, sizeof(struct mdevd_listen), "listen", 0);
         test_size(MDEVD_ANSWER, sizeof(struct mdevd_answer), "answer", -EINVAL);
+        test_size(MDEVD_MOVE, sizeof(struct mdevd_move), "move", -ENOENT);
         test_size(MDEVD_SET_AVAILABLE, sizeof(struct mdevd_set_available), "set_available",
                   -EINVAL);
 }
@@ -197,7 +198,7 @@ static void test_types(void) {
         TYPE_REFUSED(EINVAL, "of 2049 vectors", type.vectors = 2049);
         TYPE_REFUSED(EOPNOTSUPP, "of a vector without MSI", type.vectors = 1);
         TYPE_REFUSED(EINVAL, "of a class of 25 bits", type.class = 1 << 24);
-        TYPE_REFUSED(EINVAL, "with a reserved field", type.__reserved = 1);
+        TYPE_REFUSED(EINVAL, "with an unknown flag", type.flags = 2);
         TYPE_REFUSED(EINVAL, "without a BAR", type.bars[0].length = 0);
         TYPE_REFUSED(EINVAL, "with an odd BAR", type.bars[0].length = 4095);
         TYPE_REFUSED(EINVAL, "with an unknown BAR flag", type.bars[0].flags = 4);
@@ -418,7 +419,7 @@ static void test_query(void) {
                 types += r->type == MDEVD_RECORD_TYPE;
                 at += r->length;
         }
-        CHECK(parents == 2 && pools == 1 && types == 9, "2 parents, 1 pool, 9 types: %u %u %u",
+        CHECK(parents == 2 && pools == 1 && types == 11, "2 parents, 1 pool, 11 types: %u %u %u",
               parents, pools, types);
         free(buf);
 }

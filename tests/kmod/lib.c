@@ -273,7 +273,7 @@ int standard_parent(int ctl, const char *parent) {
         static const struct {
                 const char *name;
                 uint64_t length;
-                uint32_t map, flags;
+                uint32_t map, flags, type_flags;
         } table[] = {
                 { "4K", 4 * KIB, MDEVD_MAP_FAULT, 0 },
                 { "64K", 64 * KIB, MDEVD_MAP_FAULT, 0 },
@@ -284,6 +284,8 @@ int standard_parent(int ctl, const char *parent) {
                 { "8M-eager", 8 * MIB, MDEVD_MAP_EAGER, MDEVD_BAR_PREFETCH },
                 { "16M", 16 * MIB, MDEVD_MAP_FAULT, MDEVD_BAR_64BIT | MDEVD_BAR_PREFETCH },
                 { "16M-eager", 16 * MIB, MDEVD_MAP_EAGER, MDEVD_BAR_64BIT | MDEVD_BAR_PREFETCH },
+                { "4M-move", 4 * MIB, MDEVD_MAP_FAULT, 0, MDEVD_TYPE_MOVABLE },
+                { "16M-move", 16 * MIB, MDEVD_MAP_FAULT, 0, MDEVD_TYPE_MOVABLE },
         };
         struct mdevd_type types[ELEMENTS(table)] = {};
         struct mdevd_pool pool = { .name = "mem", .bar = 2, .cache = MDEVD_CACHE_WC };
@@ -294,6 +296,7 @@ int standard_parent(int ctl, const char *parent) {
         for (unsigned i = 0; i < ELEMENTS(table); i++) {
                 snprintf(types[i].name, sizeof(types[i].name), "%s", table[i].name);
                 types[i].map = table[i].map;
+                types[i].flags = table[i].type_flags;
                 types[i].bars[0].length = table[i].length;
                 types[i].bars[0].flags = table[i].flags;
         }

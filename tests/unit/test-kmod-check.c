@@ -202,7 +202,7 @@ static bool type_ok(const struct mdevd_type *t) {
 
         if (!name_ok(t->name, sizeof(t->name)) || !label_ok(t->label, sizeof(t->label)))
                 return false;
-        if (t->map > 1 || t->vectors > 2048 || t->class >> 24 || t->__reserved)
+        if (t->map > 1 || t->vectors > 2048 || t->class >> 24 || t->flags > 1)
                 return false;
         for (size_t i = 0; i < MDEVD_MAX_BARS; i++) {
                 const struct mdevd_type_bar *b = &t->bars[i];
@@ -236,7 +236,7 @@ static void spoil_type(struct mdevd_type *t) {
         case 3: t->map = (uint32_t) wild(); break;
         case 4: t->vectors = 2040 + (uint32_t) below(16); break;
         case 5: t->class = UINT32_C(0xfffffe) + (uint32_t) below(4); break;
-        case 6: t->__reserved = (uint32_t) below(2); break;
+        case 6: t->flags = (uint32_t) below(4); break;
         case 7: memset(t->label, 'l', sizeof(t->label)); break;
         default: t->name[below(sizeof(t->name))] = (char) below(256); break;
         }

@@ -91,6 +91,9 @@ enum mdevd_map_mode {
 	MDEVD_MAP_EAGER		= 1,	/* pages appear at mmap() */
 };
 
+/* Nothing but the CPU writes to what backs its devices: they can be moved. */
+#define MDEVD_TYPE_MOVABLE	0x1
+
 /**
  * struct mdevd_type - what a device of the parent looks like
  * @name: sysfs id is "<driver>-<name>"
@@ -102,6 +105,7 @@ enum mdevd_map_mode {
  * @subvendor: see @vendor
  * @subdevice: see @vendor
  * @class: PCI class code, 24 bits; see @vendor
+ * @flags: MDEVD_TYPE_*
  * @bars: the BARs
  */
 struct mdevd_type {
@@ -114,7 +118,7 @@ struct mdevd_type {
 	__u16 subvendor;
 	__u16 subdevice;
 	__u32 class;
-	__u32 __reserved;
+	__u32 flags;
 	struct mdevd_type_bar bars[MDEVD_MAX_BARS];
 };
 
@@ -275,6 +279,7 @@ enum mdevd_record_type {
 	MDEVD_RECORD_TYPE	= 3,	/* struct mdevd_type, of the last parent */
 	MDEVD_RECORD_DEVICE	= 4,	/* struct mdevd_device_record, same */
 	MDEVD_RECORD_EXTENT	= 5,	/* struct mdevd_extent, of the last device */
+	MDEVD_RECORD_MOVE	= 6,	/* struct mdevd_move_record, same */
 };
 
 /**
@@ -335,6 +340,21 @@ struct mdevd_device_record {
 	__aligned_u64 insertions_eager;
 	__aligned_u64 mapped;
 	__aligned_u64 pages;
+};
+
+/**
+ * struct mdevd_move_record - a device has the place of a move too
+ * @other: the second extent; the first is where the device would be without
+ *	the move, or is since the move was done
+ * @extent: index of the extent that moves
+ * @finished: 1: nothing of the device is at @other any more
+ * @moved: bytes of the device that are at @other
+ */
+struct mdevd_move_record {
+	struct mdevd_extent other;
+	__u32 extent;
+	__u32 finished;
+	__aligned_u64 moved;
 };
 
 #define MDEVD_HOLD_MS_DEFAULT	2000
@@ -444,6 +464,51 @@ struct mdevd_set_available {
 	__u32 __reserved;
 };
 
+/* Go back to where it was. */
+#define MDEVD_MOVE_BACK		0x1
+/*
+ * Zero and free the other extent once done.  Else it stays the device's until
+ * its last close: a guest that itself runs VMs may have told the processor of
+ * one of its pages, where no revocation reaches.
+ */
+#define MDEVD_MOVE_RELEASE	0x2
+
+/**
+ * struct mdevd_move - MDEVD_MOVE
+ * @size: sizeof this struct
+ * @flags: MDEVD_MOVE_*
+ * @uuid: of a device of a movable type
+ * @extent: index of one of its extents
+ * @bar: BAR of the parent to move it to; a memory pool of the same cache and
+ *	scrub
+ * @offset: first byte there
+ * @max_chunks: stop after so many chunks of 2 MiB; 0: do all
+ * @longest_us: out: the longest time that a touch may have waited
+ * @moved: out: bytes that are at @bar and @offset now
+ *
+ * Moves under a running VMM, chunk by chunk: only who touches the chunk under
+ * way waits.  Returns 0 when done or when @max_chunks was reached.  A call that
+ * ends early, or whose caller dies, stops at the end of a chunk; the device
+ * then has both extents, which query shows, and the same call goes on with it,
+ * with MDEVD_MOVE_BACK in the other direction.
+ * Errors: -ENOENT no such device or extent; -ENODEV its parent is going away;
+ * -EPERM its type is not movable; -EINVAL, -ERANGE as of MDEVD_RESERVE or a
+ * pool of another kind; -EBUSY the target is another's, or another move of the
+ * device is under way or not yet released, or it is being scrubbed; -EINTR
+ * a signal came; -ECANCELED it was closed, with which a move ends.
+ */
+struct mdevd_move {
+	__u32 size;
+	__u32 flags;
+	__u8 uuid[16];
+	__u32 extent;
+	__u32 bar;
+	__aligned_u64 offset;
+	__u32 max_chunks;
+	__u32 longest_us;
+	__aligned_u64 moved;
+};
+
 #define MDEVD_GET_INFO		_IOWR('m', 0xd0, struct mdevd_get_info)
 #define MDEVD_CONFIGURE		_IOW('m', 0xd1, struct mdevd_configure)
 #define MDEVD_UNCONFIGURE	_IOW('m', 0xd2, struct mdevd_unconfigure)
@@ -455,6 +520,7 @@ struct mdevd_set_available {
 #define MDEVD_LISTEN		_IOW('m', 0xd8, struct mdevd_listen)
 #define MDEVD_ANSWER		_IOW('m', 0xd9, struct mdevd_answer)
 #define MDEVD_SET_AVAILABLE	_IOW('m', 0xda, struct mdevd_set_available)
+#define MDEVD_MOVE		_IOWR('m', 0xdb, struct mdevd_move)
 
 /* ---- events: read() and poll() ---- */
 

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Move: an extent goes to another place of its parent under a running guest.
+ *
+ * It goes in chunks of 2 MiB behind a watermark.  For one chunk at a time:
+ * whoever touches it from now on waits; its pages are unmapped, so that nobody
+ * is still at it; it is copied, with no lock held; the watermark advances and
+ * who waited goes on, in the new place.  So nobody ever waits longer than one
+ * chunk takes, and no write is lost: at any moment each byte can be reached in
+ * one place only.
+ *
+ * That works because pages come by faults and can be taken away again.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/io.h>
+#include <linux/ktime.h>
+#include <linux/sched/signal.h>
+
+#include "mdevd.h"
+
+#define MOVE_CHUNK	(2ULL << 20)
+
+/* A call at work. */
+struct job {
+	struct mdevd_claim *claim;
+	struct mdevd_vdev *v;
+	struct mdevd_backing *from;
+	struct mdevd_other *other;
+	const struct mdevd_piece *piece;
+	bool back;
+	u64 done;		/* bytes in the other place */
+	u32 longest_us;
+};
+
+static struct mdevd_piece *find_piece(struct mdevd_vdev *v, u32 index)
+{
+	u32 i;
+
+	for (i = 0; i < v->claim->n; i++)
+		if (v->pieces[i].backing == index)
+			return &v->pieces[i];
+
+	return NULL;
+}
+
+static int begin_new(struct mdevd_claim *claim, const struct mdevd_move *arg)
+{
+	const struct mdevd_extent *from = &claim->backing[arg->extent].ext;
+	struct mdevd_vdev *v = claim->vdev;
+	struct mdevd_extent to = {
+		.bar = arg->bar,
+		.guest_bar = from->guest_bar,
+		.offset = arg->offset,
+		.length = from->length,
+	};
+	int ret;
+
+	if (arg->flags & MDEVD_MOVE_BACK)
+		return -ENOENT;
+	ret = mdevd_claim_add(claim, arg->extent, &to);
+	if (ret)
+		return ret;
+
+	down_write(&v->memory_lock);
+	v->moved.backing = arg->extent;
+	v->moved.phys = claim->other.backing.phys;
+	v->moved.lo = 0;
+	v->moved.hi = 0;
+	v->moving = true;
+	up_write(&v->memory_lock);
+	return 0;
+}
+
+/* A move that was stopped is gone on with, and no other one begins. */
+static int check_same(const struct mdevd_other *other,
+		      const struct mdevd_move *arg)
+{
+	if (other->busy || other->finished || other->index != arg->extent ||
+	    other->backing.ext.bar != arg->bar ||
+	    other->backing.ext.offset != arg->offset)
+		return -EBUSY;
+	return 0;
+}
+
+static int begin(struct job *job, const struct mdevd_move *arg)
+{
+	struct mdevd_claim *claim = mdevd_claim_find(arg->uuid);
+	int ret;
+
+	if (!claim || !claim->vdev || arg->extent >= claim->n)
+		return -ENOENT;
+	if (claim->vdev->dying || claim->vdev->lost ||
+	    claim->parent->state != MDEVD_PARENT_CONFIGURED)
+		return -ENODEV;
+	if (!(claim->vdev->type.flags & MDEVD_TYPE_MOVABLE))
+		return -EPERM;
+	if (arg->bar >= MDEVD_PCI_BARS)
+		return -EINVAL;
+	if (claim->unclean && !claim->opened)
+		return -EBUSY;
+
+	ret = claim->other.used ? check_same(&claim->other, arg) :
+				  begin_new(claim, arg);
+	if (ret)
+		return ret;
+
+	claim->other.busy = true;
+	claim->other.stop = false;
+	kref_get(&claim->ref);
+	get_device(&claim->vdev->vdev.device);
+
+	job->claim = claim;
+	job->v = claim->vdev;
+	job->from = &claim->backing[arg->extent];
+	job->other = &claim->other;
+	job->piece = find_piece(claim->vdev, arg->extent);
+	job->back = arg->flags & MDEVD_MOVE_BACK;
+	job->done = claim->vdev->moved.lo;
+	return 0;
+}
+
+static void copy(void __iomem *to, const void __iomem *from, u64 length)
+{
+	u64 at;
+
+	for (at = 0; at < length; at += 8) {
+		writeq(readq(from + at), to + at);
+		if (IS_ALIGNED(at, 65536))
+			cond_resched();
+	}
+
+	/* all of it has arrived before anybody looks */
+	wmb();
+	readq(to + length - 8);
+}
+
+/* Chunks end where a huge entry of the guest's view may end. */
+static void next_chunk(const struct job *job, u64 *lo, u64 *hi)
+{
+	u64 guest = job->piece->guest;
+	u64 edge;
+
+	if (job->back) {
+		edge = round_down(guest + job->done - 1, MOVE_CHUNK);
+		*lo = edge > guest ? edge - guest : 0;
+		*hi = job->done;
+	} else {
+		edge = round_down(guest + job->done, MOVE_CHUNK) + MOVE_CHUNK;
+		*lo = job->done;
+		*hi = min(edge - guest, job->piece->length);
+	}
+}
+
+static void move_chunk(struct job *job)
+{
+	void __iomem *near = job->from->map;
+	void __iomem *far = job->other->backing.map;
+	ktime_t start = ktime_get();
+	u64 lo, hi;
+
+	next_chunk(job, &lo, &hi);
+
+	mdevd_map_move(job->v, true, lo, hi);
+	mdevd_map_zap_range(job->v, job->from->ext.guest_bar,
+			    job->piece->guest + lo, hi - lo);
+	if (job->back)
+		copy(near + lo, far + lo, hi - lo);
+	else
+		copy(far + lo, near + lo, hi - lo);
+	job->done = job->back ? lo : hi;
+	mdevd_map_move(job->v, true, job->done, job->done);
+
+	job->longest_us = max_t(u32, job->longest_us,
+				ktime_us_delta(ktime_get(), start));
+}
+
+static bool at_end(const struct job *job)
+{
+	return job->done == (job->back ? 0 : job->piece->length);
+}
+
+static int move_chunks(struct job *job, u32 max_chunks)
+{
+	u32 n = 0;
+
+	while (!at_end(job)) {
+		if (READ_ONCE(job->v->lost))
+			return -ENODEV;
+		if (READ_ONCE(job->other->stop))
+			return -ECANCELED;
+		if (signal_pending(current))
+			return -EINTR;
+		if (max_chunks && n++ == max_chunks)
+			break;
+		move_chunk(job);
+	}
+
+	return 0;
+}
+
+/* All bytes are in one place again; after a move forth that is the new one. */
+static void settle(struct job *job)
+{
+	struct mdevd_vdev *v = job->v;
+
+	mutex_lock(&mdevd_lock);
+	down_write(&v->memory_lock);
+	if (!job->back) {
+		find_piece(v, job->other->index)->phys =
+			job->other->backing.phys;
+		swap(*job->from, job->other->backing);
+	}
+	v->moving = false;
+	v->moved.lo = 0;
+	v->moved.hi = 0;
+	up_write(&v->memory_lock);
+	job->other->finished = true;
+	mdevd_changed();
+	mutex_unlock(&mdevd_lock);
+}
+
+static void end(struct job *job, bool release)
+{
+	release = release && job->other->finished &&
+		  mdevd_scrub_zero(job->claim, &job->other->backing);
+
+	mutex_lock(&mdevd_lock);
+	job->other->busy = false;
+	if (release)
+		mdevd_claim_drop_other(job->claim);
+	wake_up_all(&job->claim->clean_wait);
+	mutex_unlock(&mdevd_lock);
+
+	vfio_put_device(&job->v->vdev);
+	mdevd_claim_put(job->claim);
+}
+
+/**
+ * mdevd_move - MDEVD_MOVE
+ * @arg: as copied from the caller; longest_us and moved are filled in
+ *
+ * Return: 0 or what the interface says.
+ */
+int mdevd_move(struct mdevd_move *arg)
+{
+	struct job job = {};
+	int ret;
+
+	mutex_lock(&mdevd_lock);
+	ret = begin(&job, arg);
+	mutex_unlock(&mdevd_lock);
+	if (ret)
+		return ret;
+
+	ret = move_chunks(&job, arg->max_chunks);
+	if (!ret && at_end(&job))
+		settle(&job);
+
+	arg->longest_us = job.longest_us;
+	arg->moved = job.done;
+	end(&job, arg->flags & MDEVD_MOVE_RELEASE);
+	return ret;
+}
+
+/**
+ * mdevd_move_end - a device is closed or goes: so does its second place
+ * @claim: the claim; mdevd_lock is held, and dropped while waiting
+ *
+ * Waits for the chunk under way.  What the device held is about to be zeroed
+ * in both places, so it does not matter how far the move was.
+ */
+void mdevd_move_end(struct mdevd_claim *claim)
+{
+	lockdep_assert_held(&mdevd_lock);
+
+	while (claim->other.busy) {
+		WRITE_ONCE(claim->other.stop, true);
+		mutex_unlock(&mdevd_lock);
+		wait_event(claim->clean_wait, !READ_ONCE(claim->other.busy));
+		mutex_lock(&mdevd_lock);
+	}
+
+	if (!claim->other.used)
+		return;
+
+	mdevd_map_move(claim->vdev, false, 0, 0);
+	/* else whoever zeroes it drops it */
+	if (!claim->unclean)
+		mdevd_claim_drop_other(claim);
+}
