@@ -4,6 +4,7 @@
 
 #include "backend/kmod.h"
 #include "names.h"
+#include "util/parse.h"
 
 static KmodDevice *kmod_device_free(KmodDevice *d) {
         if (!d)
@@ -53,6 +54,22 @@ static int take_string(const char *from, size_t size, char **ret) {
                 return -EBADMSG;
         *ret = strdup(from);
         return *ret ? 0 : -ENOMEM;
+}
+
+/*
+ * The module takes any label of root's, in whatever encoding. With one that can be no owner of ours
+ * the device could not even be removed, since no record could name it.
+ */
+static int take_owner(const char *from, size_t size, char **ret) {
+        int r;
+
+        r = take_string(from, size, ret);
+        if (r < 0 || name_is_valid_owner(*ret))
+                return r;
+        for (char *c = *ret; *c; c++)
+                if ((unsigned char) *c < 0x20 || (unsigned char) *c >= 0x7f)
+                        *c = '?';
+        return 0;
 }
 
 static int take_type_id(const char name[static MDEVD_NAME_LEN], char **ret) {
@@ -170,7 +187,7 @@ static int on_device(Cursor *c, const void *payload) {
         list_init(&d->node);
         r = take_type_id(in->type, &d->type);
         if (r >= 0)
-                r = take_string(in->owner, sizeof(in->owner), &d->owner);
+                r = take_owner(in->owner, sizeof(in->owner), &d->owner);
         if (r < 0)
                 return r;
         memcpy(d->uuid.bytes, in->uuid, sizeof(d->uuid.bytes));

@@ -188,7 +188,9 @@ static int on_end(sd_event_source *s, int fd, uint32_t revents, void *userdata) 
         siginfo_t info = {};
         Worker *w = userdata;
 
-        if (waitid(P_PIDFD, w->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+        /* ECHILD: whoever started us has SIGCHLD ignored, and the kernel has reaped it */
+        if (waitid(P_PIDFD, w->pidfd, &info, WEXITED | WNOHANG) < 0 ? errno != ECHILD
+                                                                    : info.si_pid == 0)
                 return 0; /* not yet: it reports again */
         w->waiter = 0;
         sd_event_source_set_enabled(s, SD_EVENT_OFF);
@@ -332,7 +334,7 @@ static int scan_one(int folder_fd, const char *name, WorkerFoundFn fn, void *use
         if (fd == -ENOENT)
                 return 0;
         if (fd < 0)
-                return fn(WORKER_BROKEN, name, NULL, userdata);
+                return fn(WORKER_BROKEN, name, &record, userdata);
 
         /* The lock first: what is read after it is seen free is the last word. */
         locked = flock(fd, LOCK_SH | LOCK_NB) < 0;
@@ -341,9 +343,11 @@ static int scan_one(int folder_fd, const char *name, WorkerFoundFn fn, void *use
                 r = record_name(record, &expected);
         if (r == -ENOMEM)
                 return r;
-        if (r < 0 || !streq(expected, name))
-                return fn(WORKER_BROKEN, name, NULL, userdata);
-        return fn(locked ? WORKER_RUNNING : WORKER_GONE, name, record, userdata);
+        if (r < 0 || !streq(expected, name)) {
+                record = record_free(record);
+                return fn(WORKER_BROKEN, name, &record, userdata);
+        }
+        return fn(locked ? WORKER_RUNNING : WORKER_GONE, name, &record, userdata);
 }
 
 int worker_scan(int root_fd, WorkerFoundFn fn, void *userdata) {

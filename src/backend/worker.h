@@ -44,10 +44,11 @@ int worker_main(int record_fd, const char *root);
 typedef enum WorkerFound {
         WORKER_RUNNING, /* locked */
         WORKER_GONE,    /* nobody holds it */
-        WORKER_BROKEN,  /* not a record: @record is NULL */
+        WORKER_BROKEN,  /* not a record: *@record is NULL */
 } WorkerFound;
 
-typedef int (*WorkerFoundFn)(WorkerFound found, const char *name, const Record *record,
+/* *@record may be taken. */
+typedef int (*WorkerFoundFn)(WorkerFound found, const char *name, Record **record,
                              void *userdata);
 
 /* Calls @fn for each record in the folder; a negative answer ends it. A missing folder is made. */

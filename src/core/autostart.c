@@ -122,7 +122,8 @@ void autostart_operation_ended(Manager *m, const Operation *op) {
         if (!m->attempts.next)
                 return;
         a = find_attempt(m, op->record->parent, &op->record->uuid);
-        if (!a)
+        /* a client's is ours when we joined it */
+        if (!a || (a->state != ATTEMPT_RUNNING && op->record->origin != ORIGIN_DEFINITION))
                 return;
         if (op->state == OPERATION_DONE) {
                 a->state = ATTEMPT_UP;

@@ -62,6 +62,7 @@ int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **
         op->id = ++m->next_id;
         op->record = record;
         op->phase = phase;
+        op->found = phase == OPERATION_SETTLING;
         op->started_usec = operation_now_usec();
         plan(op);
         list_append(&m->operations, &op->node);
@@ -137,15 +138,23 @@ bool operation_claims(Manager *m, const Uuid *uuid) {
         return false;
 }
 
-/* Whether the worker got as far as making it, or was killed on the way and may have. */
-static bool may_have_made(const Record *r) {
-        return r->step != STEP_DONE || r->outcome == OUTCOME_OK;
+/*
+ * Whether the worker got as far as making it, or was killed on the way and may have. Who finds the
+ * record later cannot tell that from a device that somebody made by hand meanwhile: only one that
+ * would have to be undone must be in the record.
+ */
+static bool may_have_made(const Operation *op) {
+        const Record *r = op->record;
+
+        if (r->step == STEP_DONE)
+                return r->outcome == OUTCOME_OK;
+        return r->step == STEP_CREATED || !op->found || r->n_attributes == 0;
 }
 
 Operation *operation_find_maker(Manager *m, const char *parent, const Uuid *uuid) {
         list_foreach(op, &m->operations, Operation, node)
                 if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_CREATE &&
-                    op->phase == OPERATION_SETTLING && may_have_made(op->record) &&
+                    op->phase == OPERATION_SETTLING && may_have_made(op) &&
                     uuid_equal(&op->record->uuid, uuid) && streq(op->record->parent, parent))
                         return op;
         return NULL;
@@ -270,7 +279,7 @@ void operation_end(Operation *op) {
 
         if (op->record->kind == RECORD_CONFIGURE)
                 parents_configure_ended(m, op);
-        if (op->record->origin == ORIGIN_DEFINITION && op->record->kind == RECORD_CREATE)
+        if (op->record->kind == RECORD_CREATE)
                 autostart_operation_ended(m, op);
         manager_tell(m, operation_changed, op);
         start_linger(m);
@@ -323,6 +332,11 @@ static void settle_create(Operation *op) {
                            UUID_STR(&op->record->uuid), op->record->type, op->record->parent,
                            killed ? "its worker was killed before it was made"
                                   : "it was made and removed at once");
+        else if (killed && !may_have_made(op))
+                operation_set_result(op, OUTCOME_FAILED, 0,
+                           "%s on %s is there, but its worker was killed before it had said so, "
+                           "and somebody else may have made it: it is left alone.",
+                           UUID_STR(&op->record->uuid), op->record->parent);
         else if (killed && settle_undo(op))
                 operation_set_result(op, OUTCOME_FAILED, 0,
                            "%s on %s was made, but its worker was killed before all attributes were "

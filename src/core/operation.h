@@ -48,6 +48,7 @@ struct Operation {
         Worker *worker; /* only while OPERATION_WORKING */
         OperationState state;
         OperationPhase phase;
+        bool found; /* at start, without its worker: what is there may be anybody's by now */
         Planned planned; /* linked in manager->planned while running a create */
         List waiters;
         Device *device; /* borrowed; the device that a create made, while it lives */

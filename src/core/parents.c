@@ -11,7 +11,7 @@
 #include "util/parse.h"
 
 bool parents_is_governed(const Manager *m, const Parent *p) {
-        return m->kmod && p->ours;
+        return m->kmod && p->ours && !parent_has_other_driver(p);
 }
 
 /* ---- linking ---- */
@@ -144,7 +144,8 @@ static int read_parent(Manager *m, Parent *p, const char *path) {
         }
         if (r < 0)
                 return r;
-        if (before == PARENT_CLOSING && p->state == PARENT_REGISTERED)
+        if (before == PARENT_CLOSING && p->state == PARENT_REGISTERED &&
+            !parent_has_other_driver(p))
                 p->state = before; /* only the module's snapshot says otherwise */
         if (streq_ptr(p->driver, MDEVD_DRIVER))
                 p->ours = true;

@@ -9,14 +9,6 @@
 #include "util/log-ids.h"
 #include "util/log.h"
 
-static int copy_record(const Record *from, Record **ret) {
-        _cleanup_(freep) char *text = NULL;
-        int r;
-
-        r = record_format(from, &text);
-        return r < 0 ? r : record_parse(ret, text, strlen(text));
-}
-
 static int drop_broken(Manager *m, const char *name) {
         int r;
 
@@ -44,10 +36,9 @@ static int adopt(Manager *m, Operation *op) {
         return 0;
 }
 
-static int on_found(WorkerFound found, const char *name, const Record *record, void *userdata) {
+static int on_found(WorkerFound found, const char *name, Record **record, void *userdata) {
         Manager *m = userdata;
         Operation *op;
-        Record *copy = NULL;
         int r;
 
         if (found == WORKER_BROKEN)
@@ -55,10 +46,7 @@ static int on_found(WorkerFound found, const char *name, const Record *record, v
         if (operations_count_running(m) >= OPERATIONS_RUNNING_MAX)
                 return 0; /* more than we ever start: not ours; it stays where it is */
 
-        r = copy_record(record, &copy);
-        if (r < 0)
-                return r;
-        r = operation_new(m, copy,
+        r = operation_new(m, TAKE_PTR(*record),
                           found == WORKER_RUNNING ? OPERATION_WORKING : OPERATION_SETTLING, &op);
         if (r < 0 || found == WORKER_GONE)
                 return r;

@@ -26,10 +26,14 @@ static bool is_same(const Request *q, const Record *r) {
                streq(q->owner ?: "", r->owner ?: "") && attributes_equal(q, r);
 }
 
-/* The create that made a device which is there still, when this is the same request once more. */
+/*
+ * The create that made a device which is there still, when this is the same request once more. One
+ * that is removed already, and whose memory is not clean yet, is nobody's answer.
+ */
 static Operation *find_repeated(Manager *m, const Request *q) {
         list_foreach(op, &m->operations, Operation, node)
-                if (op->state == OPERATION_DONE && op->device && is_same(q, op->record))
+                if (op->state == OPERATION_DONE && op->device &&
+                    op->device->state != DEVICE_DYING && is_same(q, op->record))
                         return op;
         return NULL;
 }

@@ -159,6 +159,10 @@ Type *parent_find_type(const Parent *p, const char *name) {
         return NULL;
 }
 
+bool parent_has_other_driver(const Parent *p) {
+        return p->driver && !streq(p->driver, MDEVD_DRIVER);
+}
+
 void parent_link_pool(Parent *p, Pool *pool) {
         list_append(&p->pools, &pool->node);
         parent_changed(p);

@@ -127,6 +127,8 @@ DEFINE_CLEANUP(Parent *, parent_free)
 Pool *parent_find_pool(const Parent *p, const char *name);
 /* By id or, for our own types, by name. */
 Type *parent_find_type(const Parent *p, const char *name);
+/* Whatever the configuration wants of it: another driver than ours has it now. */
+bool parent_has_other_driver(const Parent *p);
 void parent_link_pool(Parent *p, Pool *pool);
 void parent_link_type(Parent *p, Type *type);
 

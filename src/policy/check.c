@@ -31,6 +31,11 @@ static const char *siblings_text(const Search *s, const Candidate *c) {
 static int check_state(Search *s, Candidate *c, Reason *reason) {
         const Parent *p = place_of(s, c)->parent;
 
+        if (p->state == PARENT_REGISTERED && c->type->ours && parent_has_other_driver(p))
+                return REFUSE(reason,
+                              "%s: is divided by its driver %s and not by mdevd; unbind it from "
+                              "that driver",
+                              p->name, p->driver);
         if (p->state == PARENT_REGISTERED)
                 return 0;
         return REFUSE(reason, "%s: is %s and takes no devices; bring it up first", p->name,

@@ -48,6 +48,8 @@ unsigned policy_count_available(const Model *model, const List *planned, const P
                 return 0;
         if (!type->ours)
                 return (unsigned) host_vendor_room(&host, parent, type);
+        if (parent_has_other_driver(parent))
+                return 0;
         return view_get(model, planned, parent, &v) < 0 ? 0 : count_devices(v, type);
 }
 

@@ -120,6 +120,48 @@ TEST(open_close_and_scrub) {
         RUN_UNTIL(&f, !find_device(&f, U1));
 }
 
+/* Until its memory is clean it is still there; that does not make it the answer to a new wish. */
+TEST(repeated_request_gets_no_dying_device) {
+        _cleanup_(reason_done) Reason reason = {};
+        FIXTURE(f);
+
+        bring_up(&f);
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        fake_module_hold_scrub(f.tree->root, 1);
+        wait_for(&f, stop_device(&f, U1));
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_DYING);
+        ASSERT_EQ(refuse_create(&f, new_request(NULL, "fb-16M", U1, "vm1"), &reason),
+                  OUTCOME_EXISTS);
+        ASSERT_CONTAINS(reason.text, "dying");
+        fake_module_hold_scrub(f.tree->root, 0);
+        RUN_UNTIL(&f, !find_device(&f, U1));
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_LIVE);
+}
+
+/* The configuration names it, and another driver divides it already: its devices are its own. */
+TEST(configured_parent_of_another_driver) {
+        _cleanup_(reason_done) Reason reason = {};
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        fake_write(f.tree, config, CONFIG_FILE);
+        fake_load_module(f.tree);
+        ASSERT_OK(fake_create(f.tree, P1, "vendor-1", U1));
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_STREQ(find_parent(&f, P1)->driver, "vendor");
+        ASSERT_NOT_NULL(find_device(&f, U1));
+        ASSERT_OK(fake_create(f.tree, P1, "vendor-1", U2));
+        RUN_UNTIL(&f, find_device(&f, U2));
+        ASSERT_EQ(refuse_create(&f, new_request(NULL, "fb-16M", NULL, ""), &reason),
+                  OUTCOME_NO_ROOM);
+        ASSERT_CONTAINS(reason.text, "divided by its driver vendor");
+        ASSERT_EQ(f.operations_added, 0);
+        wait_for(&f, stop_device(&f, U1));
+        ASSERT_NULL(find_device(&f, U1));
+}
+
 TEST(restart_asks_the_kernel) {
         Uuid u1 = uuid_of(U1);
         Extent before;

@@ -286,6 +286,77 @@ TEST(what_is_no_record_is_removed) {
         ASSERT_NOT_NULL(find_device(&f, U1));
 }
 
+static void write_record(Fixture *f, const char *step, const char *attributes) {
+        _cleanup_(freep) char *text = NULL;
+
+        ASSERT_TRUE(asprintf(&text,
+                             "{\"kind\":\"create\",\"uuid\":\"" U1 "\",\"origin\":\"definition\","
+                             "\"ours\":0,\"parent\":\"" P1 "\",\"path\":\"" FAKE_DEVPATH "/" P1
+                             "\",\"type\":\"vendor-1\",\"attributes\":[%s],\"step\":\"written\","
+                             "\"pid\":0}\n{\"step\":\"%s\",\"pid\":1}\n",
+                             attributes, step) >= 0);
+        fake_mkdir(f->tree, MDEVD_PATH_OPERATIONS);
+        fake_write(f->tree, text, MDEVD_PATH_OPERATIONS "/" P1 ":" U1);
+}
+
+/*
+ * Daemon and worker were killed, and somebody made the device by hand before the daemon came back.
+ * The record does not say that ours had made it, so it is not ours to remove.
+ */
+TEST(device_made_by_hand_meanwhile_is_left_alone) {
+        FIXTURE(f);
+
+        add_machine(&f);
+        ASSERT_OK(fake_create(f.tree, P1, "vendor-1", U1));
+        write_record(&f, "written", "{\"name\":\"first\",\"value\":\"1\"}");
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_TRUE(kernel_has(&f, U1));
+        ASSERT_EQ(find_device(&f, U1)->origin, ORIGIN_FOREIGN);
+        ASSERT_EQ(first_operation(&f)->state, OPERATION_FAILED);
+        ASSERT_CONTAINS(first_operation(&f)->record->text, "left alone");
+        ASSERT_EQ(count_records(&f), 0);
+}
+
+TEST(half_made_device_is_undone_by_the_next_daemon) {
+        FIXTURE(f);
+
+        add_machine(&f);
+        ASSERT_OK(fake_create(f.tree, P1, "vendor-1", U1));
+        write_record(&f, "created", "{\"name\":\"first\",\"value\":\"1\"}");
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_FALSE(kernel_has(&f, U1));
+        ASSERT_NULL(find_device(&f, U1));
+}
+
+/* The result of an operation may make its record longer than the daemon would write one. */
+TEST(long_record_keeps_nobody_from_starting) {
+        const size_t n = 126 * 1024;
+        _cleanup_(freep) char *value = malloc(n + 1), *attributes = NULL, *text = NULL;
+        _cleanup_(freep) char *before = NULL;
+        FIXTURE(f);
+
+        ASSERT_NOT_NULL(value);
+        memset(value, 'x', n);
+        value[n] = '\0';
+        ASSERT_TRUE(asprintf(&attributes, "{\"name\":\"first\",\"value\":\"%s\"}", value) >= 0);
+        value[4096] = '\0';
+        add_machine(&f);
+        write_record(&f, "written", attributes);
+        before = fake_read(f.tree, MDEVD_PATH_OPERATIONS "/" P1 ":" U1);
+        ASSERT_TRUE(asprintf(&text,
+                             "%s{\"step\":\"done\",\"pid\":1,\"outcome\":\"failed\",\"errno\":5,"
+                             "\"text\":\"%s\"}\n",
+                             before, value) >= 0);
+        fake_write(f.tree, text, MDEVD_PATH_OPERATIONS "/" P1 ":" U1);
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_EQ(first_operation(&f)->state, OPERATION_FAILED);
+        ASSERT_STREQ(first_operation(&f)->record->text, value);
+        ASSERT_EQ(count_records(&f), 0);
+}
+
 /* The file speaks of another device of that UUID: this one is somebody else's. */
 TEST(origin_of_another_device_is_not_taken) {
         FIXTURE(f);

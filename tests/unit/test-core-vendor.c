@@ -187,6 +187,19 @@ TEST(parents_come_and_go) {
         RUN_UNTIL(&f, state_of(&f, P1) == PARENT_REGISTERED);
 }
 
+/* It was ours, and going away when we last looked: who has it now is not. */
+TEST(closing_ends_with_another_driver) {
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        fixture_start(&f);
+        find_parent(&f, P1)->state = PARENT_CLOSING;
+        fake_uevent(f.tree, "bind", "/" FAKE_DEVPATH "/" P1, "pci", NULL);
+        RUN_UNTIL(&f, state_of(&f, P1) == PARENT_REGISTERED);
+        wait_for(&f, create_device(&f, NULL, "vendor-1", U1, ""));
+        ASSERT_NOT_NULL(find_device(&f, U1));
+}
+
 /* The device is pulled with an mdev on it, and not one uevent of the mdev arrives. */
 TEST(parent_vanishes_with_its_devices) {
         FIXTURE(f);
@@ -358,6 +371,18 @@ TEST(stop_joins_and_refuses) {
         ASSERT_EQ(op->state, OPERATION_RUNNING);
         wait_for(&f, op);
         ASSERT_EQ(op->state, OPERATION_DONE);
+}
+
+/* Who started us may have SIGCHLD ignored; that is inherited, and workers still have an end. */
+TEST(ignored_children_end_all_the_same) {
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        fixture_start(&f);
+        ASSERT_TRUE(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+        wait_for(&f, create_device(&f, P1, "vendor-1", U1, "vm1"));
+        ASSERT_NOT_NULL(find_device(&f, U1));
+        ASSERT_TRUE(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
 }
 
 TEST(refused_stop_leaves_it) {

@@ -165,6 +165,29 @@ TEST(orphans_and_wrong_lengths) {
         }
 }
 
+/* The module takes any bytes of root's; records and the bus do not. */
+TEST(owners_are_what_ours_can_be) {
+        static const char *const owners[][2] = {
+                { "vm1", "vm1" }, { "J\xc3\xbcrgen", "J\xc3\xbcrgen" }, { "J\xfcrgen", "J?rgen" },
+                { "a\nb\x7f", "a?b?" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(owners); i++) {
+                const struct mdevd_parent_record parent = { .name = "p" };
+                struct mdevd_device_record device = { .type = "t" };
+                _cleanup_(kmod_snapshot_freep) KmodSnapshot *s = NULL;
+                const KmodParent *p;
+                Answer a = {};
+
+                (void) strcpy(device.owner, owners[i][0]);
+                put(&a, MDEVD_RECORD_PARENT, &parent);
+                put(&a, MDEVD_RECORD_DEVICE, &device);
+                ASSERT_OK(kmod_snapshot_parse(&s, a.bytes, a.n));
+                p = list_first(&s->parents, KmodParent, node);
+                ASSERT_STREQ(list_first(&p->devices, KmodDevice, node)->owner, owners[i][1]);
+        }
+}
+
 TEST(extents_at_the_limit) {
         const struct mdevd_parent_record parent = { .name = "p" };
         const struct mdevd_device_record device = { .type = "t" };
