@@ -226,6 +226,36 @@ static void step_query(unsigned ctl) {
                "QUERY: %s", strerror(-r));
 }
 
+/* Held and let go at once: nobody touches it in between. */
+static void step_hold(unsigned ctl) {
+        struct mdevd_suspend arg = { .size = sizeof(arg) }, seen;
+        struct mdevd_resume resume = { .size = sizeof(resume) };
+        int claim = random_claim(!rnd_chance(6));
+        uint64_t addr;
+        bool ok;
+        int r;
+
+        if (claim >= 0)
+                memcpy(arg.uuid, model.claims[claim].uuid, 16);
+        arg.timeout_ms = rnd_chance(8) ? (uint32_t)rnd_wild() : 60000;
+        if (rnd_chance(4))
+                mutate(&arg, sizeof(arg));
+        addr = place(&arg, sizeof(arg), END_OF(struct mdevd_suspend, __reserved), &seen, &ok);
+        claim = ok && !seen.flags && !seen.__reserved ? model_claim(seen.uuid) : -1;
+        ok = claim >= 0 && model.claims[claim].live && seen.timeout_ms <= MDEVD_HOLD_MS_MAX;
+        r = call_one(ctl, MDEVD_SUSPEND, addr);
+        EXPECT((r == 0) == ok, "SUSPEND should%s work: %s", ok ? "" : " not", strerror(-r));
+        if (!ok)
+                return;
+        memcpy(resume.uuid, seen.uuid, 16);
+        r = call_one((ctl + 1) % CTLS, MDEVD_RESUME, (uintptr_t)&resume);
+        EXPECT(r == -ENOENT, "RESUME of another's hold: %s", strerror(-r));
+        r = call_one(ctl, MDEVD_RESUME, (uintptr_t)&resume);
+        /* unless its time was over already */
+        EXPECT(r == 0 || (r == -ENOENT && seen.timeout_ms < 60000), "RESUME: %s", strerror(-r));
+        done[DONE_HOLD] += r == 0;
+}
+
 static int configure(int parent, bool wrong) {
         const struct model_parent *p = &model.parents[parent];
         struct mdevd_configure arg = {
@@ -445,8 +475,10 @@ void ctl_step(void) {
                 step_garbage(ctl);
         else if (pick < 950)
                 step_read(ctl);
-        else if (pick < 980)
+        else if (pick < 970)
                 step_configure(ctl);
+        else if (pick < 980)
+                step_hold(ctl);
         else if (pick < 985)
                 reopen(ctl);
         else if (pick < 987)

@@ -57,7 +57,7 @@ void bad(const char *format, ...) {
 
 static void report(void) {
         static const char *const names[DONES] = {
-                "reserve", "release", "configure", "unconfigure", "create", "remove", "open",
+                "reserve", "release", "configure", "unconfigure", "hold", "create", "remove", "open",
                 "read", "write", "mmap", "irq", "race",
         };
 

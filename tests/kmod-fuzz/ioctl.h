@@ -102,6 +102,7 @@ enum done {
         DONE_RELEASE,
         DONE_CONFIGURE,
         DONE_UNCONFIGURE,
+        DONE_HOLD,
         DONE_CREATE,
         DONE_REMOVE,
         DONE_OPEN,
