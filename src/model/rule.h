@@ -166,6 +166,7 @@ struct Rules {
 
 #define GROUPS_MAX 256
 #define WANT_COUNT_MAX 4096
+#define GUARANTEE_DEVICES_MAX 65536
 
 int rules_new(Rules **ret);
 Rules *rules_free(Rules *r);

@@ -370,6 +370,35 @@ bool block_counts_take(BlockCounts *c, unsigned order) {
         return true;
 }
 
+static void add_blocks(BlockCounts *c, unsigned order, int64_t n) {
+        c->n[order] += (uint32_t) n;
+        if (c->n[order] > 0)
+                c->mask |= units_in(order);
+        else
+                c->mask &= ~units_in(order);
+}
+
+/* One block after the other is used up; what is left of the last one is its pieces in binary. */
+uint64_t block_counts_take_many(BlockCounts *c, unsigned order, unsigned largest, uint64_t n) {
+        uint64_t left = n, rest = 0;
+
+        for (unsigned i = order; i <= largest && i < ALLOCATOR_ORDERS && left > 0; i++) {
+                uint64_t each = units_in(i - order), whole = MIN(left / each, c->n[i]);
+
+                add_blocks(c, i, -(int64_t) whole);
+                left -= whole * each;
+                if (left == 0 || c->n[i] == 0)
+                        continue;
+                add_blocks(c, i, -1);
+                rest = each - left;
+                left = 0;
+        }
+        for (unsigned i = order; rest > 0; i++, rest /= 2)
+                if (rest & 1)
+                        add_blocks(c, i, 1);
+        return n - left;
+}
+
 uint64_t block_counts_room(const BlockCounts *c, unsigned order) {
         uint64_t n = 0;
 

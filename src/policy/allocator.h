@@ -97,6 +97,11 @@ int allocator_order(const Allocator *a, uint64_t size);
 
 /* Takes a block of @order by best fit from a count alone. False: there is none, nothing changed. */
 bool block_counts_take(BlockCounts *c, unsigned order);
+/*
+ * The same up to @n times, from blocks of at most order @largest; how many were taken. Takes no
+ * longer for many than for one.
+ */
+uint64_t block_counts_take_many(BlockCounts *c, unsigned order, unsigned largest, uint64_t n);
 /* How many blocks of @order could be taken. */
 uint64_t block_counts_room(const BlockCounts *c, unsigned order);
 /* Adds the free blocks of another range. */

@@ -458,6 +458,8 @@ static int make_room_for_bar(Layout *l, const Group *group, const Pool *pool, ui
 int layout_make_room(Layout *l, const Group *group, const Type *type, bool remove, Moves *moves) {
         size_t order[BARS_MAX], n = type_order_bars(type, order);
 
+        if (n == 0)
+                return OUTCOME_NO_ROOM;
         for (size_t i = 0; i < n; i++) {
                 const TypeBar *bar = &type->bars[order[i]];
                 const Pool *pool = view_pool(l->view, bar);

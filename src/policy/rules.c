@@ -188,6 +188,13 @@ static int check_guarantees(Checker *c, const Group *g) {
         int r = 0;
 
         list_foreach(i, &g->guarantees, Guarantee, node) {
+                if (i->type && i->n_devices > GUARANTEE_DEVICES_MAX)
+                        r = say(c, &i->source, false,
+                                "group %s: %" PRIu64 " devices are guaranteed, which must be at "
+                                "most %d",
+                                g->name, i->n_devices, GUARANTEE_DEVICES_MAX);
+                if (r < 0)
+                        return r;
                 if (!is_offered(c, i))
                         r = say(c, &i->source, true,
                                 "group %s: no known parent%s%s has a %s %s: the guarantee holds "

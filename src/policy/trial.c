@@ -198,13 +198,37 @@ static unsigned order_here(const Trial *t, size_t i, const Demand *d) {
         return pool && find_region(t, i, pool, d->group, size, &order) ? order : UINT_MAX;
 }
 
-static int take_demand(Trial *t, size_t i, const Demand *d) {
-        const Type *type = t->scratch[i].type;
+/* Pieces of bytes may be millions: as many as one region has in blocks of at most @limit. */
+static int take_pieces(Trial *t, size_t i, const Demand *d, unsigned limit, uint64_t *n) {
+        const Place *place = &t->host->places[i];
+        const Pool *pool = parent_find_pool(place->parent, d->pool);
+        const Region *region;
+        unsigned order;
+        uint64_t taken;
+        int r;
 
-        if (type)
-                return trial_take_device(t, i, d->group, type);
-        return take_piece(t, i, parent_find_pool(t->host->places[i].parent, d->pool), d->group,
-                          d->piece);
+        region = find_region(t, i, pool, d->group, d->piece, &order);
+        if (!region)
+                return 0;
+        r = make_scratch(t, i);
+        if (r < 0)
+                return r;
+        taken = block_counts_take_many(&t->scratch[i].counts[region - place->view->regions],
+                                       (unsigned) allocator_order(&region->allocator, d->piece),
+                                       limit, *n);
+        *n -= taken;
+        return taken > 0;
+}
+
+/* Positive: some were taken, and *@n is less. */
+static int take_demand(Trial *t, size_t i, const Demand *d, unsigned limit, uint64_t *n) {
+        int r;
+
+        if (!t->scratch[i].type)
+                return take_pieces(t, i, d, limit, n);
+        r = trial_take_device(t, i, d->group, t->scratch[i].type);
+        *n -= r > 0;
+        return r;
 }
 
 static int place_smallest_first(Trial *t, const Demand *d, uint64_t n, uint64_t *ret_short) {
@@ -217,13 +241,12 @@ static int place_smallest_first(Trial *t, const Demand *d, uint64_t n, uint64_t 
                         unsigned order;
 
                         while ((order = order_here(t, i, d)) <= limit && n > 0) {
-                                int r = take_demand(t, i, d);
+                                int r = take_demand(t, i, d, limit, &n);
 
                                 if (r < 0)
                                         return r;
                                 if (r == 0) /* another BAR, or a rule, is in the way */
                                         break;
-                                n--;
                         }
                         if (order > limit)
                                 next = MIN(next, order);

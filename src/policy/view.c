@@ -114,8 +114,8 @@ static int add_extent(View *v, const Extent *e, unsigned group) {
         return 0;
 }
 
-static uint64_t hash_owner(const char *s) {
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
+static uint64_t hash_string(const char *s) {
+        uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 
         for (; *s; s++)
                 h = (h ^ (unsigned char) *s) * UINT64_C(0x100000001b3);
@@ -129,7 +129,7 @@ static int add_owner(View *v, const char *owner) {
         if (!bigger)
                 return -ENOMEM;
         v->owners = bigger;
-        bigger[v->n_devices++] = hash_owner(owner);
+        bigger[v->n_devices++] = hash_string(owner);
         return 0;
 }
 
@@ -165,7 +165,7 @@ static const Device *find_device(const Parent *parent, const Uuid *uuid) {
 
 /* Pools are plain data that others fill in, so what a view was made of is compared, not believed. */
 static uint64_t pools_digest(const Parent *parent) {
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
+        uint64_t h = hash_string(parent->driver ?: ""); /* rules may go by it */
 
         list_foreach(p, &parent->pools, Pool, node) {
                 const uint64_t values[] = { (uintptr_t) p, (uintptr_t) p->name, p->offset,
@@ -276,7 +276,7 @@ uint64_t view_tally(const View *v, bool is_pool, const char *name, unsigned grou
 }
 
 bool view_has_owner(const View *v, const List *planned, const char *owner) {
-        uint64_t h = hash_owner(owner);
+        uint64_t h = hash_string(owner);
         unsigned i = 0;
 
         while (i < v->n_devices && v->owners[i] != h)

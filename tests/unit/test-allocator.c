@@ -349,4 +349,32 @@ TEST(order_of_placing_is_no_matter) {
         check_histories(run_any_order, 20000, 24);
 }
 
+/* Many at once are as many one by one. */
+static bool run_many(const Step *steps, size_t n_steps, char *why) {
+        _cleanup_(allocator_done) Allocator a = {};
+        BlockCounts one, many;
+        unsigned order, largest;
+        uint64_t n, taken = 0;
+
+        if (n_steps == 0 || allocator_init(&a, 0, UNITS * PAGE, 0, 0) < 0)
+                return true;
+        for (size_t i = 1; i < n_steps; i++)
+                HISTORY_CHECK(allocator_take(&a, steps[i].n[0] % UNITS * PAGE, PAGE) == 0, "take");
+        one = many = a.counts;
+        order = steps[0].n[0] % 4;
+        largest = order + steps[0].n[1] % 4;
+        n = steps[0].n[2] % 70;
+        while (taken < n && one.mask >> order &&
+               order + (unsigned) __builtin_ctzll(one.mask >> order) <= largest)
+                taken += block_counts_take(&one, order);
+        HISTORY_CHECK(block_counts_take_many(&many, order, largest, n) == taken, "%" PRIu64, taken);
+        HISTORY_CHECK(memcmp(&one, &many, sizeof(one)) == 0, "%" PRIu64 " of order %u up to %u",
+                      taken, order, largest);
+        return true;
+}
+
+TEST(many_are_one_by_one) {
+        check_histories(run_many, 20000, 24);
+}
+
 TESTS_MAIN
