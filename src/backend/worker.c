@@ -181,28 +181,6 @@ static int spawn(int record_fd, const char *root, pid_t *ret) {
         return r;
 }
 
-/* The process is over, or the lock is free: tell what the record says. */
-static int on_end(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        _cleanup_(record_freep) Record *record = NULL;
-        _cleanup_(closep) int folder_fd = -EBADF, record_fd = -EBADF;
-        siginfo_t info = {};
-        Worker *w = userdata;
-
-        /* ECHILD: whoever started us has SIGCHLD ignored, and the kernel has reaped it */
-        if (waitid(P_PIDFD, w->pidfd, &info, WEXITED | WNOHANG) < 0 ? errno != ECHILD
-                                                                    : info.si_pid == 0)
-                return 0; /* not yet: it reports again */
-        w->waiter = 0;
-        sd_event_source_set_enabled(s, SD_EVENT_OFF);
-
-        folder_fd = open_folder(w->root_fd);
-        record_fd = folder_fd < 0 ? folder_fd : open_record(folder_fd, w->name);
-        if (record_fd >= 0 && read_fd(record_fd, &record) < 0)
-                record = NULL;
-        w->done(w, record, w->userdata);
-        return 0;
-}
-
 static int worker_new(Worker **ret, int root_fd, const char *name, WorkerDone done,
                       void *userdata) {
         _cleanup_(worker_freep) Worker *w = NULL;
@@ -224,9 +202,25 @@ static int worker_new(Worker **ret, int root_fd, const char *name, WorkerDone do
         return 0;
 }
 
+/* Runs in a child: only calls that are safe after fork(). */
+static void wait_for_lock(int fd, pid_t daemon) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != daemon || dup2(fd, 0) < 0)
+                _exit(1);
+        /* Not one descriptor of the daemon's: its locks and listeners are not ours to keep. */
+        (void) syscall(SYS_close_range, 1U, ~0U, 0U);
+        while (flock(0, LOCK_SH) < 0 && errno == EINTR)
+                ;
+        _exit(0);
+}
+
+static int on_end(sd_event_source *s, int fd, uint32_t revents, void *userdata);
+
 static int watch(Worker *w, sd_event *event, pid_t pid) {
         int r;
 
+        safe_close(w->pidfd);
+        w->source = sd_event_source_disable_unref(w->source);
         w->pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
         if (w->pidfd < 0)
                 return -errno;
@@ -234,6 +228,47 @@ static int watch(Worker *w, sd_event *event, pid_t pid) {
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(w->source, "worker");
+        return 0;
+}
+
+/* @fd is the record, on a description that holds no lock. */
+static int watch_lock(Worker *w, sd_event *event, int fd) {
+        pid_t daemon = getpid();
+
+        w->waiter = fork();
+        if (w->waiter < 0) {
+                w->waiter = 0;
+                return -errno;
+        }
+        if (w->waiter == 0)
+                wait_for_lock(fd, daemon);
+        return watch(w, event, w->waiter);
+}
+
+/* The process is over, or the lock is free: tell what the record says. */
+static int on_end(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        _cleanup_(record_freep) Record *record = NULL;
+        _cleanup_(closep) int folder_fd = -EBADF, record_fd = -EBADF;
+        siginfo_t info = {};
+        Worker *w = userdata;
+        bool adopted = w->waiter > 0;
+
+        /* ECHILD: whoever started us has SIGCHLD ignored, and the kernel has reaped it */
+        if (waitid(P_PIDFD, w->pidfd, &info, WEXITED | WNOHANG) < 0 ? errno != ECHILD
+                                                                    : info.si_pid == 0)
+                return 0; /* not yet: it reports again */
+        w->waiter = 0;
+        sd_event_source_set_enabled(s, SD_EVENT_OFF);
+
+        folder_fd = open_folder(w->root_fd);
+        record_fd = folder_fd < 0 ? folder_fd : open_record(folder_fd, w->name);
+        /* who waited may have been killed, too: that is not the worker's end */
+        if (adopted && record_fd >= 0 && flock(record_fd, LOCK_SH | LOCK_NB) < 0 &&
+            watch_lock(w, sd_event_source_get_event(s), record_fd) >= 0)
+                return 0;
+        if (record_fd >= 0 && read_fd(record_fd, &record) < 0)
+                record = NULL;
+        w->done(w, record, w->userdata);
         return 0;
 }
 
@@ -275,24 +310,11 @@ int worker_start(Worker **ret, sd_event *event, int root_fd, const char *root,
         return 0;
 }
 
-/* Runs in a child: only calls that are safe after fork(). */
-static void wait_for_lock(int fd, pid_t daemon) {
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != daemon || dup2(fd, 0) < 0)
-                _exit(1);
-        /* Not one descriptor of the daemon's: its locks and listeners are not ours to keep. */
-        (void) syscall(SYS_close_range, 1U, ~0U, 0U);
-        while (flock(0, LOCK_SH) < 0 && errno == EINTR)
-                ;
-        _exit(0);
-}
-
 int worker_adopt(Worker **ret, sd_event *event, int root_fd, const Record *record, WorkerDone done,
                  void *userdata) {
         _cleanup_(closep) int folder_fd = -EBADF, fd = -EBADF;
         _cleanup_(worker_freep) Worker *w = NULL;
         _cleanup_(freep) char *name = NULL;
-        pid_t daemon = getpid();
         int r;
 
         r = record_name(record, &name);
@@ -307,15 +329,7 @@ int worker_adopt(Worker **ret, sd_event *event, int root_fd, const Record *recor
         fd = open_record(folder_fd, name);
         if (fd < 0)
                 return fd;
-
-        w->waiter = fork();
-        if (w->waiter < 0) {
-                w->waiter = 0;
-                return -errno;
-        }
-        if (w->waiter == 0)
-                wait_for_lock(fd, daemon);
-        r = watch(w, event, w->waiter);
+        r = watch_lock(w, event, fd);
         if (r < 0)
                 return r;
 

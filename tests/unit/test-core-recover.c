@@ -239,6 +239,65 @@ TEST(blocked_worker_is_adopted) {
         ASSERT_TRUE(kernel_has(&f, U1));
 }
 
+static bool is_worker(pid_t pid) {
+        char path[32], text[PATH_MAX + 64] = {};
+        const char *second;
+        FILE *file;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/cmdline", (int) pid);
+        file = fopen(path, "re");
+        if (!file)
+                return false;
+        (void) fread(text, 1, sizeof(text) - 1, file);
+        (void) fclose(file);
+        second = text + strlen(text) + 1;
+        return streq(second, "--worker");
+}
+
+/* The child of this process that is no worker; 0: there is none. */
+static pid_t find_waiter(void) {
+        FILE *file = fopen("/proc/thread-self/children", "re");
+        pid_t found = 0;
+        int pid;
+
+        ASSERT_NOT_NULL(file);
+        while (fscanf(file, "%d", &pid) == 1)
+                if (!is_worker(pid))
+                        found = pid;
+        (void) fclose(file);
+        return found;
+}
+
+/* An adopted worker's lock is waited for by a process, which can be killed like any other. */
+TEST(killed_waiter_is_not_the_workers_end) {
+        Operation *op;
+        FIXTURE(f);
+
+        add_machine(&f);
+        fake_fifo(f.tree, FAKE(P1, "create-block"));
+        fixture_start(&f);
+        run_idle(&f);
+        (void) create_vendor(&f, false);
+        fixture_restart(&f);
+        run_pending(&f);
+        op = first_operation(&f);
+        ASSERT_NOT_NULL(op);
+        for (unsigned i = 0; i < 2; i++) {
+                pid_t waiter = find_waiter();
+
+                ASSERT_TRUE(waiter > 0);
+                ASSERT_OK(kill(waiter, SIGKILL));
+                RUN_UNTIL(&f, find_waiter() != waiter);
+                ASSERT_EQ(op->state, OPERATION_RUNNING);
+                ASSERT_EQ(op->phase, OPERATION_WORKING);
+                ASSERT_EQ(count_records(&f), 1);
+        }
+        unblock(&f, FAKE(P1, "create-block"));
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        check(&f, U1, "vm1");
+}
+
 /* It is done while no daemon is there. */
 TEST(worker_that_ended_meanwhile_is_settled) {
         FIXTURE(f);
