@@ -97,15 +97,15 @@ class MesonBuild:
         return status, out
 
     def tests(self):
-        """Names as `suite/name`, as the build files say now."""
+        """Names as `suite/name`, as the build files say now; None when these are broken."""
         status, out = self.setup()
         if status == 0:
             # brings the build files up to date without building
             status, out = call(["ninja", "-C", self.folder, "build.ninja"], self.env)
         if status != 0:
-            return []
+            return None
         status, out = call(["meson", "introspect", "--tests", self.folder])
-        return [self._name(t["suite"], t["name"]) for t in json.loads(out)] if status == 0 else []
+        return [self._name(t["suite"], t["name"]) for t in json.loads(out)] if status == 0 else None
 
     @staticmethod
     def _name(suites, name):

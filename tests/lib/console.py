@@ -5,7 +5,7 @@ which test case."""
 import re
 
 ALARMS = re.compile(
-    r"-+\[ cut here \]-+|\bWARNING: |\bBUG: |\bBUG\b.*:.* at |kernel BUG at|\bKASAN: |\bKFENCE: |\bKCSAN: "
+    r"-+\[ cut here \]-+|\bWARNING: |\bBUG: |kernel BUG at|\bKASAN: |\bKFENCE: |\bKCSAN: "
     r"|\bUBSAN: |\bOops\b|\bRIP: |Call Trace:|Kernel panic|general protection fault"
     r"|unable to handle|possible (recursive|circular|irq lock) |inconsistent lock state"
     r"|suspicious RCU usage|bad unlock balance|held lock freed|possible deadlock"

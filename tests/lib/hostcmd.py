@@ -5,6 +5,8 @@ parents' BARs, which is the proof of which physical bytes changed, and QEMU's mo
 import hashlib
 import json
 
+import machine
+from doorbell import VECTORS
 from qmp import QmpError
 
 HELP = """host: what the machine around this VM can be asked
@@ -18,6 +20,9 @@ HELP = """host: what the machine around this VM can be asked
   host diff NAME BYTE            the ranges of the file that are not BYTE, one `OFF LEN` a line
   host qmp JSON                  one QMP command to the VM's own QEMU, its answer as JSON
   host event NAME [SECONDS]      wait for a QMP event of that name (60 s), prints it as JSON
+  host unplug NAME               ask the VM to let go of that parent, wait until it has
+  host plug NAME                 put it in again, with its memory as it is
+  host ring VECTOR               raise that MSI-X vector of the doorbell device
 Numbers may be decimal or 0x…, with a suffix K or M. A PATTERN is a number.
 """
 
@@ -39,13 +44,16 @@ def number(text):
 class HostCommands:
     """`memory` maps a name to (path, size)."""
 
-    def __init__(self, memory, qmp):
+    def __init__(self, memory, qmp, doorbell=None):
         self.memory = memory
+        self.doorbell = doorbell
+        self.plugged = 0
         self.qmp = qmp  # () -> Qmp
 
     def __call__(self, argv):
         table = {"list": self._list, "fill": self._fill, "sum": self._sum, "check": self._check,
-                 "read": self._read, "diff": self._diff, "qmp": self._qmp, "event": self._event}
+                 "read": self._read, "diff": self._diff, "qmp": self._qmp, "event": self._event,
+                 "ring": self._ring, "unplug": self._unplug, "plug": self._plug}
         verb = argv[0] if argv else "help"
         if verb == "help":
             return 0, HELP.encode()
@@ -137,6 +145,40 @@ class HostCommands:
             raise Refused(f"this is not JSON: {e}") from e
         answer = self.qmp().execute(message)
         return (1 if "error" in answer else 0), json.dumps(answer) + "\n"
+
+    def _parent(self, name):
+        names = [name for name, _ in machine.PARENTS]
+        if name not in names:
+            raise Refused(f"there is no parent '{name}'; there is: {' '.join(names)}")
+        return names.index(name)
+
+    def _unplug(self, name):
+        self._parent(name)
+        self.qmp().command("device_del", id=name)
+        self.qmp().wait_event(lambda e: e["event"] == "DEVICE_DELETED" and
+                              e["data"].get("device") == name)
+        return 0, ""
+
+    def _plug(self, name):
+        slot = self._parent(name)
+        path, size = self.memory[name]
+        self.plugged += 1
+        # a backend of its own each time: QEMU 7.2 aborts when ivshmem is given one again
+        backend = f"mem-{name}-{self.plugged}"
+        self.qmp().command("object-add", **{"qom-type": "memory-backend-file", "id": backend,
+                                            "share": True, "mem-path": path, "size": size})
+        self.qmp().command("device_add", driver="ivshmem-plain", id=name, memdev=backend,
+                           bus=f"rp{slot}")
+        return 0, ""
+
+    def _ring(self, vector):
+        if not self.doorbell:
+            raise Refused("this VM has no doorbell device; the case must say `# machine: doorbell`")
+        vector = number(vector)
+        if not 0 <= vector < VECTORS:
+            raise Refused(f"{vector} is not a vector; there are {VECTORS}, from 0 on")
+        self.doorbell.ring(vector)
+        return 0, ""
 
     def _event(self, name, seconds="60"):
         event = self.qmp().wait_event(lambda e: e["event"] == name, number(seconds))

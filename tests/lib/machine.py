@@ -13,7 +13,8 @@ COMMAND_LINE = ("console=ttyS0", "panic=-1", "oops=panic", "panic_on_warn=1",
                 "systemd.show_status=no", "systemd.default_timeout_start_sec=180",
                 "systemd.log_target=journal")
 
-# Each may add QEMU arguments and words of the kernel command line.
+# Each may add QEMU arguments ({folder} is the VM's), words of the kernel command line, and a file
+# that is seen as memory. A device with the feature's name as its id is $MDEVD_NAME in the VM.
 FEATURES = {
     "iommu": {
         "help": "an Intel IOMMU with interrupt remapping",
@@ -25,6 +26,15 @@ FEATURES = {
         "qemu": ("-device", "pcie-root-port,id=rp-edu,chassis=10,slot=10",
                  "-device", "edu,id=edu,bus=rp-edu,dma_mask=0xffffffffffffffff"),
         "cmdline": (),
+    },
+    "doorbell": {
+        "help": "an ivshmem-doorbell (16 MiB, 4 MSI-X vectors; `host ring VECTOR` raises one)",
+        "qemu": ("-chardev", "socket,id=doorbell,path={folder}/doorbell.sock",
+                 "-device", "pcie-root-port,id=rp-doorbell,chassis=11,slot=11",
+                 "-device", "ivshmem-doorbell,id=doorbell,bus=rp-doorbell,vectors=4,"
+                            "chardev=doorbell"),
+        "cmdline": (),
+        "memory": ("doorbell", 16),
     },
     "big": {
         "help": "a third ivshmem-plain, with 256 MiB",
@@ -39,6 +49,11 @@ FEATURES = {
         "cmdline": ("transparent_hugepage=never",),
     },
 }
+
+
+def memories(features):
+    """Names and sizes in MiB of all that has a file on this side."""
+    return [*PARENTS, *(FEATURES[f]["memory"] for f in features if "memory" in FEATURES[f])]
 
 
 def command_line(features):
@@ -73,7 +88,7 @@ def arguments(image, series, folder, payload, memory, shares, features):
             "-qmp", f"unix:{folder}/qmp.sock,server=on,wait=off"]
     # an IOMMU must be there before the devices that it serves
     for name in features:
-        argv += FEATURES[name]["qemu"]
+        argv += [word.format(folder=folder) for word in FEATURES[name]["qemu"]]
     argv += ["-drive", f"if=none,id=root,format=raw,readonly=on,cache=unsafe,file={image.root}",
              "-device", "virtio-blk-pci,drive=root",
              "-drive", f"if=none,id=payload,format=raw,readonly=on,cache=unsafe,file={payload}",

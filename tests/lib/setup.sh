@@ -22,9 +22,19 @@ packages=(
 )
 
 start=$SECONDS
+log=
 
 say() {
         printf '[%4ds] %s\n' "$((SECONDS - start))" "$*" >&2
+}
+
+# Its output is long and of interest only when it fails.
+apt_get() {
+        DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 "$@" \
+                </dev/null >"$log" 2>&1 && return
+        tail -n 40 "$log" >&2
+        echo "setup: apt-get $1 failed; its last lines are above." >&2
+        exit 1
 }
 
 missing() {
@@ -37,7 +47,6 @@ missing() {
 
 main() {
         local -a want=()
-        local line
 
         [[ $(dpkg --print-architecture 2>/dev/null) == amd64 ]] || {
                 echo "setup: this is not a Debian system on amd64; the tests need Debian 12" \
@@ -52,15 +61,12 @@ main() {
                 exit 1
         }
 
+        log=$(mktemp)
+        trap 'rm -f "$log"' EXIT
         say "updating the package lists"
-        apt-get -q -o DPkg::Lock::Timeout=600 update >/dev/null
+        apt_get update
         say "installing ${#want[@]} packages: ${want[*]}"
-        DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 install -y \
-                --no-install-recommends "${want[@]}" </dev/null |
-                while IFS= read -r line; do
-                        [[ $line == "Setting up linux-"* ]] && say "${line%% (*}"
-                        :
-                done
+        apt_get install -y --no-install-recommends "${want[@]}"
         say "packages are there"
 }
 

@@ -14,6 +14,7 @@ import time
 import machine
 import payload
 from console import DUMP_END, Console, excerpt
+from doorbell import Doorbell
 from hostcmd import HostCommands
 from link import Gone, Link, Overdue
 from progress import Failure
@@ -40,7 +41,8 @@ class Vm:
         self.folder = tempfile.mkdtemp(prefix="mdevd-vm-")
         self.console = Console(os.path.join(self.folder, "console.log"))
         self.memory = {name: (os.path.join(self.folder, name), size * MIB)
-                       for name, size in machine.PARENTS}
+                       for name, size in machine.memories(features)}
+        self.doorbell = None
         self.shares = shares
         self.modules = modules
         self.dest = dest
@@ -64,17 +66,20 @@ class Vm:
         for path, size in self.memory.values():
             with open(path, "wb") as f:
                 f.truncate(size)
+        if "doorbell" in self.memory:
+            self.doorbell = Doorbell(os.path.join(self.folder, "doorbell.sock"),
+                                     self.memory["doorbell"][0])
         tar = payload.make(self.folder, self.image, self.series, self.modules, self.dest)
         argv = machine.arguments(self.image, self.series, self.folder, tar, self.memory,
                                  self.shares, self.features)
         with open(os.path.join(self.folder, "qemu.log"), "wb") as log:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             preexec_fn=_die_with_parent)
-        deadline = time.monotonic() + BOOT_LIMIT
+        deadline = time.monotonic() + BOOT_LIMIT * self.image.slower
         self._await_socket("qmp.sock")
         self.monitor = Qmp(os.path.join(self.folder, "qmp.sock"))
         self.link = Link(os.path.join(self.folder, "ctl.sock"),
-                         HostCommands(self.memory, lambda: self.monitor))
+                         HostCommands(self.memory, lambda: self.monitor, self.doorbell))
         try:
             self.link.until(lambda: self.link.hello, deadline)
             ident = self.link.start(["sh", "-c", "systemctl is-system-running --wait; udevadm settle"])
@@ -120,7 +125,7 @@ class Vm:
         env = {"PATH": "/usr/lib/mdevd-test:/usr/sbin:/usr/bin:/sbin:/bin",
                "HOME": "/root", "LANG": "C.UTF-8",
                "PYTHONPATH": "/mnt/src/tests/lib", "PYTHONDONTWRITEBYTECODE": "1",
-               "MDEVD_KVER": self.series}
+               "MDEVD_KVER": getattr(self.image, "kver", self.series)}
         for tag in self.shares:
             env[f"MDEVD_{tag.upper()}"] = f"/mnt/{tag}"
         for ident, address in self.addresses().items():
@@ -206,7 +211,7 @@ class Vm:
             self.process.kill()
         if self.process:
             self.process.wait()
-        for end in (self.link, self.monitor):
+        for end in (self.link, self.monitor, self.doorbell):
             if end:
                 end.close()
         if self.keep:

@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import signal
 import sys
 
 import image
@@ -52,6 +53,8 @@ def session(vm, args):
 
 def main(argv):
     args = parse(argv)
+    # so that the VM's folder is cleared away
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     shares = {"src": TOP}
     if args.build:
         shares["build"] = os.path.abspath(args.build)
