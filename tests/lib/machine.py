@@ -9,7 +9,8 @@ PARENTS = (("parent0", 64), ("parent1", 16))
 
 COMMAND_LINE = ("console=ttyS0", "panic=-1", "oops=panic", "panic_on_warn=1",
                 "kfence.sample_interval=100", "apparmor=1", "security=apparmor",
-                "mitigations=off", "random.trust_cpu=on", "net.ifnames=0", "nowatchdog", "maxcpus=1",
+                "mitigations=off", "random.trust_cpu=on", "net.ifnames=0", "nowatchdog",
+                "maxcpus=1",  # the initrd brings up the other
                 "systemd.show_status=no", "systemd.default_timeout_start_sec=180",
                 "systemd.log_target=journal")
 

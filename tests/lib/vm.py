@@ -82,7 +82,8 @@ class Vm:
                          HostCommands(self.memory, lambda: self.monitor, self.doorbell))
         try:
             self.link.until(lambda: self.link.hello, deadline)
-            ident = self.link.start(["sh", "-c", "systemctl is-system-running --wait; udevadm settle"])
+            ident = self.link.start(["sh", "-c", "systemctl is-system-running --wait; "
+                                     "udevadm settle"])
             self.link.wait(ident, deadline)
         except (Gone, Overdue) as e:
             raise Failure(f"the VM with kernel {self.series} did not come up "

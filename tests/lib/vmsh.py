@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Owns the command `tests/vm/sh`: boot a VM, run one command in it (or a shell), show its output."""
+"""Owns the command `tests/vm/sh`: boot a VM, run one command in it (or a shell), show what it
+prints."""
 
 import argparse
 import os
@@ -29,7 +30,8 @@ def parse(argv):
     p.add_argument("--kernel", choices=["6.1", "6.12"], default="6.12")
     p.add_argument("--module", action="append", default=[], metavar="KO",
                    help="a module for modprobe to find (repeatable)")
-    p.add_argument("--dest", metavar="DIR", help="a tree laid over the VM's /, as DESTDIR= makes it")
+    p.add_argument("--dest", metavar="DIR",
+                   help="a tree laid over the VM's /, as DESTDIR= makes it")
     p.add_argument("--build", metavar="DIR", help="a folder to be seen as /mnt/build")
     p.add_argument("--with", dest="features", action="append", default=[], metavar="FEATURE",
                    choices=list(machine.FEATURES), help="add a feature of the machine (repeatable)")
