@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * internal.h: what the files of core share and nobody above sees. A file a noun: manager (the whole),
- * refresh (catching up with the kernel), parents, devices, operation, queue, request, recover,
- * autostart.
+ * internal.h: what the files of core share and nobody above sees. A file a noun: manager (the
+ * whole), refresh (catching up with the kernel), parents, devices, operation, queue, request,
+ * recover, autostart.
  */
 #pragma once
 
@@ -41,6 +41,7 @@ struct Refresh {
         List parents;    /* of Name */
         List devices;    /* of Unseen */
         sd_event_source *timer; /* for mdevs that were incomplete */
+        bool timed;             /* it has gone off: this look at them counts */
 };
 
 /* One autostart definition. */
@@ -150,6 +151,8 @@ int parents_check_config(const Parent *p, Reason *reason);
  * (may be NULL). @busy: types may be borrowed, none is freed.
  */
 int parents_adopt_config(Parent *p, const Parent *config, const Parent *kernel, bool busy);
+/* Takes over from @config what the kernel knows nothing of; the rest is the same in both. */
+int parents_adopt_rest(Parent *p, const Parent *config, bool *changed);
 bool parents_config_equals(const Parent *p, const Parent *kernel);
 const Parent *parents_find_config(const Manager *m, const char *name);
 

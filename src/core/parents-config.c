@@ -124,7 +124,7 @@ int parents_check_config(const Parent *p, Reason *reason) {
         }
         if (list_is_empty(&p->pools) || list_is_empty(&p->types))
                 return reason_set(reason, OUTCOME_INVALID,
-                                  "%s is configured without a pool or without a type; give it both.",
+                                  "%s is configured without a pool or a type; give it both.",
                                   p->name);
         return 0;
 }
@@ -186,7 +186,7 @@ bool parents_config_equals(const Parent *p, const Parent *kernel) {
         return n == list_length(&kernel->types);
 }
 
-/* The kernel does not say from which pool a BAR is to come: the first that our files named, or one. */
+/* The kernel does not say from which pool a BAR is to come: what our files named, or the first. */
 static int adopt_bars(Parent *p, Type *to, const Type *from) {
         const Pool *first = list_first(&p->pools, Pool, node);
 
@@ -259,5 +259,42 @@ int parents_adopt_config(Parent *p, const Parent *config, const Parent *kernel, 
                         if (t->ours && !find_ours(kernel, t->name))
                                 type_free(t);
         parent_changed(p);
+        return r;
+}
+
+static int adopt_pools_of_bars(Type *to, const Type *from, bool *changed) {
+        for (size_t i = 0; i < BARS_MAX; i++) {
+                int r;
+
+                if (streq_ptr(to->bars[i].pool, from->bars[i].pool))
+                        continue;
+                r = copy_string(&to->bars[i].pool, from->bars[i].pool);
+                if (r < 0)
+                        return r;
+                *changed = true;
+        }
+        return 0;
+}
+
+int parents_adopt_rest(Parent *p, const Parent *config, bool *changed) {
+        int r = 0;
+
+        list_foreach(pool, &p->pools, Pool, node) {
+                uint64_t before = pool->slot;
+
+                keep_slot(config, pool);
+                *changed |= pool->slot != before;
+        }
+        list_foreach(t, &p->types, Type, node) {
+                const Type *from = t->ours ? find_ours(config, t->name) : NULL;
+
+                if (!from || r < 0)
+                        continue;
+                *changed |= t->movable != from->movable;
+                t->movable = from->movable;
+                r = adopt_pools_of_bars(t, from, changed);
+        }
+        if (*changed)
+                parent_changed(p);
         return r;
 }

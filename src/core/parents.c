@@ -285,7 +285,7 @@ static int compare_config(Manager *m, Parent *p, const Parent *kernel, bool *cha
 
         *changed = !parents_config_equals(p, kernel);
         if (!*changed)
-                return 0;
+                return plan && !outdated ? parents_adopt_rest(p, plan, changed) : 0;
         return parents_adopt_config(p, plan, kernel, operation_parent_is_busy(m, p->name));
 }
 

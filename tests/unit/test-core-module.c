@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The manager on parents of our own module: bringing up, extents, events, restart, reconfiguration. */
+/* The manager on parents of our own module: bringing up, extents, events, reconfiguration. */
 #include "fixture.h"
 
 #define MIB (UINT64_C(1) << 20)
 
 static const char config[] =
         "{ \"parents\": [ { \"address\": \"" P1 "\","
-        "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2 } ], \"types\": [ \"fb-16M\", \"fb-8M\" ] } ],"
+        "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2 } ],"
+        "  \"types\": [ \"fb-16M\", \"fb-8M\" ] } ],"
         "  \"types\": { \"fb-16M\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"16M\" } ] },"
         "               \"fb-8M\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"8M\" } ] } } }";
 
@@ -304,6 +305,32 @@ TEST(changed_configuration_waits_for_the_last_device) {
         ASSERT_NULL(parent_find_type(find_parent(&f, P1), "fb-8M"));
         wait_for(&f, create_device(&f, NULL, "fb-16M", U2, "vm2"));
         ASSERT_NOT_NULL(find_device(&f, U2));
+}
+
+#define TWO_POOLS(pool)                                                                            \
+        "{ \"parents\": [ { \"address\": \"" P1 "\", \"pools\": ["                                   \
+        "  { \"name\": \"a\", \"bar\": 2, \"size\": \"32M\" },"                                      \
+        "  { \"name\": \"b\", \"bar\": 2, \"offset\": \"32M\" } ], \"types\": [ \"t\" ] } ],"         \
+        "  \"types\": { \"t\": { \"bars\": [ { \"pool\": \"" pool "\", \"size\": \"4M\" } ] } } }"
+
+/* From which pool a BAR comes the kernel is not told: no reason to wait for the last device. */
+TEST(reload_takes_what_the_kernel_need_not_know) {
+        FIXTURE(f);
+
+        add_module(&f);
+        fake_write(f.tree, TWO_POOLS("a"), CONFIG_FILE);
+        fixture_start(&f);
+        run_idle(&f);
+        wait_for(&f, create_device(&f, NULL, "t", U1, "vm1"));
+        ASSERT_TRUE(find_device(&f, U1)->extents[0].offset < 32 * MIB);
+
+        fake_write(f.tree, TWO_POOLS("b"), CONFIG_FILE);
+        ASSERT_OK(manager_reload(f.manager));
+        run_idle(&f);
+        ASSERT_FALSE(find_parent(&f, P1)->outdated);
+        wait_for(&f, create_device(&f, NULL, "t", U2, "vm2"));
+        ASSERT_TRUE(find_device(&f, U2)->extents[0].offset >= 32 * MIB);
+        ASSERT_EQ(f.operations_added, 3);
 }
 
 TEST(lost_events_are_made_up_for) {
