@@ -406,9 +406,3 @@ uint64_t block_counts_room(const BlockCounts *c, unsigned order) {
                 n += (uint64_t) c->n[i] << (i - order);
         return n;
 }
-
-void block_counts_add(BlockCounts *c, const BlockCounts *more) {
-        for (unsigned i = 0; i < ALLOCATOR_ORDERS; i++)
-                c->n[i] += more->n[i];
-        c->mask |= more->mask;
-}

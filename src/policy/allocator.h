@@ -104,5 +104,3 @@ bool block_counts_take(BlockCounts *c, unsigned order);
 uint64_t block_counts_take_many(BlockCounts *c, unsigned order, unsigned largest, uint64_t n);
 /* How many blocks of @order could be taken. */
 uint64_t block_counts_room(const BlockCounts *c, unsigned order);
-/* Adds the free blocks of another range. */
-void block_counts_add(BlockCounts *c, const BlockCounts *more);

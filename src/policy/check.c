@@ -295,7 +295,7 @@ static int check_space(Search *s, Candidate *c, Reason *reason) {
         if (type_needs(c->type).bytes == 0)
                 return REFUSE(reason, "%s: type %s has no BAR; correct the configuration",
                               name_of(s, c), c->type->name);
-        r = view_place(place_of(s, c)->view, s->group, c->type, false, extents, &n, &bar);
+        r = view_place(place_of(s, c)->view, s->group, c->type, extents, &n, &bar);
         if (r == 0) {
                 rank_space(s, c);
                 return 0;
@@ -374,7 +374,7 @@ static int try_common(Search *s, Candidate *c) {
 
         if (!c->type->ours || !s->group || list_is_empty(&s->group->partitions))
                 return OUTCOME_NO_ROOM;
-        r = view_place(place_of(s, c)->view, NULL, c->type, false, extents, &n, &bar);
+        r = view_place(place_of(s, c)->view, NULL, c->type, extents, &n, &bar);
         if (r != 0)
                 return r < 0 ? r : OUTCOME_NO_ROOM;
         return promises_check(&s->promises, c->place, s->group, NULL, c->type, &broken);

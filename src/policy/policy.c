@@ -158,7 +158,7 @@ static int take(Search *s, const Candidate *c, Placement *ret) {
         *ret = (Placement) { .parent = place->parent, .type = c->type };
         if (!c->type->ours)
                 return 0;
-        r = view_place(place->view, c->space, c->type, false, ret->extents, &ret->n_extents, &bar);
+        r = view_place(place->view, c->space, c->type, ret->extents, &ret->n_extents, &bar);
         if (r == 0 && is_taken(s, ret)) {
                 parent_changed(place->parent);
                 return -ESTALE;

@@ -369,8 +369,8 @@ static int place_bar(View *v, const Group *group, const Type *type, size_t bar, 
         return r;
 }
 
-int view_place(View *v, const Group *group, const Type *type, bool keep, Extent *extents,
-               size_t *ret_n, size_t *ret_bar) {
+int view_place(View *v, const Group *group, const Type *type, Extent *extents, size_t *ret_n,
+               size_t *ret_bar) {
         Extent placed[BARS_MAX] = {};
         Region *regions[BARS_MAX] = {};
         size_t order[BARS_MAX], n = type_order_bars(type, order), i;
@@ -379,16 +379,18 @@ int view_place(View *v, const Group *group, const Type *type, bool keep, Extent 
         for (i = 0; i < n && r == 0; i++) {
                 *ret_bar = order[i];
                 r = place_bar(v, group, type, order[i], &placed[order[i]],
-                              n > 1 || keep ? &regions[order[i]] : NULL);
+                              n > 1 ? &regions[order[i]] : NULL);
         }
         if (r == 0)
                 for (size_t bar = *ret_n = 0; bar < BARS_MAX; bar++)
                         if (placed[bar].size > 0)
                                 extents[(*ret_n)++] = placed[bar];
         for (size_t bar = 0; bar < BARS_MAX; bar++)
-                if (regions[bar] && (r != 0 || !keep) &&
+                if (regions[bar] &&
                     allocator_release(&regions[bar]->allocator, placed[bar].offset,
-                                      placed[bar].size) < 0)
+                                      placed[bar].size) < 0) {
                         v->once = true; /* no memory to give it back: make the view anew */
+                        r = -ENOMEM;
+                }
         return r;
 }

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test-policy.c: what the table of placements does not say: plans of running operations, what is
+ * counted, views that went stale without a word, and no memory.
+ */
+#include "scenario.h"
+
+#include "alloc.h"
+#include "test.h"
+
+#define M (UINT64_C(1) << 20)
+
+static void begin(Scenario *s, const char *parents, const char *rules, const char *devices) {
+        ASSERT_OK(scenario_init(s));
+        ASSERT_TRUE(scenario_add_parents(s, parents));
+        ASSERT_TRUE(scenario_add_rules(s, rules));
+        ASSERT_TRUE(scenario_add_devices(s, devices));
+}
+
+static int place(Scenario *s, const List *planned, const char *words, char where[static 256],
+                 Reason *reason) {
+        _cleanup_(request_freep) Request *q = NULL;
+        Placement placement;
+        int r;
+
+        ASSERT_TRUE(scenario_parse_request(s, words, &q));
+        r = policy_place(s->model, planned, q, &placement, reason);
+        if (r == 0)
+                scenario_format(&placement, where);
+        return r;
+}
+
+static Planned plan_for(Scenario *s, const char *parent, const char *type, const Extent *e,
+                        const char *owner, unsigned uuid) {
+        Parent *p = model_find_parent(s->model, parent);
+        Planned planned = { .parent = p, .type = parent_find_type(p, type), .owner = owner,
+                            .extents = e, .n_extents = !!e };
+
+        scenario_uuid(uuid, &planned.uuid);
+        return planned;
+}
+
+TEST(what_is_planned_is_taken) {
+        const Extent e = { .size = 16 * M, .bar = 2 };
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(scenario_done) Scenario s = {};
+        List all = LIST_INIT(all);
+        char where[256];
+        Planned plan;
+
+        begin(&s, "a=64M b=64M", "group=g:vm* limit=devices:2 apart!", "");
+        plan = plan_for(&s, "a", "16M", &e, "vm1", 100);
+        list_append(&all, &plan.node);
+        ASSERT_OK(place(&s, &all, "16M owner=x", where, &reason));
+        ASSERT_STREQ(where, "a +16M");
+        ASSERT_OK(place(&s, &all, "16M owner=vm1", where, &reason));
+        ASSERT_STREQ(where, "b +0"); /* apart from what is only planned */
+        ASSERT_EQ(place(&s, &all, "16M uuid=100 on=b", where, &reason), OUTCOME_EXISTS);
+        ASSERT_CONTAINS(reason.text, "that is being made on a");
+        list_unlink(&plan.node);
+        ASSERT_OK(place(&s, &all, "16M owner=x", where, &reason));
+        ASSERT_STREQ(where, "a +0"); /* nothing of it is remembered */
+}
+
+/* Planned and seen already: it counts once. */
+TEST(what_has_arrived_counts_once) {
+        const Extent e = { .size = 16 * M, .bar = 2 };
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(scenario_done) Scenario s = {};
+        List all = LIST_INIT(all);
+        char where[256];
+        Planned plan;
+
+        begin(&s, "a=64M", "group=g:vm* limit=devices:2", "16M@a+0:vm1");
+        plan = plan_for(&s, "a", "16M", &e, "vm1", 1);
+        list_append(&all, &plan.node);
+        ASSERT_OK(place(&s, &all, "16M owner=vm2", where, &reason));
+        ASSERT_STREQ(where, "a +16M");
+}
+
+TEST(a_vendors_room_and_plans) {
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(scenario_done) Scenario s = {};
+        List all = LIST_INIT(all);
+        char where[256];
+        Planned plan;
+        const Type *t;
+
+        begin(&s, "a,vendor=nvidia-22:1", "", "");
+        plan = plan_for(&s, "a", "nvidia-22", NULL, "", 100);
+        t = plan.type;
+        list_append(&all, &plan.node);
+        ASSERT_EQ(policy_count_available(s.model, NULL, plan.parent, t), 1);
+        ASSERT_EQ(policy_count_available(s.model, &all, plan.parent, t), 0);
+        ASSERT_EQ(place(&s, &all, "nvidia-22", where, &reason), OUTCOME_NO_ROOM);
+        ASSERT_CONTAINS(reason.text, "offers 1 more of nvidia-22 and as many are being made");
+}
+
+/* A definition that reserves and is being started reserves no second time. */
+TEST(a_definition_under_way) {
+        const Extent e = { .size = 32 * M, .bar = 2 };
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(scenario_done) Scenario s = {};
+        List all = LIST_INIT(all);
+        char where[256];
+        Planned plan;
+
+        begin(&s, "a=64M", "", "reserve:32M@a");
+        plan = plan_for(&s, "a", "32M", &e, "", 1);
+        ASSERT_OK(place(&s, NULL, "32M", where, &reason));
+        list_append(&all, &plan.node);
+        ASSERT_OK(place(&s, &all, "32M", where, &reason));
+        ASSERT_STREQ(where, "a +32M");
+}
+
+TEST(what_can_be_counted) {
+        static const struct {
+                const char *parents, *devices, *type;
+                unsigned n;
+        } cases[] = {
+                { "a=64M", "", "16M", 4 },
+                { "a=64M", "16M@a+0 4M@a+32M", "16M", 2 },
+                { "a=64M", "", "12M", 0 },
+                { "a=60M,slot=12M", "12M@a+0", "12M", 4 },
+                { "a=64M,at=8M", "", "16M", 3 },
+                { "a=64M,regs=8K", "", "pair-16M", 2 },
+                { "a=64M", "", "pair-16M", 0 },
+                { "a=64M,state=absent", "", "16M", 0 },
+                { "a=1024G", "", "4K", 65536 },
+                { "a=0x10000000000", "", "4K", 65536 },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(scenario_done) Scenario s = {};
+                const Parent *a;
+
+                begin(&s, cases[i].parents, "", cases[i].devices);
+                a = model_find_parent(s.model, "a");
+                ASSERT_EQ(policy_count_available(s.model, NULL, a,
+                                                 parent_find_type(a, cases[i].type)),
+                          cases[i].n);
+        }
+}
+
+/* Both BARs in one pool, so that the one takes what the other wants. */
+TEST(two_bars_of_one_pool_are_counted_together) {
+        _cleanup_(scenario_done) Scenario s = {};
+        Parent *a;
+        Type *t;
+
+        begin(&s, "a=64M,regs=4K", "", "4M@a+0");
+        a = model_find_parent(s.model, "a");
+        t = parent_find_type(a, "pair-16M");
+        t->bars[2].size = 4 * M;
+        (void) strcpy(t->bars[2].pool, "fb");
+        ASSERT_EQ(policy_count_available(s.model, NULL, a, t), 3); /* 48 and 12 MiB */
+        t->bars[2].size = 8 * M;
+        ASSERT_EQ(policy_count_available(s.model, NULL, a, t), 2);
+}
+
+TEST(usage_with_a_partition) {
+        _cleanup_(scenario_done) Scenario s = {};
+        const Parent *a;
+        PoolUsage u;
+
+        begin(&s, "a=64M", "group=g:vm* partition=a:32M:32M", "16M@a+0 8M@a+48M:vm1");
+        a = model_find_parent(s.model, "a");
+        ASSERT_OK(policy_pool_usage(s.model, NULL, a, parent_find_pool(a, "fb"), &u));
+        ASSERT_EQ(u.used, 24 * M);
+        ASSERT_EQ(u.free, 40 * M);
+        ASSERT_EQ(u.largest_hole, 16 * M);
+        ASSERT_EQ(u.largest_block, 16 * M);
+        ASSERT_EQ(u.holes, 3);
+        ASSERT_EQ(u.fragmentation, 600);
+}
+
+/* Somebody wrote a linked device's extent: nobody is given what it has. */
+TEST(a_stale_view_gives_nothing_away) {
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(scenario_done) Scenario s = {};
+        Device *d;
+        char where[256];
+
+        begin(&s, "a=64M", "", "16M@a+0");
+        ASSERT_OK(place(&s, NULL, "16M", where, &reason));
+        ASSERT_STREQ(where, "a +16M");
+        d = list_first(&s.model->devices, Device, node);
+        d->extents[0].offset = 16 * M;
+        ASSERT_OK(place(&s, NULL, "16M", where, &reason));
+        ASSERT_STREQ(where, "a +0");
+}
+
+/* Pools are filled in when the device is seen. */
+TEST(a_pool_that_grows_is_noticed) {
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(scenario_done) Scenario s = {};
+        char where[256];
+        Parent *a;
+
+        begin(&s, "a=32M", "", "32M@a+0");
+        ASSERT_EQ(place(&s, NULL, "16M", where, &reason), OUTCOME_NO_ROOM);
+        a = model_find_parent(s.model, "a");
+        parent_find_pool(a, "fb")->size = 64 * M;
+        ASSERT_OK(place(&s, NULL, "16M", where, &reason));
+        ASSERT_STREQ(where, "a +32M");
+}
+
+TEST(no_memory) {
+        _cleanup_(request_freep) Request *q = NULL;
+        _cleanup_(scenario_done) Scenario s = {};
+        Placement placement = {};
+        size_t failures = 0;
+        int r;
+
+        begin(&s, "a=64M,unit=u,regs=8K b=64M,unit=u,regs=8K c,vendor=nvidia-22:1",
+              "group=g:vm* guarantee=16M*1 guarantee=fb:4M partition=a:0:8M guarantee=nvidia-22*1",
+              "16M@a+16M:vm1 reserve:8M@b");
+        ASSERT_TRUE(scenario_parse_request(&s, "pair-16M owner=vm2", &q));
+        for (int full = 0; full < 2; full++) {
+                _cleanup_(reason_done) Reason reason = {};
+
+                FOR_EACH_ALLOCATION_FAILURE(r, policy_place(s.model, NULL, q, &placement, &reason)) {
+                        ASSERT_EQ(r, -ENOMEM);
+                        ASSERT_NULL(placement.parent);
+                        list_foreach(p, &s.model->parents, Parent, node)
+                                parent_changed(p);
+                        failures++;
+                }
+                ASSERT_EQ(r, full ? OUTCOME_NO_ROOM : 0);
+                placement = (Placement) {};
+                ASSERT_TRUE(scenario_add_devices(&s, "64M@a+0 64M@b+0"));
+        }
+        ASSERT_TRUE(failures > 100);
+}
+
+TESTS_MAIN
