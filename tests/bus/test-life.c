@@ -91,7 +91,6 @@ TEST(a_killed_daemon_knows_everything_afterwards) {
 }
 
 TEST(an_operation_outlives_a_killed_daemon) {
-        _cleanup_(freep) char *path = NULL;
         Reply lost = {};
         Fixture f;
         int gate;
@@ -143,7 +142,7 @@ TEST(a_stopping_daemon_answers_and_waits_for_no_worker) {
 }
 
 TEST(a_definition_is_there_at_once) {
-        _cleanup_(freep) char *origin = NULL, *client = NULL;
+        _cleanup_(freep) char *origin = NULL;
         const char *path;
         Reply r = {};
         Fixture f;

@@ -144,7 +144,7 @@ static void on_hole(int sig) {
 /* A BAR is not copied by fork(): the child has a hole there and must find nothing of it. */
 static void fork_once(const volatile void *at) {
         pid_t child = fork();
-        int status;
+        int status = 0;
 
         if (child == 0) {
                 struct sigaction action = { .sa_handler = on_hole };
