@@ -130,7 +130,7 @@ static Candidate *next_candidate(Search *s) {
 static bool overlaps(const Placement *p, const Extent *extents, size_t n) {
         for (size_t i = 0; i < p->n_extents; i++)
                 for (size_t j = 0; j < n; j++)
-                        if (extent_overlaps(&p->extents[i], &extents[j]))
+                        if (extents[j].size > 0 && extent_overlaps(&p->extents[i], &extents[j]))
                                 return true;
         return false;
 }
