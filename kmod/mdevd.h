@@ -92,6 +92,7 @@ struct mdevd_config {
  * @config: NULL unless configured; mdevd_lock
  * @state: enum mdevd_parent_state; mdevd_lock
  * @removing: the driver is being unbound; mdevd_lock
+ * @resetting: the function is being reset; mdevd_lock
  * @cut: the function is physically gone: scrubbing is pointless
  * @mdev: mdev core's part while configured
  * @bounds: what the hardware allows; constant
@@ -112,6 +113,7 @@ struct mdevd_parent {
 	struct mdevd_config *config;
 	u32 state;
 	bool removing;
+	bool resetting;
 	bool cut;
 	struct mdev_parent mdev;
 	struct mdevd_bounds bounds;
@@ -237,6 +239,9 @@ struct mdevd_bar {
 	u32 n;
 };
 
+#define MDEVD_HELD_VERB		0x1	/* MDEVD_SUSPEND */
+#define MDEVD_HELD_RESET	0x2	/* the parent is being reset */
+
 /**
  * struct mdevd_vdev - the vfio device
  * @vdev: vfio core's part; first, because vfio core allocates it
@@ -247,7 +252,7 @@ struct mdevd_bar {
  * @lost: the parent is going away, no new opens; mdevd_lock
  * @memory_lock: see the head of this file
  * @gone: nothing backs the BARs any more: @dummy does; memory_lock
- * @held: whoever touches the BARs waits; memory_lock
+ * @held: MDEVD_HELD_*: why whoever touches the BARs waits, or 0; memory_lock
  * @moving: @moved is in force; memory_lock
  * @moved: an extent that is in two places; memory_lock
  * @hold_seq: counts what those in @hold_wait wait for; memory_lock
@@ -275,7 +280,7 @@ struct mdevd_vdev {
 	bool lost;
 	struct rw_semaphore memory_lock;
 	bool gone;
-	bool held;
+	u32 held;
 	bool moving;
 	struct mdevd_moved moved;
 	u32 hold_seq;
@@ -319,6 +324,7 @@ struct mdevd_parent *mdevd_parent_new(struct pci_dev *pdev);
 void mdevd_parent_put(struct mdevd_parent *parent);
 int mdevd_parent_link(struct mdevd_parent *parent);
 void mdevd_parent_unlink(struct mdevd_parent *parent);
+void mdevd_parent_reset(struct mdevd_parent *parent, bool begin);
 void mdevd_parent_shut(struct mdevd_parent *parent);
 struct mdevd_parent *mdevd_parent_find(const char *name);
 struct mdevd_type_entry *mdevd_parent_type(struct mdevd_parent *parent,
@@ -431,7 +437,7 @@ ssize_t mdevd_region_write(struct vfio_device *vdev, const char __user *buf,
 int mdevd_map_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 void mdevd_map_zap_range(struct mdevd_vdev *v, u32 bar, u64 start, u64 length);
 void mdevd_map_move(struct mdevd_vdev *v, bool moving, u64 lo, u64 hi);
-void mdevd_map_set_held(struct mdevd_vdev *v, bool held);
+void mdevd_map_set_held(struct mdevd_vdev *v, u32 why, bool held);
 void mdevd_map_zap(struct mdevd_vdev *v);
 void mdevd_map_revoke(struct mdevd_vdev *v);
 u64 mdevd_map_bytes(struct mdevd_vdev *v);

@@ -603,10 +603,13 @@ int mdevd_claim_publish(struct mdevd_claim *claim, struct mdevd_vdev *v)
 	int ret = 0;
 
 	mutex_lock(&mdevd_lock);
-	if (claim->parent->state != MDEVD_PARENT_CONFIGURED)
+	if (claim->parent->state != MDEVD_PARENT_CONFIGURED) {
 		ret = -ENODEV;
-	else
+	} else {
 		claim->vdev = v;
+		if (claim->parent->resetting)
+			mdevd_map_set_held(v, MDEVD_HELD_RESET, true);
+	}
 	mutex_unlock(&mdevd_lock);
 
 	return ret;

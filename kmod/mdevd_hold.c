@@ -23,7 +23,7 @@ void mdevd_hold_end(struct mdevd_claim *claim)
 		return;
 
 	claim->holder = NULL;
-	mdevd_map_set_held(claim->vdev, false);
+	mdevd_map_set_held(claim->vdev, MDEVD_HELD_VERB, false);
 	mdevd_changed();
 	mdevd_event(MDEVD_EVENT_DEVICE_RESUMED, claim->parent, claim);
 }
@@ -58,7 +58,7 @@ static int suspend_locked(struct mdevd_ctl *ctl, struct mdevd_claim *claim,
 
 	if (!claim->holder) {
 		claim->holder = ctl;
-		mdevd_map_set_held(claim->vdev, true);
+		mdevd_map_set_held(claim->vdev, MDEVD_HELD_VERB, true);
 		mdevd_changed();
 		mdevd_event(MDEVD_EVENT_DEVICE_SUSPENDED, claim->parent, claim);
 	}

@@ -554,14 +554,15 @@ void mdevd_map_move(struct mdevd_vdev *v, bool moving, u64 lo, u64 hi)
 /**
  * mdevd_map_set_held - whether a touch of the BARs waits
  * @v: the device
- * @held: from now on
+ * @why: one of MDEVD_HELD_*
+ * @held: from now on, for this reason
  *
  * After the beginning of a hold the caller zaps.
  */
-void mdevd_map_set_held(struct mdevd_vdev *v, bool held)
+void mdevd_map_set_held(struct mdevd_vdev *v, u32 why, bool held)
 {
 	down_write(&v->memory_lock);
-	v->held = held;
+	v->held = held ? v->held | why : v->held & ~why;
 	v->hold_seq++;
 	up_write(&v->memory_lock);
 

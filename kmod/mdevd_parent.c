@@ -167,6 +167,41 @@ restart:
 }
 
 /**
+ * mdevd_parent_reset - the function is about to be reset, or has been
+ * @parent: the parent
+ * @begin: which of the two
+ *
+ * Between the two nobody reaches a BAR: whoever touches one waits.  What the
+ * memory holds afterwards is the hardware's affair.
+ */
+void mdevd_parent_reset(struct mdevd_parent *parent, bool begin)
+{
+	struct mdevd_claim *claim;
+
+	mutex_lock(&mdevd_lock);
+	parent->resetting = begin;
+restart:
+	list_for_each_entry(claim, &parent->claims, node) {
+		struct mdevd_vdev *v = claim->vdev;
+
+		if (!v || begin == !!(v->held & MDEVD_HELD_RESET))
+			continue;
+
+		mdevd_map_set_held(v, MDEVD_HELD_RESET, begin);
+		if (!begin)
+			continue;
+
+		get_device(&v->vdev.device);
+		mutex_unlock(&mdevd_lock);
+		mdevd_map_zap(v);
+		vfio_put_device(&v->vdev);
+		mutex_lock(&mdevd_lock);
+		goto restart;
+	}
+	mutex_unlock(&mdevd_lock);
+}
+
+/**
  * mdevd_parent_shut - end everything on a parent whose driver is unbound
  * @parent: the parent
  *

@@ -419,7 +419,7 @@ static void test_query(void) {
                 types += r->type == MDEVD_RECORD_TYPE;
                 at += r->length;
         }
-        CHECK(parents == 2 && pools == 1 && types == 11, "2 parents, 1 pool, 11 types: %u %u %u",
+        CHECK(parents == 2 && pools == 1 && types == 12, "2 parents, 1 pool, 12 types: %u %u %u",
               parents, pools, types);
         free(buf);
 }

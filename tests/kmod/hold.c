@@ -280,6 +280,41 @@ static void test_ways(void) {
         close(ready[1]);
 }
 
+/* The function is reset under threads at work: they wait, and find what they wrote. */
+static void test_reset(void) {
+        enum { N = 2 };
+        struct hammer h[N] = {};
+        char path[128];
+
+        snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", p0);
+        for (unsigned i = 0; i < N; i++) {
+                h[i].word = (volatile uint32_t *)(map + i * 5 * MIB);
+                pthread_create(&h[i].thread, NULL, hammer_run, &h[i]);
+        }
+        for (unsigned round = 0; round < 3; round++) {
+                hammers_progress(h, N, 1000);
+                CHECK_EQ(write_file(path, "1"), 0, "the function is reset");
+        }
+        hammers_progress(h, N, 1000);
+        for (unsigned i = 0; i < N; i++) {
+                h[i].stop = true;
+                pthread_join(h[i].thread, NULL);
+                CHECK_EQ(h[i].errors, 0, "words that were not what was written");
+        }
+
+        /* both reasons to wait: the end of one does not end the other */
+        MUST(hold(ctl, DEV, MDEVD_HOLD_MS_MAX));
+        struct waiter w;
+        pthread_t thread = start_blocked(&w, do_load);
+        w.result = 99;
+        CHECK_EQ(write_file(path, "1"), 0, "reset of what is suspended");
+        await_blocked(w.tid);
+        CHECK_EQ(w.result, 99, "a reset does not resume it");
+        MUST(resume(ctl, DEV));
+        end(&w, thread);
+        CHECK_EQ(w.result, 0, "but resume does");
+}
+
 /* The parent is unbound by a thread: a process of its own would hold the device open. */
 static void *unbinder(void *arg) {
         return (void *)(intptr_t)unbind_parent(arg);
@@ -424,6 +459,7 @@ int main(void) {
         test_hammer();
         test_ways();
         test_guest();
+        test_reset();
 
         test_parent_gone();
         return check_done();

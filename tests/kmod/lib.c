@@ -286,6 +286,7 @@ int standard_parent(int ctl, const char *parent) {
                 { "16M-eager", 16 * MIB, MDEVD_MAP_EAGER, MDEVD_BAR_64BIT | MDEVD_BAR_PREFETCH },
                 { "4M-move", 4 * MIB, MDEVD_MAP_FAULT, 0, MDEVD_TYPE_MOVABLE },
                 { "16M-move", 16 * MIB, MDEVD_MAP_FAULT, 0, MDEVD_TYPE_MOVABLE },
+                { "3-bars", 1 * MIB, MDEVD_MAP_FAULT, 0, 0 },
         };
         struct mdevd_type types[ELEMENTS(table)] = {};
         struct mdevd_pool pool = { .name = "mem", .bar = 2, .cache = MDEVD_CACHE_WC };
@@ -299,6 +300,13 @@ int standard_parent(int ctl, const char *parent) {
                 types[i].flags = table[i].type_flags;
                 types[i].bars[0].length = table[i].length;
                 types[i].bars[0].flags = table[i].flags;
+                if (strcmp(table[i].name, "3-bars") != 0)
+                        continue;
+                types[i].bars[1] = (struct mdevd_type_bar){ 12 * KIB, MDEVD_BAR_PREFETCH, 0 };
+                types[i].bars[4] = (struct mdevd_type_bar){ 64 * KIB, MDEVD_BAR_64BIT, 0 };
+                types[i].vendor = 0x1234;
+                types[i].device = 0x5678;
+                types[i].class = 0x038000;
         }
 
         /* third line of `resource`: BAR 2 */

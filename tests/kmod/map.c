@@ -249,6 +249,49 @@ static void test_pieces(void) {
         CHECK_EQ(host("check parent0 52559872 1966080 0xeeeeeeeeeeeeeeee"), 0, "  and nothing else");
 }
 
+/* Three BARs, of extents in another order than the BARs'; ids of the type's own. */
+static void test_bars(void) {
+        static const uint64_t lengths[] = { [0] = MIB, [1] = 12 * KIB, [4] = 64 * KIB };
+        static const uint64_t sizes[] = { [0] = MIB, [1] = 16 * KIB, [4] = 64 * KIB };
+        static const uint32_t masks[] = { [0] = 0xfff00000, [1] = 0xffffc008, [4] = 0xffff0004 };
+        const struct mdevd_extent e[] = {
+                { .bar = 2, .offset = 32 * MIB, .length = 64 * KIB, .guest_bar = 4 },
+                { .bar = 2, .offset = 33 * MIB, .length = 512 * KIB, .guest_bar = 0 },
+                { .bar = 2, .offset = 34 * MIB, .length = 12 * KIB, .guest_bar = 1 },
+                { .bar = 2, .offset = 35 * MIB, .length = 512 * KIB, .guest_bar = 0 },
+        };
+        uint32_t ids[3] = {}, ones = ~0U, mask;
+        struct device d;
+
+        MUST(ctl_reserve(ctl, p0, "3-bars", UUID(09), e, ELEMENTS(e)));
+        MUST(mdev_create(p0, "3-bars", UUID(09)));
+        MUST(device_open(&d, UUID(09)));
+        CHECK_EQ(pread(d.fd, ids, 12, (off_t)REGION(7)), 12, "config space");
+        CHECK(ids[0] == 0x56781234 && ids[2] >> 8 == 0x038000, "ids of the type: %08x %08x",
+              ids[0], ids[2]);
+        for (uint32_t bar = 0; bar < 6; bar++) {
+                struct vfio_region_info info;
+                uint64_t length = bar < ELEMENTS(lengths) ? lengths[bar] : 0;
+
+                MUST(device_region(&d, bar, &info));
+                CHECK_EQ(info.size, length ? sizes[bar] : 0, "size of a BAR");
+                if (!length)
+                        continue;
+                off_t at = (off_t)(REGION(7) + 0x10 + 4 * bar);
+                CHECK_EQ(pwrite(d.fd, &ones, 4, at) + pread(d.fd, &mask, 4, at), 8, "sizing it");
+                CHECK_EQ(mask, masks[bar], "  its mask");
+                char *map = device_map(&d, bar, 0, length);
+                for (uint64_t i = 0; i < length; i += 8)
+                        *(volatile uint64_t *)(map + i) = 0x0101010101010101 * (bar + 1);
+                munmap(map, length);
+        }
+        CHECK_EQ(host("check parent0 32M 64K 0x0505050505050505"), 0, "BAR 4 from outside");
+        CHECK_EQ(host("check parent0 33M 512K 0x0101010101010101"), 0, "BAR 0");
+        CHECK_EQ(host("check parent0 35M 512K 0x0101010101010101"), 0, "BAR 0, second extent");
+        CHECK_EQ(host("check parent0 34M 12K 0x0202020202020202"), 0, "BAR 1");
+        unmake(&d, UUID(09));
+}
+
 /* Many threads touch all pages first at once: every window is filled once. */
 struct racer {
         pthread_barrier_t *barrier;
@@ -312,6 +355,7 @@ int main(void) {
         test_eager();
         test_vma();
         test_pieces();
+        test_bars();
         test_race("16M", 8, 0, UUID(06));
         /* skewed: the same windows, but 512 pages each on both kernels */
         test_race("16M", 8, 64 * KIB, UUID(07));
