@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* kmod-snapshot.c: owns the reading of what MDEVD_QUERY answered: a flat list of records to a tree. */
+/* kmod-snapshot.c: owns the reading of what MDEVD_QUERY answered: a list of records to a tree. */
 #include <mdevd.h>
 
 #include "backend/kmod.h"

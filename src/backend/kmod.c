@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * kmod.c: owns the descriptor of /dev/mdevd and the translation between the model and the structs of
- * the uAPI header. What the kernel says is checked as far as we rely on it: lengths, termination
+ * kmod.c: owns the descriptor of /dev/mdevd and the translation between the model and the structs
+ * of the uAPI header. What the kernel says is checked as far as we rely on it: lengths, termination
  * and order of the records.
  */
 #include "backend/kmod.h"

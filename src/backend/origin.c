@@ -2,7 +2,8 @@
 /*
  * origin.c: owns /run/mdevd/devices. A file speaks of a device only while parent and type are those
  * it was written for; anything else means that somebody made another device of the same UUID. The
- * folder is on a tmpfs: a file is replaced by rename, nothing is synced.
+ * folder is on a tmpfs: a file is replaced by rename, nothing is synced. Owners are nobody else's
+ * business, hence the mode.
  */
 #include "backend/origin.h"
 
@@ -61,7 +62,7 @@ static int write_file(int root_fd, const char *path, const char *text) {
         size_t size = strlen(text);
         ssize_t n;
 
-        fd = openat(root_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+        fd = openat(root_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return -errno;
         n = write(fd, text, size);

@@ -7,7 +7,7 @@
 
 #include "model/device.h"
 
-/* Fills origin and owner (never of our module's devices: the kernel knows) of @d if its file fits. */
+/* Fills origin, and owner where the kernel does not know it, of @d if its file fits. */
 int origin_load(int root_fd, Device *d);
 int origin_save(int root_fd, const Device *d);
 int origin_forget(int root_fd, const Uuid *uuid);

@@ -7,8 +7,8 @@
  * The file is a journal: the first line is the whole record as JSON, put there under a temporary
  * name and linked when it is complete; every later line is a JSON object with what has changed,
  * appended by one write(). A line counts when its newline is there, so whoever is killed in the
- * middle of a write leaves a file that reads as if that write had not begun. A file of another shape
- * is -EBADMSG.
+ * middle of a write leaves a file that reads as if that write had not begun. A file of another
+ * shape is -EBADMSG.
  */
 #pragma once
 

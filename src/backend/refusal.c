@@ -48,7 +48,8 @@ static const Meaning meanings[] = {
 
         { REFUSAL_RESERVE, ENODEV, OUTCOME_NO_PARENT,
           "the parent is not configured any more, or is going away" },
-        { REFUSAL_RESERVE, ENOENT, OUTCOME_NO_TYPE, "the module knows no such type of this parent" },
+        { REFUSAL_RESERVE, ENOENT, OUTCOME_NO_TYPE,
+          "the module knows no such type of this parent" },
         { REFUSAL_RESERVE, EEXIST, OUTCOME_EXISTS,
           "the UUID is reserved or alive: choose another, or wait until its memory is clean" },
         { REFUSAL_RESERVE, ERANGE, OUTCOME_FAILED,

@@ -2,8 +2,8 @@
 /*
  * udev.h: the kernel's uevents as a source of the loop. Those of the kernel group, not udevd's: the
  * daemon never waits for udevd. With a root other than "/" there is no kernel to hear of it, and a
- * datagram socket <root>/run/mdevd/uevent takes its place, so that whoever plays the kernel there can
- * say what it did: the text of a uevent, "KEY=value" each ended by NUL.
+ * datagram socket <root>/run/mdevd/uevent takes its place, so that whoever plays the kernel there
+ * can say what it did: the text of a uevent, "KEY=value" each ended by NUL.
  */
 #pragma once
 

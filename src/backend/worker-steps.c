@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * worker-steps.c: owns what a worker process does, step by step. Each step that changed something is
- * appended to the record before the next begins, so that whoever finds the record after a kill knows
- * how far it came. The reservation lives in this process's descriptor of /dev/mdevd: when we are
- * killed before the device exists the kernel gives the room back by itself.
+ * worker-steps.c: owns what a worker process does, step by step. Each step that changed something
+ * is appended to the record before the next begins, so that whoever finds the record after a kill
+ * knows how far it came. The reservation lives in this process's descriptor of /dev/mdevd: when we
+ * are killed before the device exists the kernel gives the room back by itself.
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -48,8 +48,8 @@ static int append_change(Job *j) {
 }
 
 /*
- * A step that cannot be written down is no reason to stop: what was done is done, and whoever settles
- * the record asks the kernel what is there.
+ * A step that cannot be written down is no reason to stop: what was done is done, and whoever
+ * settles the record asks the kernel what is there.
  */
 static void reach(Job *j, RecordStep step) {
         j->record->step = step;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * autostart.c: owns the definitions that are to be up: each is tried once whenever something has
- * changed that could help, never twice at a time. Who stops such a device by hand wanted it stopped:
- * it comes back when its parent does, or with the daemon.
+ * changed that could help, never twice at a time. Who stops such a device by hand wanted it
+ * stopped: it comes back when its parent does, or with the daemon.
  */
 #include "core/internal.h"
 #include "util/log-ids.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * devices.c: owns the devices of the model. Those of our module are what its snapshot says, all
- * others what sysfs says. Who made one, and for whom, comes from the operation that did, or from the
- * file that an earlier daemon left; a device that neither knows is foreign and left alone.
+ * others what sysfs says. Who made one, and for whom, comes from the operation that did, or from
+ * the file that an earlier daemon left; a device that neither knows is foreign and left alone.
  */
 #include <mdevd.h>
 
@@ -62,15 +62,18 @@ static int link_device(Manager *m, Device *d) {
 
 void devices_unlink(Manager *m, Device *d) {
         Parent *p = d->parent;
+        Uuid uuid = d->uuid;
 
         log_info(FIELDS(.message_id = LOG_ID_DEVICE_REMOVED, .topic = "device", .parent = p->name,
                         .device = UUID_STR(&d->uuid), .type = d->type, .owner = d->owner),
                  "Device %s of %s is gone.", UUID_STR(&d->uuid), p->name);
         manager_tell(m, device_removed, d);
         operations_forget_device(m, d);
-        (void) origin_forget(m->root_fd, &d->uuid);
         refresh_parent(m, p->name, NULL);
         device_free(d);
+        /* its file may be another's by now: one that was made while this was being cleaned */
+        if (!model_find_device(m->model, NULL, &uuid, NULL))
+                (void) origin_forget(m->root_fd, &uuid);
         manager_tell(m, parent_changed, p);
 
         /* There is room again. */
@@ -91,7 +94,7 @@ static int new_vendor_device(Manager *m, Parent *p, const SysfsDevice *sd) {
         return link_device(m, d);
 }
 
-/* Unlinks those of @uuid that are not the one that sysfs shows; answers whether that one is known. */
+/* Unlinks those of @uuid that are not what sysfs shows; answers whether that one is known. */
 static bool unlink_others(Manager *m, const Uuid *uuid, const SysfsDevice *sd) {
         bool known = false;
 

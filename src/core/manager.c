@@ -14,6 +14,8 @@
 #include "util/log-ids.h"
 #include "util/log.h"
 
+#define LOCK_FILE MDEVD_PATH_RUN "/lock"
+
 int manager_new(Manager **ret, sd_event *event, const char *root) {
         _cleanup_(manager_freep) Manager *m = NULL;
         int r;
@@ -78,9 +80,10 @@ static int take_lock(Manager *m) {
         r = mkdir_parents_at(m->root_fd, MDEVD_PATH_RUN "/", 0755);
         if (r < 0)
                 return log_error_errno(r, NULL, "Cannot make /" MDEVD_PATH_RUN ": %m");
-        m->lock_fd = openat(m->root_fd, MDEVD_PATH_RUN, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        /* A file that only root can open: who can open one can lock it. */
+        m->lock_fd = openat(m->root_fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (m->lock_fd < 0)
-                return log_error_errno(-errno, NULL, "Cannot open /" MDEVD_PATH_RUN ": %m");
+                return log_error_errno(-errno, NULL, "Cannot open /" LOCK_FILE ": %m");
         if (flock(m->lock_fd, LOCK_EX | LOCK_NB) >= 0)
                 return 0;
         r = -errno;

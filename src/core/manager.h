@@ -24,9 +24,9 @@ void manager_set_observer(Manager *m, const Observer *observer); /* copied */
  * adopts or settles the operations found. When it returns the model is built.
  */
 int manager_start(Manager *m);
-/* Configures parents and starts autostart definitions, as their parents are ready. After READY=1. */
+/* Configures parents, starts autostart definitions as their parents get ready. After READY=1. */
 int manager_autostart(Manager *m);
-/* Reads configuration and definitions anew; what is wrong is kept out, see manager_get_problems(). */
+/* Reads configuration and definitions anew; what is wrong is left out: manager_get_problems(). */
 int manager_reload(Manager *m);
 
 Model *manager_get_model(Manager *m);               /* borrowed; do not change */

@@ -172,7 +172,8 @@ void operations_forget_device(Manager *m, const Device *d) {
 
 /* ---- the end ---- */
 
-static LogFields fields_of(const Operation *op, const char *message_id, char uuid[UUID_STRING_MAX]) {
+static LogFields fields_of(const Operation *op, const char *message_id,
+                           char uuid[UUID_STRING_MAX]) {
         return (LogFields){
                 .message_id = message_id,
                 .topic = "operation",
@@ -328,7 +329,8 @@ static void settle_create(Operation *op) {
         if (!killed && op->record->outcome != OUTCOME_OK)
                 return;
         if (!exists)
-                operation_set_result(op, OUTCOME_FAILED, 0, "%s of %s on %s, and it is not there: %s.",
+                operation_set_result(op, OUTCOME_FAILED, 0,
+                           "%s of %s on %s, and it is not there: %s.",
                            UUID_STR(&op->record->uuid), op->record->type, op->record->parent,
                            killed ? "its worker was killed before it was made"
                                   : "it was made and removed at once");
@@ -339,8 +341,8 @@ static void settle_create(Operation *op) {
                            UUID_STR(&op->record->uuid), op->record->parent);
         else if (killed && settle_undo(op))
                 operation_set_result(op, OUTCOME_FAILED, 0,
-                           "%s on %s was made, but its worker was killed before all attributes were "
-                           "written: it is removed again.",
+                           "%s on %s was made, but its worker was killed before all attributes "
+                           "were written: it is removed again.",
                            UUID_STR(&op->record->uuid), op->record->parent);
         else {
                 record_set_result(op->record, OUTCOME_OK, 0, NULL);
@@ -362,7 +364,8 @@ static void settle_stop(Operation *op) {
                            "still there.",
                            UUID_STR(&op->record->uuid), op->record->parent);
         else if (op->record->outcome == OUTCOME_OK)
-                operation_set_result(op, OUTCOME_FAILED, 0, "%s was removed from %s, and is there again.",
+                operation_set_result(op, OUTCOME_FAILED, 0,
+                           "%s was removed from %s, and is there again.",
                            UUID_STR(&op->record->uuid), op->record->parent);
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * queue.c: owns which operation has a worker, and when: so many in all, so many a parent, the oldest
- * first. A worker that is blocked in the kernel cannot be ended; it stops counting after a while, so
- * that it holds up nobody but itself.
+ * queue.c: owns which operation has a worker, and when: so many in all, so many a parent, the
+ * oldest first. A worker that is blocked in the kernel cannot be ended; it stops counting after a
+ * while, so that it holds up nobody but itself.
  */
 #include "core/internal.h"
 #include "util/log.h"
 
-/* The process is gone. What it left is taken over; the rest follows once the model is up to date. */
+/* The process is gone. What it left is taken over; the rest follows when the model is up to date. */
 void operation_on_worker(Worker *w, const Record *record, void *userdata) {
         Operation *op = userdata;
         Manager *m = op->manager;
@@ -119,7 +119,8 @@ void operation_dispatch(Manager *m) {
                 }
                 r = start(op);
                 if (r < 0) {
-                        operation_set_result(op, OUTCOME_FAILED, r, "No worker could be started for %s on %s: %s.",
+                        operation_set_result(op, OUTCOME_FAILED, r,
+                                   "No worker could be started for %s on %s: %s.",
                                    record_kind_to_string(op->record->kind), op->record->parent,
                                    strerrordesc_np(-r));
                         operation_end(op);

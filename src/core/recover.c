@@ -2,8 +2,8 @@
 /*
  * recover.c: owns what becomes of operations that an earlier daemon began. A record whose lock is
  * held is running: it is adopted and awaited. One that nobody holds is an operation whose worker is
- * gone: it is settled like any other, against what the kernel shows. Either way it is on the bus like
- * one of ours, so a client that comes back with the same request joins it.
+ * gone: it is settled like any other, against what the kernel shows. Either way it is on the bus
+ * like one of ours, so a client that comes back with the same request joins it.
  */
 #include "core/internal.h"
 #include "util/log-ids.h"

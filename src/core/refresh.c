@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * refresh.c: owns how events become looks at the kernel. An event says where to look, never what is
- * there: it may be old by the time it is read. Looks are gathered and taken once a turn of the loop,
- * after the events and before the bus, in a fixed order: parents, vendors' devices, our module's
- * snapshot; then operations whose workers are gone are settled against what was seen.
+ * there: it may be old by the time it is read. Looks are gathered and taken once a turn of the
+ * loop, after the events and before the bus, in a fixed order: parents, vendors' devices, our
+ * module's snapshot; then operations whose workers are gone are settled against what was seen.
  */
 #include <mdevd.h>
 
@@ -206,7 +206,10 @@ void refresh_on_uevent(const Uevent *event, void *userdata) {
 /* ---- the look ---- */
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
-        refresh_wake(userdata);
+        Manager *m = userdata;
+
+        m->refresh.timed = true;
+        refresh_wake(m);
         return 0;
 }
 
@@ -234,6 +237,9 @@ int refresh_parents_now(Manager *m) {
 }
 
 static int look_at_devices(Manager *m) {
+        bool timed = m->refresh.timed;
+
+        m->refresh.timed = false;
         list_foreach_safe(u, &m->refresh.devices, Unseen, node) {
                 int r;
 
@@ -244,6 +250,8 @@ static int look_at_devices(Manager *m) {
                         unseen_free(u);
                         continue;
                 }
+                if (u->tries > 0 && !timed)
+                        continue; /* something else made us look; its time has not come */
                 r = look_later(m, u->tries++);
                 if (r < 0)
                         return r;

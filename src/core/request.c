@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * request.c: owns the way from a wish to an operation: whether it is the same wish as one under way,
- * whether it may be, where, and the record that the worker gets.
+ * request.c: owns the way from a wish to an operation: whether it is the same wish as one under
+ * way, whether it may be, where, and the record that the worker gets.
  */
 #include "core/internal.h"
 #include "util/parse.h"
@@ -134,7 +134,8 @@ static int check_create(Manager *m, const Request *q, Operation **ret, Reason *r
         if (op)
                 return 0;
         if (q->n_attributes > RECORD_ATTRIBUTES_MAX)
-                return reason_set(reason, OUTCOME_INVALID, "%zu attributes are too many; at most %d.",
+                return reason_set(reason, OUTCOME_INVALID,
+                                  "%zu attributes are too many; at most %d.",
                                   q->n_attributes, RECORD_ATTRIBUTES_MAX);
         return check_limit(m, reason);
 }
@@ -218,7 +219,8 @@ static int check_stop(Manager *m, const Device *d, Operation **ret, Reason *reas
         if (op)
                 return 0;
         if (d->state == DEVICE_RESERVED || d->state == DEVICE_DYING)
-                return reason_set(reason, OUTCOME_BUSY, "%s on %s is %s: there is nothing to remove.",
+                return reason_set(reason, OUTCOME_BUSY,
+                                  "%s on %s is %s: there is nothing to remove.",
                                   UUID_STR(&d->uuid), d->parent->name,
                                   device_state_to_string(d->state));
         if (d->opened > 0 && d->opener > 0)
@@ -294,7 +296,8 @@ int manager_start_definition(Manager *m, Definition *definition, const char *cli
 
         *ret = NULL;
         if (definition->invalid)
-                return reason_set(reason, OUTCOME_INVALID, "The definition of %s on %s is invalid: %s",
+                return reason_set(reason, OUTCOME_INVALID,
+                                  "The definition of %s on %s is invalid: %s",
                                   UUID_STR(&definition->uuid), definition->parent,
                                   definition->invalid);
         r = make_request(definition, &q);

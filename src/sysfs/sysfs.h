@@ -59,6 +59,6 @@ int sysfs_read_device(int root_fd, const Uuid *uuid, SysfsDevice *ret);
 typedef int (*SysfsParentFn)(const char *name, void *userdata);
 typedef int (*SysfsDeviceFn)(const Uuid *uuid, void *userdata);
 
-/* Calls @fn for each name in /sys/class/mdev_bus, or each mdev; its first non-zero answer ends it. */
+/* Calls @fn for each name in /sys/class/mdev_bus, or each mdev; a non-zero answer ends it. */
 int sysfs_foreach_parent(int root_fd, SysfsParentFn fn, void *userdata);
 int sysfs_foreach_device(int root_fd, SysfsDeviceFn fn, void *userdata);

@@ -2,7 +2,8 @@
 /*
  * fake-kernel.c: owns what happens when a file of a fake tree is written to, or /dev/mdevd of it is
  * asked: mdev core, the PCI bus and our module, in as few lines as the daemon can be fooled by. The
- * module's state is a file that all processes map; /dev/mdevd is a FIFO, which makes events pollable.
+ * module's state is a file that all processes map; /dev/mdevd is a FIFO, which makes events
+ * pollable.
  */
 #include "fake-kernel.h"
 
@@ -284,7 +285,8 @@ static int on_configure(FakeModule *m, const char *root, void *arg) {
         FakeParent *p;
         ssize_t n;
 
-        n = readlink(P("%s/sys/" DEVPATH "/%s/driver", root, c->parent), driver, sizeof(driver) - 1);
+        n = readlink(P("%s/sys/" DEVPATH "/%s/driver", root, c->parent), driver,
+                     sizeof(driver) - 1);
         if (n < 0)
                 return -ENODEV;
         driver[n] = '\0';

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fake-kernel.h: makes the files of a fake tree behave. The file defines write() and ioctl(): linked
- * into a test program, or loaded into the real daemon with LD_PRELOAD, it stands between the program
- * and those of its files that lie in a root that has a folder "fake". So an effect is there when the
- * write returns, and an errno can be had, as with the real kernel.
+ * fake-kernel.h: makes the files of a fake tree behave. The file defines write() and ioctl():
+ * linked into a test program, or loaded into the real daemon with LD_PRELOAD, it stands between the
+ * program and those of its files that lie in a root that has a folder "fake". So an effect is there
+ * when the write returns, and an errno can be had, as with the real kernel.
  *
  * With FAKE_KERNEL_KILL_AT=<n> in the environment a worker kills itself by SIGKILL before its n-th
  * call that changes something (0 is the first), with a minus sign: right after that

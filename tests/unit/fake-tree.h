@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fake-tree.h: a root folder with as much of /sys, /dev and /etc as the daemon looks at. Tests build
- * one with this; fake-kernel.c makes its files behave. All functions end the test when they fail.
+ * fake-tree.h: a root folder with as much of /sys, /dev and /etc as the daemon looks at. Tests
+ * build one with this; fake-kernel.c makes its files behave. All functions end the test when they
+ * fail.
  *
  * What a test may put into the tree to change how the kernel behaves, all below <parent>/fake/:
  *   create-errno, remove-errno    a positive errno: the write fails with it

@@ -110,7 +110,8 @@ TEST(torn_at_every_byte) {
 
 /* Any byte changed: it is refused or it is a record, and nothing is read out of bounds. */
 TEST(every_byte_changed) {
-        static const char changes[] = { '\0', '\n', '"', '{', '}', '[', ',', '9', '-', '\\', '\xff' };
+        static const char changes[] = { '\0', '\n', '"', '{', '}', '[',
+                                        ',', '9', '-', '\\', '\xff' };
         _cleanup_(record_freep) Record *r = new_create();
         _cleanup_(freep) char *text = journal_of(r);
         size_t size = strlen(text), refused = 0;

@@ -79,7 +79,8 @@ TEST(parent_in_pieces) {
                 "mdev_supported_types/i915-GVTg_V5_4", "mdev_supported_types",
         };
         static const char *const texts[] = { NULL, "", "nonsense", "\n\n\n", "-1",
-                                             "0xffffffffffffffff 0x0 0x1\n0x", "99999999999999999999" };
+                                             "0xffffffffffffffff 0x0 0x1\n0x",
+                                             "99999999999999999999" };
 
         for (size_t i = 0; i < ARRAY_SIZE(files); i++)
                 for (size_t k = 0; k < ARRAY_SIZE(texts); k++) {
