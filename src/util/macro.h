@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,9 @@
                 _a > _b ? _a : _b;                                                                 \
         })
 
-#define container_of(ptr, type, member) ((type *) ((char *) (ptr) - offsetof(type, member)))
+/* By way of an integer: for the head of an empty list this points outside of it, and is not followed. */
+#define container_of(ptr, type, member)                                                            \
+        ((type *) (void *) ((uintptr_t) (ptr) - offsetof(type, member)))
 
 /* Hands a value over: the variable is left as if it had never owned it. */
 #define TAKE_GENERIC(var, nullvalue)                                                               \
