@@ -139,16 +139,21 @@ static int on_turn(sd_event_source *s, void *userdata) {
         return 0;
 }
 
+/* Positive: refused, also when the reply says 0 since none is wanted. */
 static int refuse(Turns *t, Client *c, sd_bus_message *m) {
-        if (c && c->n >= TURNS_PER_CLIENT_MAX)
-                return sd_bus_reply_method_errorf(m, BUS_ERROR_LIMIT,
-                                                  "%zu calls of %s wait for their turn already; "
-                                                  "wait for some answers first.", c->n, c->name);
-        if (c && t->n >= TURNS_MAX)
-                return sd_bus_reply_method_errorf(m, BUS_ERROR_LIMIT,
-                                                  "%zu calls wait for their turn already; send one "
-                                                  "after the other.", t->n);
-        return 0;
+        int r;
+
+        if (!c || (c->n < TURNS_PER_CLIENT_MAX && t->n < TURNS_MAX))
+                return 0;
+        if (c->n >= TURNS_PER_CLIENT_MAX)
+                r = sd_bus_reply_method_errorf(m, BUS_ERROR_LIMIT,
+                                               "%zu calls of %s wait for their turn already; wait "
+                                               "for some answers first.", c->n, c->name);
+        else
+                r = sd_bus_reply_method_errorf(m, BUS_ERROR_LIMIT,
+                                               "%zu calls wait for their turn already; send one "
+                                               "after the other.", t->n);
+        return r < 0 ? r : 1;
 }
 
 /* Positive: the message goes no further now. */

@@ -170,6 +170,58 @@ TEST(file_descriptors_do_not_come_in) {
         fixture_done(&f);
 }
 
+static void send_unanswered(sd_bus *bus, const char *path, const char *iface, const char *member,
+                            const char *types, const char *a, const char *b) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+
+        ASSERT_TRUE(sd_bus_message_new_method_call(bus, &m, MDEVD_BUS_NAME, path, iface, member) >=
+                    0);
+        if (types)
+                ASSERT_TRUE(sd_bus_message_append(m, types, a, b, "s", "notice") >= 0);
+        ASSERT_TRUE(sd_bus_message_set_expect_reply(m, 0) >= 0);
+        ASSERT_TRUE(sd_bus_send(bus, m, NULL) >= 0);
+}
+
+/* Who asks for no answers fills the daemon's memory as well as others: the last call is not taken. */
+TEST(a_flood_that_wants_no_answers_is_refused) {
+        const char *path = "/org/freedesktop/LogControl1", *iface = "org.freedesktop.LogControl1";
+        const sd_bus_error *error;
+        bool waits = true;
+        char *before, *after;
+        sd_bus *bus;
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        before = get_property(&f, path, iface, "LogLevel");
+        ASSERT_TRUE(strcmp(before, "notice") != 0);
+        bus = fixture_connect(&f, 0);
+        for (size_t i = 0; i < FLOOD; i++)
+                send_unanswered(bus, MDEVD_OBJECT_ROOT, "org.freedesktop.DBus.ObjectManager",
+                                "GetManagedObjects", NULL, NULL, NULL);
+        send_unanswered(bus, path, "org.freedesktop.DBus.Properties", "Set", "ssv", iface,
+                        "LogLevel");
+        ASSERT_TRUE(sd_bus_flush(bus) >= 0);
+        /* taken at last, and answered after all that were taken before */
+        while (waits) {
+                Reply r = {};
+
+                call_begin(bus, &r, MANAGER, "GetParent", "s", PARENT);
+                call_wait(&f, &r);
+                error = sd_bus_message_get_error(r.m);
+                waits = error;
+                if (error)
+                        ASSERT_STREQ(error->name, MDEVD_ERROR_PREFIX "LimitExceeded");
+                reply_done(&r);
+        }
+        after = get_property(&f, path, iface, "LogLevel");
+        ASSERT_STREQ(after, before);
+        free(before);
+        free(after);
+        sd_bus_flush_close_unref(bus);
+        fixture_done(&f);
+}
+
 TEST(many_strangers_are_told_apart) {
         sd_bus *strangers[STRANGERS];
         Reply r = {};
