@@ -169,7 +169,8 @@ static void one_step(int knob, const struct step *s) {
         int r = 0;
 
         if (s->whole) {
-                CHECK((r = s->run()) >= 0, "%s: works: %d", s->name, r);
+                r = s->run();
+                CHECK(r >= 0, "%s: works: %d", s->name, r);
                 return;
         }
         for (unsigned n = 1; n < MOST && run_failing(knob, n, s->run, &r); n++) {
