@@ -46,6 +46,17 @@ static int json_tokenize(const char *text, size_t size, struct json_object **ret
         return JSON_BAD;
 }
 
+/* Not strndup(): what is copied is a part of a text that need not end in a NUL anywhere. */
+static char *copy_bytes(const char *bytes, size_t size) {
+        char *copy = malloc(size + 1);
+
+        if (!copy)
+                return NULL;
+        memcpy(copy, bytes, size);
+        copy[size] = '\0';
+        return copy;
+}
+
 /* The key without quotes and escapes. Escapes are left to json-c, by parsing the key alone. */
 static int json_key(const JsonPlace *place, char **ret) {
         _cleanup_(json_object_putp) struct json_object *o = NULL;
@@ -54,11 +65,11 @@ static int json_key(const JsonPlace *place, char **ret) {
         int r;
 
         if (!memchr(place->key, '\\', place->key_size)) {
-                *ret = strndup(place->key + 1, place->key_size - 2);
+                *ret = copy_bytes(place->key + 1, place->key_size - 2);
                 return *ret ? 0 : -ENOMEM;
         }
 
-        quoted = strndup(place->key, place->key_size);
+        quoted = copy_bytes(place->key, place->key_size);
         if (!quoted)
                 return -ENOMEM;
         r = json_tokenize(quoted, place->key_size, &o, &why);
@@ -99,9 +110,9 @@ static void json_mark_duplicates(JsonNode *object) {
 /* Numbers are kept as written: json-c would round or clamp what does not fit. */
 static int json_scalar(JsonDoc *d, size_t i, const JsonPlace *place, struct json_object *value) {
         d->texts[i] = place->kind == JSON_STRING ?
-                              strndup(json_object_get_string(value),
-                                      (size_t) json_object_get_string_len(value)) :
-                              strndup(place->raw, place->raw_size);
+                              copy_bytes(json_object_get_string(value),
+                                         (size_t) json_object_get_string_len(value)) :
+                              copy_bytes(place->raw, place->raw_size);
         if (!d->texts[i])
                 return -ENOMEM;
         d->nodes[i].text = d->texts[i];
