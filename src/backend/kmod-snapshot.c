@@ -174,6 +174,7 @@ static int on_device(Cursor *c, const void *payload) {
                 [MDEVD_DEVICE_SCRUBBING] = DEVICE_SCRUBBING,
                 [MDEVD_DEVICE_DYING] = DEVICE_DYING,
                 [MDEVD_DEVICE_REVOKED] = DEVICE_REVOKED,
+                [MDEVD_DEVICE_SUSPENDED] = DEVICE_SUSPENDED,
         };
         const struct mdevd_device_record *in = payload;
         _cleanup_(kmod_device_freep) KmodDevice *d = NULL;

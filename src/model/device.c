@@ -10,6 +10,7 @@ static const char *const device_state_table[_DEVICE_STATE_MAX] = {
         [DEVICE_SCRUBBING] = "scrubbing",
         [DEVICE_DYING] = "dying",
         [DEVICE_REVOKED] = "revoked",
+        [DEVICE_SUSPENDED] = "suspended",
 };
 
 static const char *const origin_table[_ORIGIN_MAX] = {

@@ -17,6 +17,7 @@ typedef enum DeviceState {
         DEVICE_SCRUBBING, /* closed, its memory is being zeroed; opens wait */
         DEVICE_DYING,     /* mdev gone, extents not yet clean */
         DEVICE_REVOKED,   /* parent gone, a VMM still has it open */
+        DEVICE_SUSPENDED, /* live, but whoever touches its BARs waits */
         _DEVICE_STATE_MAX,
 } DeviceState;
 
