@@ -229,9 +229,9 @@ static int check_stop(Manager *m, const Device *d, Operation **ret, Reason *reas
                                   UUID_STR(&d->uuid), d->opener_name, d->opener);
         if (d->opened > 0)
                 return reason_set(reason, OUTCOME_BUSY,
-                                  "%s is open in %u places; shut down the virtual machine that has "
-                                  "it first.",
-                                  UUID_STR(&d->uuid), d->opened);
+                                  "%s is open in %u place%s; shut down the virtual machine that "
+                                  "has it first.",
+                                  UUID_STR(&d->uuid), d->opened, d->opened == 1 ? "" : "s");
         return check_limit(m, reason);
 }
 

@@ -103,6 +103,12 @@ TEST(open_close_and_scrub) {
         ASSERT_EQ(manager_stop(f.manager, find_device(&f, U1), ":1.7", &op, &reason),
                   OUTCOME_BUSY);
         ASSERT_CONTAINS(reason.text, "qemu (pid 4711)");
+        /* the module says pid 0 of who is in no namespace that we see */
+        fake_module_open(f.tree->root, u1.bytes, 0, "");
+        RUN_UNTIL(&f, find_device(&f, U1)->opened == 2 && find_device(&f, U1)->opener == 0);
+        ASSERT_EQ(manager_stop(f.manager, find_device(&f, U1), ":1.7", &op, &reason),
+                  OUTCOME_BUSY);
+        ASSERT_CONTAINS(reason.text, "is open in 2 places; ");
 
         fake_module_hold_scrub(f.tree->root, 1);
         fake_module_close(f.tree->root, u1.bytes);
@@ -164,7 +170,9 @@ TEST(configured_parent_of_another_driver) {
 }
 
 TEST(restart_asks_the_kernel) {
+        _cleanup_(reason_done) Reason reason = {};
         Uuid u1 = uuid_of(U1);
+        Operation *op;
         Extent before;
         FIXTURE(f);
 
@@ -182,6 +190,9 @@ TEST(restart_asks_the_kernel) {
         ASSERT_EQ(find_device(&f, U1)->extents[0].size, before.size);
         ASSERT_STREQ(find_device(&f, U1)->owner, "vm1");
         ASSERT_EQ(find_device(&f, U1)->opened, 1);
+        ASSERT_EQ(manager_stop(f.manager, find_device(&f, U1), ":1.7", &op, &reason),
+                  OUTCOME_BUSY);
+        ASSERT_CONTAINS(reason.text, "is open in 1 place; ");
         ASSERT_EQ(find_device(&f, U1)->faults, 3);
         ASSERT_EQ(find_device(&f, U1)->origin, ORIGIN_REQUEST);
         run_pending(&f);
