@@ -5,10 +5,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <systemd/sd-bus.h>
 
-bool text_is_utf8(const char *s);
 /* @s itself, or, if it is not UTF-8, an escaped copy that *@ret_own owns; NULL: no memory. */
 const char *text_printable(const char *s, char **ret_own);
 /* Appends it to a message, escaped if need be. NULL is "". */

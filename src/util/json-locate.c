@@ -8,6 +8,7 @@
 
 #include "util/json-locate.h"
 #include "util/macro.h"
+#include "util/utf8.h"
 
 typedef struct Walk Walk;
 
@@ -92,38 +93,9 @@ static const char *walk_found(const Walk *w, const char *at, char buf[static 48]
 
 #define FOUND(w, at) walk_found((w), (at), (char[48]){})
 
-/* One character of UTF-8 by RFC 3629: no surrogates, nothing overlong. 0: it is none. */
-static size_t utf8_length(const char *s, const char *end) {
-        static const struct {
-                unsigned char lead_low, lead_high, second_low, second_high, length;
-        } forms[] = {
-                { 0x01, 0x7f, 0x00, 0x00, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 },
-                { 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-                { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-                { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
-                { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-        };
-        const unsigned char *u = (const unsigned char *) s;
-
-        for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-                if (*u < forms[i].lead_low || *u > forms[i].lead_high)
-                        continue;
-                if ((size_t) (end - s) < forms[i].length)
-                        return 0;
-                if (forms[i].length > 1 &&
-                    (u[1] < forms[i].second_low || u[1] > forms[i].second_high))
-                        return 0;
-                for (size_t k = 2; k < forms[i].length; k++)
-                        if ((u[k] & 0xc0) != 0x80)
-                                return 0;
-                return forms[i].length;
-        }
-        return 0;
-}
-
 static int walk_check_bytes(Walk *w) {
         for (const char *p = w->text; p < w->end;) {
-                size_t n = utf8_length(p, w->end);
+                size_t n = utf8_decode(p, (size_t) (w->end - p), NULL);
 
                 if (n == 0 && *p == 0)
                         return walk_error(w, p, "expected text, found a NUL byte");

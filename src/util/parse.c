@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/utf8.h"
+
 static int digit_value(char c) {
         if (c >= '0' && c <= '9')
                 return c - '0';
@@ -151,39 +153,6 @@ bool name_is_valid_id(const char *s) {
         return name_is_valid(s, 31, "_.+-");
 }
 
-/* One character of UTF-8 as RFC 3629 has it: shortest form, no surrogates. 0: not valid. */
-static size_t utf8_decode(const unsigned char *s, uint32_t *ret) {
-        static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-        size_t n;
-        uint32_t c;
-
-        if (s[0] < 0x80) {
-                *ret = s[0];
-                return 1;
-        }
-        if ((s[0] & 0xe0) == 0xc0)
-                n = 2;
-        else if ((s[0] & 0xf0) == 0xe0)
-                n = 3;
-        else if ((s[0] & 0xf8) == 0xf0)
-                n = 4;
-        else
-                return 0;
-
-        c = s[0] & (0x7fU >> n);
-        for (size_t i = 1; i < n; i++) {
-                /* the terminating NUL is no continuation byte, so this stops there */
-                if ((s[i] & 0xc0) != 0x80)
-                        return 0;
-                c = c << 6 | (s[i] & 0x3f);
-        }
-        if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-                return 0;
-
-        *ret = c;
-        return n;
-}
-
 bool name_is_valid_owner(const char *s) {
         size_t total = 0;
 
@@ -191,7 +160,7 @@ bool name_is_valid_owner(const char *s) {
                 return false;
         while (s[total]) {
                 uint32_t c = 0;
-                size_t n = utf8_decode((const unsigned char *) s + total, &c);
+                size_t n = utf8_decode(s + total, SIZE_MAX, &c);
 
                 if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0))
                         return false;

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* utf8.c owns what is a character of UTF-8 and what is none: all readers of foreign text ask here. */
+#include "util/utf8.h"
+
+size_t utf8_decode(const char *s, size_t size, uint32_t *ret) {
+        static const uint32_t least[] = { 0, 0x01, 0x80, 0x800, 0x10000 };
+        const unsigned char *u = (const unsigned char *) s;
+        size_t n;
+        uint32_t c;
+
+        if (size == 0)
+                return 0;
+        if (u[0] < 0x80)
+                n = 1;
+        else if ((u[0] & 0xe0) == 0xc0)
+                n = 2;
+        else if ((u[0] & 0xf0) == 0xe0)
+                n = 3;
+        else if ((u[0] & 0xf8) == 0xf0)
+                n = 4;
+        else
+                return 0;
+        if (size < n)
+                return 0;
+
+        c = n == 1 ? u[0] : u[0] & (0x7fU >> n);
+        for (size_t i = 1; i < n; i++) {
+                /* a NUL is no continuation byte, so this stops there */
+                if ((u[i] & 0xc0) != 0x80)
+                        return 0;
+                c = c << 6 | (u[i] & 0x3f);
+        }
+        if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+                return 0;
+
+        if (ret)
+                *ret = c;
+        return n;
+}
+
+bool utf8_is_valid(const char *s) {
+        for (size_t n; *s; s += n) {
+                n = utf8_decode(s, SIZE_MAX, NULL);
+                if (n == 0)
+                        return false;
+        }
+        return true;
+}
