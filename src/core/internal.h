@@ -176,7 +176,8 @@ void operation_set_result(Operation *op, Outcome outcome, int error, const char 
         _printf_(4, 5);
 /* Its record has the result. Waiters are called by operations_settle(). */
 void operation_end(Operation *op);
-uint64_t operation_now_usec(void); /* CLOCK_REALTIME */
+uint64_t operation_now_usec(void);       /* CLOCK_REALTIME */
+uint64_t operation_monotonic_usec(void); /* CLOCK_MONOTONIC */
 /* After the model has caught up: ends those whose worker is gone, calls waiters. */
 void operations_settle(Manager *m);
 Operation *operation_find_running(Manager *m, const char *parent, const Uuid *uuid);

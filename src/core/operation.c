@@ -21,11 +21,19 @@ static const char *const operation_state_table[_OPERATION_STATE_MAX] = {
 };
 DEFINE_STRING_TABLE(operation_state, OperationState, _OPERATION_STATE_MAX)
 
-uint64_t operation_now_usec(void) {
+static uint64_t clock_usec(clockid_t clock) {
         struct timespec ts;
 
-        (void) clock_gettime(CLOCK_REALTIME, &ts);
+        (void) clock_gettime(clock, &ts);
         return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+uint64_t operation_now_usec(void) {
+        return clock_usec(CLOCK_REALTIME);
+}
+
+uint64_t operation_monotonic_usec(void) {
+        return clock_usec(CLOCK_MONOTONIC);
 }
 
 static void plan(Operation *op) {
@@ -64,6 +72,7 @@ int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **
         op->phase = phase;
         op->found = phase == OPERATION_SETTLING;
         op->started_usec = operation_now_usec();
+        op->working_since_usec = operation_monotonic_usec();
         plan(op);
         list_append(&m->operations, &op->node);
         manager_tell(m, operation_added, op);

@@ -42,6 +42,7 @@ static int start(Operation *op) {
                 return r;
         op->phase = OPERATION_WORKING;
         op->started_usec = operation_now_usec();
+        op->working_since_usec = operation_monotonic_usec();
         manager_tell(m, operation_changed, op);
         return 0;
 }
@@ -54,13 +55,14 @@ struct Load {
         size_t of_parent;
 };
 
+/* @now: CLOCK_MONOTONIC, for a wall clock that is set back would hold the queue up. */
 static Load measure(Manager *m, const char *parent, uint64_t now) {
         Load load = {};
 
         list_foreach(op, &m->operations, Operation, node) {
                 if (op->phase != OPERATION_WORKING || op->state != OPERATION_RUNNING)
                         continue;
-                if (now > op->started_usec && now - op->started_usec > WORKER_BLOCKED_USEC) {
+                if (now - op->working_since_usec > WORKER_BLOCKED_USEC) {
                         load.blocked++;
                         continue;
                 }
@@ -100,7 +102,7 @@ static bool may_start(Manager *m, const Operation *op, uint64_t now) {
 }
 
 void operation_dispatch(Manager *m) {
-        uint64_t now = operation_now_usec();
+        uint64_t now = operation_monotonic_usec();
         const char *full = NULL;
         bool waiting = false;
 
