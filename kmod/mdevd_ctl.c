@@ -11,6 +11,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -211,8 +212,10 @@ static long mdevd_ctl_ioctl(struct file *file, unsigned int cmd,
 	int ret;
 
 	if (_IOC_TYPE(cmd) != _IOC_TYPE(MDEVD_GET_INFO) ||
-	    nr >= ARRAY_SIZE(verbs) || !verbs[nr].fn ||
-	    _IOC_DIR(cmd) != verbs[nr].dir)
+	    nr >= ARRAY_SIZE(verbs))
+		return -ENOTTY;
+	nr = array_index_nospec(nr, ARRAY_SIZE(verbs));
+	if (!verbs[nr].fn || _IOC_DIR(cmd) != verbs[nr].dir)
 		return -ENOTTY;
 
 	if (get_user(size, (u32 __user *)user))
