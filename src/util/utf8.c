@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* utf8.c owns what is a character of UTF-8 and what is none: all readers of foreign text ask here. */
+/* utf8.c owns what a character of UTF-8 is: all that reads text of others asks here. */
 #include "util/utf8.h"
 
 size_t utf8_decode(const char *s, size_t size, uint32_t *ret) {
