@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "bus/bus-error.h"
+#include "util/closest.h"
 #include "util/parse.h"
 
 #define PARENT_NAME_MAX 63 /* as name_is_valid_parent() */
@@ -34,41 +35,12 @@ int find_check_parent_name(const char *name, sd_bus_error *e) {
         return 0;
 }
 
-/* Levenshtein's, one row at a time. Both have at most PARENT_NAME_MAX bytes. */
-static unsigned distance(const char *a, const char *b) {
-        unsigned row[PARENT_NAME_MAX + 1];
-        size_t n = strlen(b);
-
-        if (n > PARENT_NAME_MAX)
-                return UINT_MAX;
-        for (size_t j = 0; j <= n; j++)
-                row[j] = (unsigned) j;
-        for (; *a; a++) {
-                unsigned diagonal = row[0]++;
-
-                for (size_t j = 1; j <= n; j++) {
-                        unsigned above = row[j], gap = MIN(above, row[j - 1]) + 1;
-
-                        row[j] = MIN(diagonal + (*a != b[j - 1]), gap);
-                        diagonal = above;
-                }
-        }
-        return row[n];
-}
-
 static const char *closest_parent(const Model *model, const char *name) {
-        unsigned best = UINT_MAX;
-        const char *found = NULL;
+        Closest closest = closest_begin(name, UINT_MAX);
 
-        list_foreach(p, &model->parents, Parent, node) {
-                unsigned d = distance(name, p->name);
-
-                if (d < best) {
-                        best = d;
-                        found = p->name;
-                }
-        }
-        return found;
+        list_foreach(p, &model->parents, Parent, node)
+                (void) closest_offer(&closest, p->name);
+        return closest.name;
 }
 
 int find_parent(Manager *m, const char *name, Parent **ret, sd_bus_error *e) {

@@ -8,6 +8,19 @@
 
 #include "policy/match.h"
 #include "policy/search.h"
+#include "util/closest.h"
+
+#define OFFERS_MAX 8
+
+typedef struct Offers Offers;
+
+/* The types that there are, for who has named one that there is not. */
+struct Offers {
+        Closest closest;
+        const char *names[OFFERS_MAX]; /* each once */
+        size_t n;
+        bool more; /* than have room */
+};
 
 void search_done(Search *s) {
         promises_done(&s->promises);
@@ -56,11 +69,83 @@ static int find_candidates(Search *s) {
         return 0;
 }
 
-static int refuse_type(const Request *q, Reason *reason) {
+static void offers_add(Offers *o, const Type *t) {
+        const char *name = t->ours ? t->name : t->id;
+
+        (void) closest_offer(&o->closest, name);
+        (void) closest_offer(&o->closest, t->id);
+        for (size_t i = 0; i < o->n; i++)
+                if (streq(o->names[i], name))
+                        return;
+        if (o->n < OFFERS_MAX)
+                o->names[o->n++] = name;
+        else
+                o->more = true;
+}
+
+static int append(char **text, const char *before, const char *name) {
+        char *longer;
+
+        if (asprintf(&longer, "%s%s%s", *text ?: "", before, name) < 0)
+                return -ENOMEM;
+        free(*text);
+        *text = longer;
+        return 0;
+}
+
+static int append_names(char **text, const Offers *o) {
+        const char *before = o->n == 1 ? "; there is only " : "; there are ";
+
+        for (size_t i = 0; i < o->n; i++) {
+                int r = append(text, before, o->names[i]);
+
+                if (r < 0)
+                        return r;
+                before = i + 2 == o->n && !o->more ? " and " : ", ";
+        }
+        return o->more ? append(text, " and others", "") : 0;
+}
+
+/* The end of the sentence. *@ret stays NULL where no type exists at all. */
+static int offers_to_text(const Offers *o, char **ret) {
+        _cleanup_(freep) char *text = NULL;
+        int r = 0;
+
+        if (o->closest.name) {
+                r = append(&text, "; did you mean \"", o->closest.name);
+                if (r == 0)
+                        r = append(&text, "\"?", "");
+        } else
+                r = append_names(&text, o);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+static int refuse_type(const Search *s, Reason *reason) {
+        const Request *q = s->request;
+        Offers offers = { .closest = closest_begin_typo(q->type) };
+        _cleanup_(freep) char *rest = NULL;
+        int r;
+
+        for (size_t i = 0; i < s->host.n; i++) {
+                const Parent *parent = s->host.places[i].parent;
+
+                if (q->parent && !streq(parent->name, q->parent))
+                        continue;
+                list_foreach(t, &parent->types, Type, node)
+                        offers_add(&offers, t);
+        }
+        r = offers_to_text(&offers, &rest);
+        if (r < 0)
+                return r;
         if (q->parent)
-                return reason_set(reason, OUTCOME_NO_TYPE, "Parent %s offers no type %s", q->parent,
-                                  q->type);
-        return reason_set(reason, OUTCOME_NO_TYPE, "No parent offers a type %s", q->type);
+                return reason_set(reason, OUTCOME_NO_TYPE, "Parent %s offers no type %s%s",
+                                  q->parent, q->type, rest ?: "");
+        return reason_set(reason, OUTCOME_NO_TYPE, "No parent offers a type %s%s", q->type,
+                          rest ?: "");
 }
 
 int search_init(Search *s, const Model *model, const List *planned, const Request *q,
@@ -81,7 +166,7 @@ int search_init(Search *s, const Model *model, const List *planned, const Reques
         if (r < 0)
                 return r;
         if (s->n == 0)
-                return refuse_type(q, reason);
+                return refuse_type(s, reason);
 
         s->group = match_group(s->rules, q->owner);
         s->group_index = match_group_index(s->rules, s->group);

@@ -6,12 +6,11 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
+#include "util/closest.h"
 #include "util/json.h"
 #include "util/parse.h"
 
 #define FOUND_CHARACTERS_MAX 40
-#define DISTANCE_MAX 2U
-#define NAME_MAX_COMPARED 32
 
 static int json_report(JsonSink *sink, unsigned line, unsigned column, bool warning,
                        const char *format, va_list ap) _printf_(5, 0);
@@ -99,50 +98,18 @@ char *json_found(const JsonNode *node, char buf[static JSON_FOUND_MAX]) {
         return buf;
 }
 
-/* Number of single-character edits, neighbours swapped counting as one, between short names. */
-static unsigned name_distance(const char *a, const char *b) {
-        unsigned rows[3][NAME_MAX_COMPARED + 1];
-        size_t n = strlen(a), m = strlen(b);
-
-        if (n > NAME_MAX_COMPARED || m > NAME_MAX_COMPARED || n > m + DISTANCE_MAX ||
-            m > n + DISTANCE_MAX)
-                return UINT32_MAX;
-        for (size_t j = 0; j <= m; j++)
-                rows[0][j] = (unsigned) j;
-        for (size_t i = 1; i <= n; i++) {
-                unsigned *row = rows[i % 3], *above = rows[(i + 2) % 3], *twice = rows[(i + 1) % 3];
-
-                row[0] = (unsigned) i;
-                for (size_t j = 1; j <= m; j++) {
-                        row[j] = MIN(above[j], row[j - 1]) + 1;
-                        row[j] = MIN(row[j], above[j - 1] + (a[i - 1] != b[j - 1]));
-                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                                row[j] = MIN(row[j], twice[j - 2] + 1);
-                }
-        }
-        return rows[n % 3][m];
-}
-
 static int json_unknown(JsonSink *sink, const JsonNode *member, const JsonField *fields) {
-        const unsigned limit = MIN(DISTANCE_MAX, (unsigned) (strlen(member->key) / 2));
         _cleanup_(freep) char *key = json_printable(member->key);
-        unsigned best = limit + 1;
-        const char *name = NULL;
+        Closest closest = closest_begin_typo(member->key);
 
         if (!key)
                 return -ENOMEM;
-        for (const JsonField *f = fields; f->name; f++) {
-                unsigned d = name_distance(member->key, f->name);
-
-                if (d < best) {
-                        best = d;
-                        name = f->name;
-                }
-        }
-        if (name)
+        for (const JsonField *f = fields; f->name; f++)
+                (void) closest_offer(&closest, f->name);
+        if (closest.name)
                 return json_warning_key(sink, member,
                                         "unknown key \"%.*s\" is ignored; did you mean \"%s\"?",
-                                        FOUND_CHARACTERS_MAX, key, name);
+                                        FOUND_CHARACTERS_MAX, key, closest.name);
         return json_warning_key(sink, member, "unknown key \"%.*s\" is ignored",
                                 FOUND_CHARACTERS_MAX, key);
 }

@@ -205,6 +205,54 @@ TEST(a_pool_that_grows_is_noticed) {
         ASSERT_STREQ(where, "a +32M");
 }
 
+TEST(a_type_that_is_not_there) {
+        static const struct {
+                const char *parents, *request, *sentence;
+        } cases[] = {
+                { "", "16M", "No parent offers a type 16M" },
+                { "a=64M", "fixed-33M",
+                  "No parent offers a type fixed-33M; did you mean \"fixed-32M\"?" },
+                { "a=64M b=64M", "mdev-16M",
+                  "No parent offers a type mdev-16M; did you mean \"mdevd-16M\"?" },
+                { "a=64M b=64M", "quadro",
+                  "No parent offers a type quadro; there are 4K, fixed-4K, pair-4K, 1M, fixed-1M, "
+                  "pair-1M, 2M, fixed-2M and others" },
+                { "a,vendor=x-1:4 b,vendor=x-1:4", "quadro",
+                  "No parent offers a type quadro; there is only x-1" },
+                { "a,vendor=x-1:4 b,vendor=x-22:4", "quadro",
+                  "No parent offers a type quadro; there are x-1 and x-22" },
+                { "a,vendor=x-1:4,vendor=x-2:4 b,vendor=x-2:4,vendor=x-33:4", "quadro",
+                  "No parent offers a type quadro; there are x-1, x-2 and x-33" },
+                { "a,vendor=x-1:4,vendor=x-2:4,vendor=x-3:4,vendor=x-4:4 "
+                  "b,vendor=x-5:4,vendor=x-6:4,vendor=x-7:4,vendor=x-8:4", "quadro",
+                  "No parent offers a type quadro; there are x-1, x-2, x-3, x-4, x-5, x-6, x-7 and "
+                  "x-8" },
+                /* only what that parent has: the right name would be of no use there */
+                { "a,vendor=x-1:4 b,vendor=nvidia-22:4", "nvidia-22 on=a",
+                  "Parent a offers no type nvidia-22; there is only x-1" },
+                { "a,vendor=nvidia-23:4 b,vendor=nvidia-22:4", "nvidia-22 on=a",
+                  "Parent a offers no type nvidia-22; did you mean \"nvidia-23\"?" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(request_freep) Request *q = NULL;
+                _cleanup_(reason_done) Reason reason = {};
+                _cleanup_(scenario_done) Scenario s = {};
+                Placement placement = {};
+                int r;
+
+                begin(&s, cases[i].parents, "", "");
+                ASSERT_TRUE(scenario_parse_request(&s, cases[i].request, &q));
+                FOR_EACH_ALLOCATION_FAILURE(
+                        r, policy_place(s.model, NULL, q, &placement, &reason)) {
+                        ASSERT_EQ(r, -ENOMEM);
+                        ASSERT_NULL(reason.text);
+                }
+                ASSERT_EQ(r, OUTCOME_NO_TYPE);
+                ASSERT_STREQ(reason.text, cases[i].sentence);
+        }
+}
+
 TEST(no_memory) {
         _cleanup_(request_freep) Request *q = NULL;
         _cleanup_(scenario_done) Scenario s = {};
