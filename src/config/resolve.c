@@ -25,43 +25,6 @@ int loader_problem(Loader *l, const char *file, unsigned line, unsigned column, 
         return config_problem_add(&l->config->problems, file, line, column, false, text);
 }
 
-static int copy_string(char **ret, const char *s) {
-        *ret = s ? strdup(s) : NULL;
-        return s && !*ret ? -ENOMEM : 0;
-}
-
-/* Each parent has its own copy: the model gives and takes parents whole. */
-static int type_copy(Type **ret, const Type *from) {
-        _cleanup_(type_freep) Type *t = NULL;
-        int r;
-
-        r = type_new(&t, from->id);
-        if (r < 0)
-                return r;
-        r = copy_string(&t->label, from->label);
-        if (r < 0)
-                return r;
-
-        t->ours = from->ours;
-        t->map = from->map;
-        t->vectors = from->vectors;
-        t->vendor = from->vendor;
-        t->device = from->device;
-        t->subvendor = from->subvendor;
-        t->subdevice = from->subdevice;
-        t->class = from->class;
-        for (size_t i = 0; i < BARS_MAX; i++) {
-                t->bars[i] = from->bars[i];
-                t->bars[i].pool = NULL;
-                r = copy_string(&t->bars[i].pool, from->bars[i].pool);
-                if (r < 0)
-                        return r;
-        }
-
-        *ret = TAKE_PTR(t);
-        return 0;
-}
-
 static const TypeSpec *loader_find_type(const Loader *l, const char *name) {
         list_foreach(t, &l->types, TypeSpec, node)
                 if (streq(t->name, name))

@@ -33,16 +33,9 @@ static int copy_pool(Parent *to, const Pool *from) {
         Pool *p;
         int r;
 
-        r = pool_new(&p, from->name);
+        r = pool_copy(&p, from);
         if (r < 0)
                 return r;
-        p->offset = from->offset;
-        p->size = from->size;
-        p->bar = from->bar;
-        p->kind = from->kind;
-        p->cache = from->cache;
-        p->scrub = from->scrub;
-        p->slot = from->slot;
         if (p->size == 0 && to->bar_sizes[p->bar] > p->offset)
                 p->size = to->bar_sizes[p->bar] - p->offset;
         parent_link_pool(to, p);
@@ -50,38 +43,13 @@ static int copy_pool(Parent *to, const Pool *from) {
 }
 
 static int copy_type(Parent *to, const Type *from) {
-        _cleanup_(type_freep) Type *t = NULL;
+        Type *t;
         int r;
 
-        r = type_new(&t, from->id);
-        if (r >= 0)
-                r = copy_string(&t->name, from->name);
-        if (r >= 0)
-                r = copy_string(&t->label, from->label);
-        if (r >= 0)
-                r = copy_string(&t->device_api, from->device_api);
-        if (r >= 0)
-                r = copy_string(&t->description, from->description);
+        r = type_copy(&t, from);
         if (r < 0)
                 return r;
-        t->ours = from->ours;
-        t->movable = from->movable;
-        t->map = from->map;
-        t->vectors = from->vectors;
-        t->vendor = from->vendor;
-        t->device = from->device;
-        t->subvendor = from->subvendor;
-        t->subdevice = from->subdevice;
-        t->class = from->class;
-        for (size_t i = 0; i < BARS_MAX; i++) {
-                r = copy_string(&t->bars[i].pool, from->bars[i].pool);
-                if (r < 0)
-                        return r;
-                t->bars[i].size = from->bars[i].size;
-                t->bars[i].is_64bit = from->bars[i].is_64bit;
-                t->bars[i].prefetch = from->bars[i].prefetch;
-        }
-        parent_link_type(to, TAKE_PTR(t));
+        parent_link_type(to, t);
         return 0;
 }
 

@@ -53,6 +53,23 @@ int pool_new(Pool **ret, const char *name) {
         return 0;
 }
 
+/* The whole struct first, so that no field can be forgotten; then what it owns is replaced. */
+int pool_copy(Pool **ret, const Pool *from) {
+        _cleanup_(pool_freep) Pool *p = NULL;
+
+        p = malloc(sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+        *p = *from;
+        list_init(&p->node);
+        p->name = strdup(from->name);
+        if (!p->name)
+                return -ENOMEM;
+
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
 Pool *pool_free(Pool *p) {
         if (!p)
                 return NULL;
@@ -82,6 +99,46 @@ int type_new(Type **ret, const char *id) {
         t->name = strdup(type_name_from_id(id));
         if (!t->id || !t->name)
                 return -ENOMEM;
+
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+/* NULL stays NULL. */
+static int copy_string(char **to, const char *from) {
+        if (!from)
+                return 0;
+        *to = strdup(from);
+        return *to ? 0 : -ENOMEM;
+}
+
+/* As pool_copy(). */
+int type_copy(Type **ret, const Type *from) {
+        _cleanup_(type_freep) Type *t = NULL;
+        int r;
+
+        t = malloc(sizeof(*t));
+        if (!t)
+                return -ENOMEM;
+        *t = *from;
+        list_init(&t->node);
+        t->id = t->name = t->label = t->device_api = t->description = NULL;
+        for (size_t i = 0; i < BARS_MAX; i++)
+                t->bars[i].pool = NULL;
+
+        r = copy_string(&t->id, from->id);
+        if (r == 0)
+                r = copy_string(&t->name, from->name);
+        if (r == 0)
+                r = copy_string(&t->label, from->label);
+        if (r == 0)
+                r = copy_string(&t->device_api, from->device_api);
+        if (r == 0)
+                r = copy_string(&t->description, from->description);
+        for (size_t i = 0; i < BARS_MAX && r == 0; i++)
+                r = copy_string(&t->bars[i].pool, from->bars[i].pool);
+        if (r < 0)
+                return r;
 
         *ret = TAKE_PTR(t);
         return 0;

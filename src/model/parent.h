@@ -112,10 +112,14 @@ struct Parent {
 };
 
 int pool_new(Pool **ret, const char *name);
+/* All but where it is linked: the model gives and takes parents whole, so each has its own. */
+int pool_copy(Pool **ret, const Pool *from);
 Pool *pool_free(Pool *p);
 DEFINE_CLEANUP(Pool *, pool_free)
 
 int type_new(Type **ret, const char *id);
+/* As pool_copy(). What is available is as last read, of the parent that @from is linked in. */
+int type_copy(Type **ret, const Type *from);
 Type *type_free(Type *t);
 DEFINE_CLEANUP(Type *, type_free)
 

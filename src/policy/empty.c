@@ -14,13 +14,9 @@ static int copy_pool(Parent *to, const Pool *from) {
         Pool *pool;
         int r;
 
-        r = pool_new(&pool, from->name);
+        r = pool_copy(&pool, from);
         if (r < 0)
                 return r;
-        pool->offset = from->offset;
-        pool->size = from->size;
-        pool->slot = from->slot;
-        pool->bar = from->bar;
         parent_link_pool(to, pool);
         return 0;
 }
@@ -34,22 +30,14 @@ static unsigned count_live(const Parent *parent, const Type *type) {
 }
 
 static int copy_type(Parent *to, const Parent *parent, const Type *from) {
-        _cleanup_(type_freep) Type *t = NULL;
+        Type *t;
         int r;
 
-        r = type_new(&t, from->id);
+        r = type_copy(&t, from);
         if (r < 0)
                 return r;
-        t->ours = from->ours;
-        t->vectors = from->vectors;
-        t->available = from->available + (from->ours ? 0 : count_live(parent, from));
-        for (size_t i = 0; i < BARS_MAX && r == 0; i++) {
-                t->bars[i].size = from->bars[i].size;
-                r = copy_string(&t->bars[i].pool, from->bars[i].pool);
-        }
-        if (r < 0)
-                return r;
-        parent_link_type(to, TAKE_PTR(t));
+        t->available += from->ours ? 0 : count_live(parent, from);
+        parent_link_type(to, t);
         return 0;
 }
 

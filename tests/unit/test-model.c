@@ -103,6 +103,108 @@ TEST(new_without_memory) {
         parent_free(p);
 }
 
+TEST(copies_of_pools) {
+        _cleanup_(parent_freep) Parent *p = NULL;
+        Pool *from, *copy;
+
+        ASSERT_OK(parent_new(&p, "p"));
+        ASSERT_OK(pool_new(&from, "fb"));
+        from->offset = 4096;
+        from->size = 8192;
+        from->slot = 16384;
+        from->bar = 5;
+        from->kind = POOL_REGISTERS;
+        from->cache = CACHE_WC;
+        from->scrub = SCRUB_NONE;
+        parent_link_pool(p, from);
+
+        CHECK_NEW(Pool, pool_copy(&x, from), pool_free);
+        ASSERT_OK(pool_copy(&copy, from));
+        ASSERT_FALSE(list_is_linked(&copy->node));
+        ASSERT_TRUE(copy->name != from->name);
+        ASSERT_STREQ(copy->name, "fb");
+        ASSERT_EQ(copy->offset, 4096);
+        ASSERT_EQ(copy->size, 8192);
+        ASSERT_EQ(copy->slot, 16384);
+        ASSERT_EQ(copy->bar, 5);
+        ASSERT_EQ(copy->kind, POOL_REGISTERS);
+        ASSERT_EQ(copy->cache, CACHE_WC);
+        ASSERT_EQ(copy->scrub, SCRUB_NONE);
+        ASSERT_NULL(pool_free(copy));
+        ASSERT_EQ(list_length(&p->pools), 1); /* the copy was in nobody's list */
+        ASSERT_STREQ(from->name, "fb");
+}
+
+/* Every string is another one, so that both can be freed. */
+static void check_type_copy(const Type *copy, const Type *from) {
+        const char *const strings[][2] = {
+                { copy->id, from->id },
+                { copy->name, from->name },
+                { copy->label, from->label },
+                { copy->device_api, from->device_api },
+                { copy->description, from->description },
+                { copy->bars[0].pool, from->bars[0].pool },
+                { copy->bars[5].pool, from->bars[5].pool },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
+                ASSERT_TRUE(streq_ptr(strings[i][0], strings[i][1]));
+                ASSERT_TRUE(!strings[i][1] || strings[i][0] != strings[i][1]);
+        }
+        ASSERT_FALSE(list_is_linked(&copy->node));
+        ASSERT_EQ(copy->available, from->available);
+        ASSERT_EQ(copy->ours, from->ours);
+        ASSERT_EQ(copy->movable, from->movable);
+        ASSERT_EQ(copy->map, from->map);
+        ASSERT_EQ(copy->vectors, from->vectors);
+        ASSERT_EQ(copy->vendor, from->vendor);
+        ASSERT_EQ(copy->device, from->device);
+        ASSERT_EQ(copy->subvendor, from->subvendor);
+        ASSERT_EQ(copy->subdevice, from->subdevice);
+        ASSERT_EQ(copy->class, from->class);
+        for (size_t i = 0; i < BARS_MAX; i++) {
+                ASSERT_EQ(copy->bars[i].size, from->bars[i].size);
+                ASSERT_EQ(copy->bars[i].is_64bit, from->bars[i].is_64bit);
+                ASSERT_EQ(copy->bars[i].prefetch, from->bars[i].prefetch);
+        }
+}
+
+TEST(copies_of_types) {
+        _cleanup_(parent_freep) Parent *p = NULL;
+        Type *bare, *full, *copy;
+
+        ASSERT_OK(parent_new(&p, "p"));
+        ASSERT_OK(type_new(&bare, "vendor-1"));
+        parent_link_type(p, bare);
+        ASSERT_OK(type_new(&full, "mdevd-fb-16M"));
+        parent_link_type(p, full);
+        ASSERT_NOT_NULL(full->label = strdup("label"));
+        ASSERT_NOT_NULL(full->device_api = strdup("vfio-pci"));
+        ASSERT_NOT_NULL(full->description = strdup("words"));
+        full->available = 7;
+        full->ours = full->movable = true;
+        full->map = MAP_EAGER;
+        full->vectors = 8;
+        full->vendor = 1;
+        full->device = 2;
+        full->subvendor = 3;
+        full->subdevice = 4;
+        full->class = 5;
+        full->bars[0] = (TypeBar) { .size = 4096, .pool = strdup("fb"), .is_64bit = true };
+        full->bars[5] = (TypeBar) { .size = 8192, .pool = strdup("regs"), .prefetch = true };
+
+        CHECK_NEW(Type, type_copy(&x, bare), type_free);
+        CHECK_NEW(Type, type_copy(&x, full), type_free);
+        ASSERT_OK(type_copy(&copy, bare));
+        check_type_copy(copy, bare);
+        type_free(copy);
+        ASSERT_OK(type_copy(&copy, full));
+        check_type_copy(copy, full);
+        type_free(copy);
+        ASSERT_EQ(list_length(&p->types), 2); /* the copies were in nobody's list */
+        ASSERT_STREQ(full->bars[5].pool, "regs");
+}
+
 TEST(attributes_keep_order_and_duplicates) {
         _cleanup_(definition_freep) Definition *d = NULL;
         _cleanup_(request_freep) Request *q = NULL;
