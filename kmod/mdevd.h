@@ -376,6 +376,7 @@ int mdevd_answer(struct mdevd_ctl *ctl, const struct mdevd_answer *arg);
 /* mdevd_hold.c */
 int mdevd_suspend(struct mdevd_ctl *ctl, const struct mdevd_suspend *arg);
 int mdevd_resume(struct mdevd_ctl *ctl, const struct mdevd_resume *arg);
+void mdevd_hold_abandon(struct mdevd_claim *claim);
 void mdevd_hold_end(struct mdevd_claim *claim);
 void mdevd_hold_expire(struct work_struct *work);
 

@@ -10,12 +10,13 @@
 #include "mdevd.h"
 
 /**
- * mdevd_hold_end - let go of a device
+ * mdevd_hold_abandon - a held device is about to be revoked
  * @claim: the claim; mdevd_lock is held
  *
- * Does nothing if it is not held.
+ * The hold belongs to nobody any more.  Who waits goes on waiting until the
+ * revocation wakes it, and so never sees the parent again in between.
  */
-void mdevd_hold_end(struct mdevd_claim *claim)
+void mdevd_hold_abandon(struct mdevd_claim *claim)
 {
 	lockdep_assert_held(&mdevd_lock);
 
@@ -23,9 +24,21 @@ void mdevd_hold_end(struct mdevd_claim *claim)
 		return;
 
 	claim->holder = NULL;
-	mdevd_map_set_held(claim->vdev, MDEVD_HELD_VERB, false);
 	mdevd_changed();
 	mdevd_event(MDEVD_EVENT_DEVICE_RESUMED, claim->parent, claim);
+}
+
+/**
+ * mdevd_hold_end - let go of a device
+ * @claim: the claim; mdevd_lock is held
+ *
+ * Does nothing if it is not held.
+ */
+void mdevd_hold_end(struct mdevd_claim *claim)
+{
+	if (claim->holder)
+		mdevd_map_set_held(claim->vdev, MDEVD_HELD_VERB, false);
+	mdevd_hold_abandon(claim);
 }
 
 /**

@@ -93,9 +93,12 @@ int mdevd_map_validate_request(struct mdevd_vdev *v, u32 bar, u64 offset,
 
 	lockdep_assert_held(&v->memory_lock);
 
+	/* a hold that a revocation found is not waited for any more */
+	if (v->gone)
+		return -ENXIO;
 	if (v->held)
 		return -EAGAIN;
-	if (v->gone || bar >= MDEVD_MAX_BARS)
+	if (bar >= MDEVD_MAX_BARS)
 		return -ENXIO;
 
 	ret = mdevd_resolve(v->bars[bar].pieces, v->bars[bar].n, offset,
@@ -572,7 +575,7 @@ void mdevd_map_set_held(struct mdevd_vdev *v, u32 why, bool held)
 
 /**
  * mdevd_map_revoke - take the BARs away for good
- * @v: the device, which is not held any more
+ * @v: the device; who waits for the end of a hold is woken
  *
  * Every address becomes one page of ones that belongs to this device alone.
  * No page of the parent is mapped when this returns.

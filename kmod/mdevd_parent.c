@@ -152,7 +152,7 @@ restart:
 			continue;
 
 		v->lost = true;
-		mdevd_hold_end(claim);
+		mdevd_hold_abandon(claim);
 		wake_up_all(&claim->clean_wait);
 		get_device(&v->vdev.device);
 		mutex_unlock(&mdevd_lock);
