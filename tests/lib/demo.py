@@ -192,7 +192,15 @@ class Demo:
 
     def guest(self, tenant, text):
         """One command for the program that runs inside the nested machine."""
-        answer = self.sh(f"guest cmd {tenant.name} {text}", show=False)
+        try:
+            answer = self.sh(f"guest cmd {tenant.name} {text}", show=False)
+        except Failure as e:
+            about = self.sh(f"guest status {tenant.name}; guest log {tenant.name}; dmesg | tail -20",
+                            show=False, check=False)
+            end = self.vm.link.results.get(tenant.job)
+            how = f"status {end.status}, {end.left} processes left" if end else "it still runs"
+            raise Failure(f"{e}\n--- {tenant.name} (its job: {how}), and the kernel's log ---\n"
+                          f"{about}") from e
         print(f"  {tenant.name}: {text}  ->  {answer}", flush=True)
         return answer
 
