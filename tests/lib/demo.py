@@ -195,7 +195,8 @@ class Demo:
         try:
             answer = self.sh(f"guest cmd {tenant.name} {text}", show=False)
         except Failure as e:
-            about = self.sh(f"guest status {tenant.name}; guest log {tenant.name}; dmesg | tail -20",
+            about = self.sh(f"guest status {tenant.name}; guest log {tenant.name}; "
+                            f"tail -n 4 /run/mdevd-guest/{tenant.name}/serial.log; dmesg | tail -20",
                             show=False, check=False)
             end = self.vm.link.results.get(tenant.job)
             how = f"status {end.status}, {end.left} processes left" if end else "it still runs"
@@ -383,7 +384,7 @@ def show(args, dest):
         make(f"mdevd.ko for kernel {args.kernel}", module.build)
         daemon.install(dest)
     with contextlib.ExitStack() as stack:
-        vm = Vm(image.obtain(), args.kernel, {"src": TOP, "build": daemon.folder},
+        vm = Vm(image.obtain(), args.kernel, {"src": TOP, "build": daemon.folder}, ("turns",),
                 modules=module.modules(), dest=dest, keep=args.keep)
         with step(f"booting a throw-away Debian VM (kernel {args.kernel}, software emulation)"):
             stack.enter_context(vm)

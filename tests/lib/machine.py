@@ -17,6 +17,11 @@ COMMAND_LINE = ("console=ttyS0", "panic=-1", "oops=panic", "panic_on_warn=1",
 # Each may add QEMU arguments ({folder} is the VM's), words of the kernel command line, and a file
 # that is seen as memory. A device with the feature's name as its id is $MDEVD_NAME in the VM.
 FEATURES = {
+    "turns": {
+        "help": "both CPUs take turns on one thread of QEMU (see README.md, nested machines)",
+        "qemu": (),
+        "cmdline": (),
+    },
     "iommu": {
         "help": "an Intel IOMMU with interrupt remapping",
         "qemu": ("-device", "intel-iommu,intremap=on"),
@@ -79,9 +84,10 @@ def parent_arguments(memory):
 
 def arguments(image, series, folder, payload, memory, shares, features):
     """The whole command line of QEMU."""
+    threads = "single" if "turns" in features else "multi"
     argv = ["qemu-system-x86_64", "-name", f"mdevd-test-{series}", "-no-user-config", "-nodefaults",
             "-display", "none", "-no-reboot", "-machine", "q35",
-            "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,svm=on,npt=on",
+            "-accel", f"tcg,thread={threads},tb-size=512", "-cpu", "max,svm=on,npt=on",
             "-smp", "2", "-m", f"{MEMORY_MIB + image.more_mib}M",
             "-kernel", image.vmlinuz(series), "-initrd", image.initrd(series),
             "-append", command_line(features),

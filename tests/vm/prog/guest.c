@@ -144,8 +144,9 @@ __attribute__((noreturn)) static void exec_qemu(char **extra, const char *uuid)
         size_t n = 0;
         int log = open(state_path("log"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
-        if (asprintf(&serial, "socket,id=serial,path=%s,server=on,wait=on",
-                     state_path("serial")) < 0 ||
+        /* all it says is kept: its last words come when nobody may be listening */
+        if (asprintf(&serial, "socket,id=serial,path=%s,server=on,wait=on,logfile=%s.log",
+                     state_path("serial"), state_path("serial")) < 0 ||
             asprintf(&qmp, "unix:%s,server=on,wait=off", state_path("qmp")) < 0 ||
             asprintf(&device, "vfio-pci,id=mdev,sysfsdev=/sys/bus/mdev/devices/%s", uuid) < 0)
                 abort();
