@@ -53,6 +53,12 @@ int bus_authorize(Bus *b, sd_bus_message *m, BusAction action, const Subject *su
                   uid_t *ret_uid, sd_bus_error *e);
 
 /*
+ * May the sender name this owner? Who names nobody ("") needs no right, and root has all of them.
+ * Asked before polkit, whose dialog would otherwise promise too much. Returns as bus_authorize().
+ */
+int bus_check_owner(Bus *b, sd_bus_message *m, const char *owner, sd_bus_error *e);
+
+/*
  * The Bus, within a handler or a getter of a fallback vtable: its userdata is the object found, the
  * Bus comes with the slot.
  */

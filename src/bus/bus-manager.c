@@ -37,7 +37,11 @@ static int authorize_create(Bus *b, sd_bus_message *m, const Request *request, u
                 .type = request->type,
                 .owner = request->owner,
         };
+        int r;
 
+        r = bus_check_owner(b, m, request->owner, e);
+        if (r <= 0)
+                return r;
         return bus_authorize(b, m, BUS_ACTION_CREATE, &subject, ret_uid, e);
 }
 
@@ -86,6 +90,9 @@ static int method_plan_device(sd_bus_message *m, void *userdata, sd_bus_error *e
         r = read_request(b, m, &request, e);
         if (r < 0)
                 return r;
+        r = bus_check_owner(b, m, request->owner, e);
+        if (r <= 0)
+                return r < 0 ? r : 1;
         request->plan = true;
         r = manager_create(b->manager, TAKE_PTR(request), sd_bus_message_get_sender(m), &op,
                            &reason);

@@ -11,10 +11,12 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "bus/bus-error.h"
 #include "bus/bus-internal.h"
 #include "bus/call.h"
 #include "bus/path.h"
 #include "names.h"
+#include "policy/policy.h"
 #include "util/log.h"
 
 #define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
@@ -42,6 +44,23 @@ int bus_authorize(Bus *b, sd_bus_message *m, BusAction action, const Subject *su
                 return r;
         *ret_uid = uid;
         return 1;
+}
+
+int bus_check_owner(Bus *b, sd_bus_message *m, const char *owner, sd_bus_error *e) {
+        const Rules *rules = manager_get_model(b->manager)->rules;
+        uid_t uid;
+        int r;
+
+        r = peers_get_uid(b->peers, m, &uid, e);
+        if (r <= 0)
+                return r;
+        if (!owner[0] || uid == geteuid() || policy_may_name_owner(rules, uid, owner))
+                return 1;
+        return sd_bus_error_setf(e, SD_BUS_ERROR_ACCESS_DENIED,
+                                 "User %u may not name the owner \"%s\": that is for root and for "
+                                 "the \"users\" of the policy's group, which is %s; name no owner, "
+                                 "or have the user added there.", (unsigned) uid, BUS_QUOTE(owner),
+                                 BUS_QUOTE(policy_group_of(rules, owner)));
 }
 
 Bus *bus_current(sd_bus *bus) {

@@ -10,6 +10,9 @@ static Polkit polkit;
 
 static void begin(Fixture *f, PolkitMode mode) {
         fixture_init(f);
+        tree_write(&f->tree, "etc/mdevd/mdevd.json",
+                   "{ \"policy\": { \"groups\": [ { \"name\": \"vms\", \"owners\": [ \"vm*\" ], "
+                   "\"users\": [ 65534 ] } ] } }");
         polkit_init(&polkit, f);
         polkit.mode = mode;
         fixture_start(f);
