@@ -14,7 +14,7 @@ packages=(
         libsystemd-dev libudev-dev libjson-c-dev
         # the module, for both kernels, and its checks
         linux-headers-amd64 linux-headers-6.12-amd64 kmod sparse
-        linux-source-6.12 xz-utils perl
+        linux-source-6.1 linux-source-6.12 xz-utils perl
         # the test VM
         mmdebstrap erofs-utils qemu-system-x86 busybox-static cpio debian-archive-keyring
         # what the host tests run

@@ -17,6 +17,7 @@ import image
 import kernels
 import kmodbuild
 import selftest
+import vendors
 import vmcases
 from progress import Failure, cache_dir, say, step
 from report import Report
@@ -37,6 +38,7 @@ def parse(argv):
   build/gcc ...          the build in three variants: gcc, sanitize (ASan and UBSan), clang
   host/gcc/unit/...      host tests of that variant
   kmod/6.12/build ...    the module, W=1 and sparse, for each kernel; kmod/checkpatch
+  kmod/6.12/vendors      modules that stand in for vendors' drivers: mtty, tests/vm/modules
   vm/6.12/boot ...       cases in the VM (tests/vm/cases), for each kernel
   demo/6.12 ...          tests/demo passes, and fails when it is done wrong (--long)
 
@@ -78,6 +80,9 @@ class Suite:
         self.meson = {v: build.MesonBuild(TOP, v, args.jobs) for v in build.VARIANTS}
         self.module = {s: kmodbuild.ModuleBuild(TOP, self.kernels[s], args.jobs)
                        for s in self.series}
+        self.vendors = {s: vendors.VendorModules(TOP, self.kernels[s], debugkernel.BASE
+                                                 if s == debugkernel.NAME else s, args.jobs)
+                        for s in self.series}
         self.cases = cases.discover(CASES)
         self.work = tempfile.mkdtemp(prefix="mdevd-run-")
         self.image = None
@@ -117,7 +122,8 @@ class Suite:
         names = list(selftest.names())
         for variant in self.meson:
             names += [f"build/{variant}", *(self.host_names(variant) or [])]
-        names += [f"kmod/{s}/build" for s in self.series] + ["kmod/checkpatch"]
+        names += [f"kmod/{s}/build" for s in self.series]
+        names += [f"kmod/{s}/vendors" for s in self.series] + ["kmod/checkpatch"]
         names = [n for n in names if self.wanted(n)]
         names += [g.name(c) for g in self.groups() for c in g.cases]
         return names + [d.name for d in self.demos()]
@@ -158,6 +164,9 @@ class Suite:
             if series in needed or self.wanted(name):
                 say(f"building the module for kernel {series}")
                 self.check(name, self.module[series].build, series in needed)
+            name = f"kmod/{series}/vendors"
+            if series in needed or self.wanted(name):
+                self.check(name, self.vendors[series].build, series in needed)
         if self.wanted("kmod/checkpatch"):
             self.check("kmod/checkpatch", lambda: kmodbuild.checkpatch(TOP))
 
@@ -174,7 +183,8 @@ class Suite:
                 self.image = debugkernel.DebugImage(self.image, self.kernels[group.series])
         name = "-".join((group.series, *group.features))
         return Vm(self.image, group.series, {"src": TOP, "build": self.meson["gcc"].folder},
-                  group.features, self.module[group.series].modules(), self.dest,
+                  group.features, self.module[group.series].modules() +
+                  self.vendors[group.series].modules(), self.dest,
                   keep=os.path.join(cache_dir(), "logs", name))
 
     def shell_after(self, vm, name):
@@ -204,7 +214,9 @@ class Suite:
         group = vmcases.Group("6.12" if self.args.kernel == "all" else self.args.kernel, (), [])
         with build.Lock(TOP):
             for what, function in (("mdevd", self.meson["gcc"].build),
-                                   ("the module", self.module[group.series].build)):
+                                   ("the module", self.module[group.series].build),
+                              ("stand-ins for vendors' modules",
+                               self.vendors[group.series].build)):
                 with step(f"building {what}"):
                     status, out = function()
                 if status != 0:
