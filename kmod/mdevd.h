@@ -338,18 +338,21 @@ int mdevd_copy_array(void **ret, u64 addr, u32 n, u32 max, u32 size,
 		     size_t ksize, size_t min);
 void mdevd_config_drop(struct mdevd_parent *parent);
 
-/* mdevd_claim.c */
+/* mdevd_reserve.c */
 int mdevd_reserve(struct mdevd_ctl *ctl, const struct mdevd_reserve *arg);
 int mdevd_release(struct mdevd_ctl *ctl, const struct mdevd_release *arg);
 void mdevd_claims_forget(struct mdevd_ctl *ctl);
 void mdevd_claims_drop(struct mdevd_parent *parent);
+
+/* mdevd_claim.c */
+struct mdevd_claim *mdevd_claim_make(struct mdevd_parent *parent,
+				     const struct mdevd_type_entry *entry,
+				     const u8 *uuid, const char *owner,
+				     const struct mdevd_extent *extents, u32 n);
 struct mdevd_claim *mdevd_claim_take(struct mdevd_parent *parent,
 				     const struct mdevd_type_entry *entry,
 				     const guid_t *guid);
 struct mdevd_claim *mdevd_claim_find(const u8 *uuid);
-int mdevd_claim_add(struct mdevd_claim *claim, u32 index,
-		    const struct mdevd_extent *ext);
-void mdevd_claim_drop_other(struct mdevd_claim *claim);
 struct mdevd_claim *mdevd_claim_answer(struct mdevd_parent *parent,
 				       const struct mdevd_type_entry *entry,
 				       const u8 *uuid, const char *owner,
@@ -360,8 +363,19 @@ void mdevd_claim_announce(struct mdevd_claim *claim);
 void mdevd_claim_return(struct mdevd_claim *claim);
 void mdevd_claim_retire(struct mdevd_claim *claim);
 void mdevd_claim_end(struct mdevd_claim *claim);
+void mdevd_claim_unlink(struct mdevd_claim *claim);
 void mdevd_claim_put(struct mdevd_claim *claim);
 u32 mdevd_claim_state(const struct mdevd_claim *claim);
+
+/* mdevd_backing.c */
+int mdevd_backing_take(struct mdevd_claim *claim);
+void mdevd_backing_fill(struct mdevd_claim *claim,
+			const struct mdevd_config *config);
+int mdevd_backing_map(struct mdevd_claim *claim);
+void mdevd_backing_unmap(struct mdevd_claim *claim);
+int mdevd_backing_add(struct mdevd_claim *claim, u32 index,
+		      const struct mdevd_extent *ext);
+void mdevd_backing_drop_other(struct mdevd_claim *claim);
 
 /* mdevd_request.c */
 struct mdevd_claim *mdevd_request_create(struct mdevd_parent *parent,

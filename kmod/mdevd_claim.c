@@ -9,7 +9,6 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/io.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -89,91 +88,11 @@ struct mdevd_claim *mdevd_claim_find(const u8 *uuid)
 	return NULL;
 }
 
-static u32 count_unconsumed(const struct mdevd_ctl *ctl)
-{
-	struct mdevd_parent *parent;
-	struct mdevd_claim *claim;
-	u32 n = 0;
-
-	lockdep_assert_held(&mdevd_lock);
-
-	list_for_each_entry(parent, &mdevd_parents, node)
-		list_for_each_entry(claim, &parent->claims, node)
-			n += claim->ctl == ctl && !claim->consumed;
-
-	return n;
-}
-
-static int spans_grow(struct mdevd_spans *set, size_t more)
-{
-	struct mdevd_span *items;
-	size_t room;
-
-	if (set->n + more <= set->room)
-		return 0;
-
-	room = max_t(size_t, 2 * set->room, set->n + more);
-	items = kvmalloc_array(room, sizeof(*items), GFP_KERNEL_ACCOUNT);
-	if (!items)
-		return -ENOMEM;
-
-	if (set->n)
-		memcpy(items, set->items, set->n * sizeof(*items));
-	kvfree(set->items);
-	set->items = items;
-	set->room = room;
-	return 0;
-}
-
-static int spans_take(struct mdevd_claim *claim)
-{
-	struct mdevd_parent *parent = claim->parent;
-	int ret;
-	u32 i;
-
-	for (i = 0; i < claim->n; i++) {
-		const struct mdevd_extent *e = &claim->backing[i].ext;
-
-		if (mdevd_spans_overlap(&parent->taken[e->bar], e->offset,
-					e->offset + e->length))
-			return -EBUSY;
-		ret = spans_grow(&parent->taken[e->bar], claim->n);
-		if (ret)
-			return ret;
-	}
-
-	for (i = 0; i < claim->n; i++) {
-		const struct mdevd_extent *e = &claim->backing[i].ext;
-
-		mdevd_spans_add(&parent->taken[e->bar], e->offset,
-				e->offset + e->length, claim);
-	}
-
-	return 0;
-}
-
 /**
- * mdevd_claim_drop_other - free the second place of a move
- * @claim: the claim, whose second place is clean; mdevd_lock is held
+ * mdevd_claim_unlink - forget a claim and free its extents
+ * @claim: the claim, whose kernel mappings are gone; mdevd_lock is held
  */
-void mdevd_claim_drop_other(struct mdevd_claim *claim)
-{
-	struct mdevd_backing *b = &claim->other.backing;
-
-	lockdep_assert_held(&mdevd_lock);
-
-	if (!claim->other.used)
-		return;
-
-	iounmap(b->map);
-	WARN_ON_ONCE(!mdevd_spans_del(&claim->parent->taken[b->ext.bar],
-				      b->ext.offset, claim));
-	memset(&claim->other, 0, sizeof(claim->other));
-	mdevd_changed();
-}
-
-/* Unlinks a claim and frees its extents; its kernel mappings are gone. */
-static void claim_unlink(struct mdevd_claim *claim)
+void mdevd_claim_unlink(struct mdevd_claim *claim)
 {
 	struct mdevd_parent *parent = claim->parent;
 	u32 i;
@@ -187,7 +106,7 @@ static void claim_unlink(struct mdevd_claim *claim)
 					      e->offset, claim));
 	}
 
-	mdevd_claim_drop_other(claim);
+	mdevd_backing_drop_other(claim);
 	list_del_init(&claim->node);
 	mdevd_changed();
 	if (list_empty(&parent->claims))
@@ -221,30 +140,21 @@ static struct mdevd_claim *claim_new(const u8 *uuid, const char *type,
 	return claim;
 }
 
-/* What the pools say about the extents of a claim that has been checked. */
-static void claim_fill(struct mdevd_claim *claim,
-		       const struct mdevd_config *config)
-{
-	u32 i;
-
-	for (i = 0; i < claim->n; i++) {
-		struct mdevd_backing *b = &claim->backing[i];
-		const struct mdevd_pool *pool;
-
-		pool = mdevd_check_find_pool(config->pools, config->n_pools,
-					     &b->ext);
-		b->phys = claim->parent->bar_start[b->ext.bar] + b->ext.offset;
-		b->cache = pool->cache;
-		b->scrub = pool->scrub;
-		claim->zeroed |= pool->scrub == MDEVD_SCRUB_ZERO;
-	}
-}
-
-/* Everything that may refuse a reservation, then the reservation. */
-static struct mdevd_claim *claim_make(struct mdevd_parent *parent,
-				      const struct mdevd_type_entry *entry,
-				      const u8 *uuid, const char *owner,
-				      const struct mdevd_extent *extents, u32 n)
+/**
+ * mdevd_claim_make - everything that may refuse a claim, then the claim
+ * @parent: its parent, configured; mdevd_lock is held
+ * @entry: its type
+ * @uuid: its UUID
+ * @owner: label
+ * @extents: already copied from the caller
+ * @n: how many
+ *
+ * Return: the claim, on the parent's list, or what MDEVD_RESERVE says.
+ */
+struct mdevd_claim *mdevd_claim_make(struct mdevd_parent *parent,
+				     const struct mdevd_type_entry *entry,
+				     const u8 *uuid, const char *owner,
+				     const struct mdevd_extent *extents, u32 n)
 {
 	struct mdevd_config *config = parent->config;
 	struct mdevd_claim *claim;
@@ -264,237 +174,17 @@ static struct mdevd_claim *claim_make(struct mdevd_parent *parent,
 	if (!claim)
 		return ERR_PTR(-ENOMEM);
 	claim->parent = parent;
-	ret = spans_take(claim);
+	ret = mdevd_backing_take(claim);
 	if (ret) {
 		kfree(claim);
 		return ERR_PTR(ret);
 	}
 
 	kref_get(&parent->ref);
-	claim_fill(claim, config);
+	mdevd_backing_fill(claim, config);
 	list_add_tail(&claim->node, &parent->claims);
 	mdevd_changed();
 	return claim;
-}
-
-static int reserve_locked(struct mdevd_ctl *ctl,
-			  const struct mdevd_reserve *arg,
-			  const struct mdevd_extent *extents)
-{
-	const struct mdevd_type_entry *entry;
-	struct mdevd_parent *parent;
-	struct mdevd_claim *claim;
-
-	parent = mdevd_parent_find(arg->parent);
-	if (!parent || parent->state == MDEVD_PARENT_CLOSING)
-		return -ENODEV;
-	if (!parent->config)
-		return -ENOENT;
-	entry = mdevd_parent_type(parent, arg->type);
-	if (!entry)
-		return -ENOENT;
-	if (count_unconsumed(ctl) >= MDEVD_MAX_RESERVATIONS)
-		return -ENOSPC;
-
-	claim = claim_make(parent, entry, arg->uuid, arg->owner, extents,
-			   arg->n_extents);
-	if (IS_ERR(claim))
-		return PTR_ERR(claim);
-
-	claim->ctl = ctl;
-	claim->maker = get_pid(task_tgid(current));
-	return 0;
-}
-
-/**
- * mdevd_reserve - MDEVD_RESERVE
- * @ctl: descriptor that the reservation belongs to
- * @arg: as copied from the caller
- *
- * Return: 0 or what the interface says.
- */
-int mdevd_reserve(struct mdevd_ctl *ctl, const struct mdevd_reserve *arg)
-{
-	void *extents;
-	int ret;
-
-	if (!mdevd_check_string(arg->parent, sizeof(arg->parent)) ||
-	    !mdevd_check_name(arg->type, sizeof(arg->type)) ||
-	    !mdevd_check_label(arg->owner, sizeof(arg->owner)) ||
-	    !memchr_inv(arg->uuid, 0, sizeof(arg->uuid)))
-		return -EINVAL;
-
-	ret = mdevd_copy_array(&extents, arg->extents, arg->n_extents,
-			       MDEVD_MAX_EXTENTS, arg->extent_size,
-			       sizeof(struct mdevd_extent),
-			       sizeof(struct mdevd_extent));
-	if (ret)
-		return ret;
-
-	mutex_lock(&mdevd_lock);
-	ret = reserve_locked(ctl, arg, extents);
-	mutex_unlock(&mdevd_lock);
-
-	kvfree(extents);
-	return ret;
-}
-
-/**
- * mdevd_release - MDEVD_RELEASE
- * @ctl: descriptor that the reservation belongs to
- * @arg: as copied from the caller
- *
- * Return: 0 or what the interface says.
- */
-int mdevd_release(struct mdevd_ctl *ctl, const struct mdevd_release *arg)
-{
-	struct mdevd_claim *claim;
-	int ret = 0;
-
-	mutex_lock(&mdevd_lock);
-	claim = mdevd_claim_find(arg->uuid);
-	if (!claim || claim->ctl != ctl)
-		ret = -ENOENT;
-	else if (claim->consumed)
-		ret = -EBUSY;
-	else
-		claim_unlink(claim);
-	mutex_unlock(&mdevd_lock);
-
-	return ret;
-}
-
-/**
- * mdevd_claims_forget - a descriptor closes: its reservations and holds end
- * @ctl: the descriptor
- *
- * What became a device meanwhile stays.
- */
-void mdevd_claims_forget(struct mdevd_ctl *ctl)
-{
-	struct mdevd_parent *parent;
-	struct mdevd_claim *claim, *next;
-
-	mutex_lock(&mdevd_lock);
-	mdevd_listen_end(ctl);
-	list_for_each_entry(parent, &mdevd_parents, node)
-		list_for_each_entry_safe(claim, next, &parent->claims, node) {
-			if (claim->holder == ctl)
-				mdevd_hold_end(claim);
-			if (claim->ctl != ctl)
-				continue;
-			claim->ctl = NULL;
-			if (!claim->consumed)
-				claim_unlink(claim);
-		}
-	mutex_unlock(&mdevd_lock);
-}
-
-/**
- * mdevd_claims_drop - a parent closes: its reservations end
- * @parent: the parent, which has no device any more
- */
-void mdevd_claims_drop(struct mdevd_parent *parent)
-{
-	struct mdevd_claim *claim, *next;
-
-	mutex_lock(&mdevd_lock);
-	list_for_each_entry_safe(claim, next, &parent->claims, node)
-		if (!claim->consumed)
-			claim_unlink(claim);
-	mutex_unlock(&mdevd_lock);
-}
-
-static void backing_unmap(struct mdevd_claim *claim)
-{
-	u32 i;
-
-	for (i = 0; i < claim->n; i++) {
-		if (claim->backing[i].map)
-			iounmap(claim->backing[i].map);
-		claim->backing[i].map = NULL;
-	}
-}
-
-static void __iomem *map_one(const struct mdevd_backing *b)
-{
-	if (b->cache == MDEVD_CACHE_WC)
-		return ioremap_wc(b->phys, b->ext.length);
-	return ioremap(b->phys, b->ext.length);
-}
-
-/*
- * One mapping per extent and never one of the whole BAR: PAT gives a page the
- * type of the first mapping that covers it, so a wider one would turn write
- * combining into uncached behind our back.
- */
-static int backing_map(struct mdevd_claim *claim)
-{
-	u32 i;
-
-	for (i = 0; i < claim->n; i++) {
-		struct mdevd_backing *b = &claim->backing[i];
-
-		b->map = map_one(b);
-		if (!b->map) {
-			backing_unmap(claim);
-			return -ENOMEM;
-		}
-	}
-
-	return 0;
-}
-
-/**
- * mdevd_claim_add - a second place for one extent of a claim
- * @claim: the claim; mdevd_lock is held
- * @index: the extent that is to move there
- * @ext: the place
- *
- * Return: 0, or what MDEVD_MOVE says.
- */
-int mdevd_claim_add(struct mdevd_claim *claim, u32 index,
-		    const struct mdevd_extent *ext)
-{
-	const struct mdevd_backing *from = &claim->backing[index];
-	struct mdevd_parent *parent = claim->parent;
-	struct mdevd_backing to = { .ext = *ext };
-	const struct mdevd_pool *pool;
-	int ret;
-
-	lockdep_assert_held(&mdevd_lock);
-
-	if (ext->bar >= MDEVD_PCI_BARS ||
-	    !IS_ALIGNED(ext->offset, parent->bounds.page))
-		return -EINVAL;
-	pool = mdevd_check_find_pool(parent->config->pools,
-				     parent->config->n_pools, ext);
-	if (!pool)
-		return -ERANGE;
-	if (pool->kind != MDEVD_POOL_MEMORY || pool->cache != from->cache ||
-	    pool->scrub != from->scrub)
-		return -EINVAL;
-	if (mdevd_spans_overlap(&parent->taken[ext->bar], ext->offset,
-				ext->offset + ext->length))
-		return -EBUSY;
-	ret = spans_grow(&parent->taken[ext->bar], 1);
-	if (ret)
-		return ret;
-
-	to.phys = parent->bar_start[ext->bar] + ext->offset;
-	to.cache = pool->cache;
-	to.scrub = pool->scrub;
-	to.map = map_one(&to);
-	if (!to.map)
-		return -ENOMEM;
-
-	mdevd_spans_add(&parent->taken[ext->bar], ext->offset,
-			ext->offset + ext->length, claim);
-	claim->other.used = true;
-	claim->other.index = index;
-	claim->other.backing = to;
-	mdevd_changed();
-	return 0;
 }
 
 /* From a reservation to what a device is about to be made of. */
@@ -527,7 +217,7 @@ struct mdevd_claim *mdevd_claim_answer(struct mdevd_parent *parent,
 {
 	struct mdevd_claim *claim;
 
-	claim = claim_make(parent, entry, uuid, owner, extents, n);
+	claim = mdevd_claim_make(parent, entry, uuid, owner, extents, n);
 	if (!IS_ERR(claim))
 		consume(claim);
 	return claim;
@@ -582,7 +272,7 @@ struct mdevd_claim *mdevd_claim_take(struct mdevd_parent *parent,
 	if (IS_ERR(claim))
 		return claim;
 
-	ret = backing_map(claim);
+	ret = mdevd_backing_map(claim);
 	if (ret) {
 		mdevd_claim_return(claim);
 		return ERR_PTR(ret);
@@ -637,7 +327,7 @@ void mdevd_claim_announce(struct mdevd_claim *claim)
  */
 void mdevd_claim_return(struct mdevd_claim *claim)
 {
-	backing_unmap(claim);
+	mdevd_backing_unmap(claim);
 
 	mutex_lock(&mdevd_lock);
 	claim->vdev = NULL;
@@ -646,7 +336,7 @@ void mdevd_claim_return(struct mdevd_claim *claim)
 	mdevd_changed();
 	/* its descriptor, or its parent, went away meanwhile */
 	if (!claim->ctl || claim->parent->state != MDEVD_PARENT_CONFIGURED)
-		claim_unlink(claim);
+		mdevd_claim_unlink(claim);
 	mutex_unlock(&mdevd_lock);
 
 	mdevd_claim_put(claim);
@@ -688,12 +378,12 @@ void mdevd_claim_retire(struct mdevd_claim *claim)
  */
 void mdevd_claim_end(struct mdevd_claim *claim)
 {
-	backing_unmap(claim);
+	mdevd_backing_unmap(claim);
 
 	mutex_lock(&mdevd_lock);
 	/* still unclean: its parent has physically gone */
 	if (!claim->unclean)
 		mdevd_event(MDEVD_EVENT_DEVICE_CLEAN, claim->parent, claim);
-	claim_unlink(claim);
+	mdevd_claim_unlink(claim);
 	mutex_unlock(&mdevd_lock);
 }

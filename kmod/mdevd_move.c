@@ -58,7 +58,7 @@ static int begin_new(struct mdevd_claim *claim, const struct mdevd_move *arg)
 
 	if (arg->flags & MDEVD_MOVE_BACK)
 		return -ENOENT;
-	ret = mdevd_claim_add(claim, arg->extent, &to);
+	ret = mdevd_backing_add(claim, arg->extent, &to);
 	if (ret)
 		return ret;
 
@@ -228,7 +228,7 @@ static void end(struct job *job, bool release)
 	mutex_lock(&mdevd_lock);
 	job->other->busy = false;
 	if (release)
-		mdevd_claim_drop_other(job->claim);
+		mdevd_backing_drop_other(job->claim);
 	wake_up_all(&job->claim->clean_wait);
 	mutex_unlock(&mdevd_lock);
 
@@ -287,5 +287,5 @@ void mdevd_move_end(struct mdevd_claim *claim)
 	mdevd_map_move(claim->vdev, false, 0, 0);
 	/* else whoever zeroes it drops it */
 	if (!claim->unclean)
-		mdevd_claim_drop_other(claim);
+		mdevd_backing_drop_other(claim);
 }

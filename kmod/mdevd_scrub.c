@@ -68,7 +68,7 @@ void mdevd_scrub_work(struct work_struct *work)
 	retired = claim->retired;
 	if (clean) {
 		WRITE_ONCE(claim->unclean, false);
-		mdevd_claim_drop_other(claim);
+		mdevd_backing_drop_other(claim);
 	}
 	mdevd_changed();
 	if (clean && !retired)

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Filling page tables: the one place where a page of the parent gets into an
+ * address space, for a fault and for an eager mmap() alike.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "mdevd_map.h"
+
+#define EAGER_MAX	64
+
+/* A process that was in mmap() when it filled a VMA. */
+struct eager {
+	struct list_head node;
+	struct mm_struct *mm;
+};
+
+/* State of one walk over page tables. */
+struct fill {
+	struct mm_struct *mm;
+	unsigned long addr;
+	unsigned long pfn;
+	pgprot_t prot;
+	unsigned long pages;
+};
+
+/* Runs under the lock of the page table; a page that is there stays. */
+static int fill_pte(pte_t *pte, unsigned long addr, void *data)
+{
+	struct fill *f = data;
+	unsigned long pfn = f->pfn + ((addr - f->addr) >> PAGE_SHIFT);
+
+	if (!pte_none(mdevd_ptep_get(pte)))
+		return 0;
+
+	set_pte_at(f->mm, addr, pte, pte_mkspecial(pfn_pte(pfn, f->prot)));
+	f->pages++;
+	return 0;
+}
+
+/*
+ * The memory type of a run.  It is the one that the extent's kernel mapping
+ * has reserved, so that all aliases agree.  Made from the flags and not from
+ * vm_page_prot, which has bits of one type already.
+ */
+static pgprot_t run_prot(const struct vm_area_struct *vma, u32 cache)
+{
+	pgprot_t prot = pgprot_decrypted(vm_get_page_prot(vma->vm_flags));
+
+	return cache == MDEVD_CACHE_WC ? pgprot_writecombine(prot) :
+					 pgprot_noncached(prot);
+}
+
+/**
+ * mdevd_fill_range - the pages of [start, end) of a BAR that are missing
+ * @v: the device; its memory_lock and fill_lock are held
+ * @view: the VMA
+ * @target: what lies behind @offset
+ * @offset: an offset in the BAR
+ * @start: first byte
+ * @end: byte after the last
+ * @eager: from mmap(), not from a fault
+ *
+ * The one fill helper.  The range lies in the VMA and in the run of @target,
+ * and no huge entry is in its way.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int mdevd_fill_range(struct mdevd_vdev *v, const struct mdevd_view *view,
+		      const struct mdevd_target *target, u64 offset,
+		      u64 start, u64 end, bool eager)
+{
+	struct vm_area_struct *vma = view->vma;
+	struct fill f = {
+		.mm = vma->vm_mm,
+		.addr = mdevd_view_addr(view, start),
+		.pfn = (target->phys - (offset - start)) >> PAGE_SHIFT,
+		.prot = run_prot(vma, target->cache),
+	};
+	int ret;
+
+	lockdep_assert_held(&v->memory_lock);
+	lockdep_assert_held(&v->fill_lock);
+
+	mdevd_claim_touch(v->claim);
+	ret = apply_to_page_range(f.mm, f.addr, end - start, fill_pte, &f);
+	if (!f.pages)
+		return ret;
+
+	atomic64_add(f.pages, &v->claim->pages);
+	atomic64_inc(&v->claim->insertions);
+	if (eager)
+		atomic64_inc(&v->claim->insertions_eager);
+	return ret;
+}
+
+/*
+ * Remembers that this process fills a VMA which is not linked yet, so that a
+ * revocation which does not find the VMA waits for its mmap() and looks again.
+ */
+static bool eager_note(struct mdevd_vdev *v, struct mm_struct *mm)
+{
+	struct eager *new, *e;
+	bool known = false;
+
+	new = kmalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return false;
+
+	spin_lock(&v->eager_lock);
+	list_for_each_entry(e, &v->eager, node)
+		known |= e->mm == mm;
+	if (!known && v->n_eager < EAGER_MAX) {
+		mmgrab(mm);
+		new->mm = mm;
+		list_add(&new->node, &v->eager);
+		v->n_eager++;
+		new = NULL;
+		known = true;
+	}
+	spin_unlock(&v->eager_lock);
+
+	kfree(new);
+	return known;
+}
+
+/**
+ * mdevd_fill_sync - forget every mmap() that filled a VMA
+ * @v: the device
+ * @wait: until each has ended
+ *
+ * Return: true if there was one.
+ */
+bool mdevd_fill_sync(struct mdevd_vdev *v, bool wait)
+{
+	struct eager *e, *next;
+	LIST_HEAD(noted);
+
+	spin_lock(&v->eager_lock);
+	list_splice_init(&v->eager, &noted);
+	v->n_eager = 0;
+	spin_unlock(&v->eager_lock);
+
+	if (list_empty(&noted))
+		return false;
+
+	list_for_each_entry_safe(e, next, &noted, node) {
+		if (wait) {
+			mmap_read_lock(e->mm);
+			mmap_read_unlock(e->mm);
+		}
+		mmdrop(e->mm);
+		kfree(e);
+	}
+
+	return true;
+}
+
+/**
+ * mdevd_fill_eager - fill a new VMA from mmap()
+ * @v: the device
+ * @view: the VMA
+ *
+ * What is not filled here, for want of memory or time, comes by faults.
+ */
+void mdevd_fill_eager(struct mdevd_vdev *v, const struct mdevd_view *view)
+{
+	struct mdevd_target target;
+	u64 at = view->start, end;
+
+	if (!eager_note(v, view->vma->vm_mm))
+		return;
+
+	while (at < view->end && !fatal_signal_pending(current)) {
+		int ret;
+
+		down_read(&v->memory_lock);
+		ret = mdevd_map_validate_request(v, view->bar, at, &target);
+		if (!ret) {
+			end = min3(round_down(at, MDEVD_WINDOW) + MDEVD_WINDOW,
+				   target.end, view->end);
+			mutex_lock(&v->fill_lock);
+			ret = mdevd_fill_range(v, view, &target, at, at, end, true);
+			mutex_unlock(&v->fill_lock);
+		}
+		up_read(&v->memory_lock);
+		if (ret)
+			return;
+		at = end;
+		cond_resched();
+	}
+}
