@@ -174,6 +174,8 @@ struct mdevd_other {
  * @consumed: it became a device; mdevd_lock
  * @announced: DEVICE_ADDED was sent; mdevd_lock
  * @opened: between open_device and close_device; mdevd_lock
+ * @opener: thread group that opened it, while @opened; mdevd_lock
+ * @opener_comm: its name then
  * @retired: its mdev has gone; mdevd_lock
  * @zeroed: one of its extents is of a pool that is zeroed; constant
  * @scrubbing: @scrub is queued or runs; mdevd_lock
@@ -206,6 +208,8 @@ struct mdevd_claim {
 	bool consumed;
 	bool announced;
 	bool opened;
+	struct pid *opener;
+	char opener_comm[TASK_COMM_LEN];
 	bool retired;
 	bool zeroed;
 	bool scrubbing;

@@ -104,7 +104,7 @@ void mdevd_event_one(struct mdevd_listener *l, const struct mdevd_event *event,
  * @claim: the device or NULL
  *
  * Called under mdevd_lock, so that events come in the order of what they
- * tell.  Of DEVICE_OPENED the opener is the current process.
+ * tell.
  */
 void mdevd_event(u32 type, const struct mdevd_parent *parent,
 		 const struct mdevd_claim *claim)
@@ -118,9 +118,10 @@ void mdevd_event(u32 type, const struct mdevd_parent *parent,
 	strscpy(event.parent, parent->name, sizeof(event.parent));
 	if (claim)
 		memcpy(event.uuid, claim->uuid, sizeof(event.uuid));
-	if (type == MDEVD_EVENT_DEVICE_OPENED) {
-		get_task_comm(event.comm, current->group_leader);
-		pid = task_tgid(current);
+	if (type == MDEVD_EVENT_DEVICE_OPENED ||
+	    type == MDEVD_EVENT_DEVICE_REVOKED) {
+		strscpy(event.comm, claim->opener_comm, sizeof(event.comm));
+		pid = claim->opener;
 	}
 
 	spin_lock(&listeners_lock);

@@ -153,6 +153,8 @@ restart:
 
 		v->lost = true;
 		mdevd_hold_abandon(claim);
+		if (claim->opened)
+			mdevd_event(MDEVD_EVENT_DEVICE_REVOKED, parent, claim);
 		wake_up_all(&claim->clean_wait);
 		get_device(&v->vdev.device);
 		mutex_unlock(&mdevd_lock);

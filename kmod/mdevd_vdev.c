@@ -157,6 +157,8 @@ static int mdevd_vdev_open(struct vfio_device *vdev)
 		ret = -ENODEV;
 	} else {
 		claim->opened = true;
+		claim->opener = get_pid(task_tgid(current));
+		get_task_comm(claim->opener_comm, current->group_leader);
 		mdevd_claim_announce(claim);
 		mdevd_changed();
 		mdevd_event(MDEVD_EVENT_DEVICE_OPENED, claim->parent, claim);
@@ -180,6 +182,9 @@ static void mdevd_vdev_close(struct vfio_device *vdev)
 	mutex_lock(&mdevd_lock);
 	mdevd_move_end(claim);
 	claim->opened = false;
+	/* got in mdevd_vdev_open() */
+	put_pid(claim->opener);
+	claim->opener = NULL;
 	mdevd_changed();
 	mdevd_event(MDEVD_EVENT_DEVICE_CLOSED, claim->parent, claim);
 	if (claim->unclean)

@@ -183,6 +183,25 @@ static void check_ones(char *map, const char *what) {
         CHECK_EQ(value, 0xffffffff, "  ones");
 }
 
+/* Each device that is open is named together with its opener; a mere reservation is not. */
+static void check_revoked_events(const char *const *uuids, unsigned n) {
+        struct mdevd_event event;
+        char comm[16] = "";
+        uint8_t uuid[16];
+
+        MUST(read_file("/proc/self/comm", comm, sizeof(comm)));
+        comm[strcspn(comm, "\n")] = '\0';
+        for (unsigned i = 0; i < n; i++) {
+                MUST(ctl_event(ctl, &event));
+                uuid_bytes(uuids[i], uuid);
+                CHECK_EQ(event.type, MDEVD_EVENT_DEVICE_REVOKED, "event: revoked");
+                CHECK(memcmp(event.uuid, uuid, 16) == 0 && strcmp(event.parent, p1) == 0,
+                      "  of a device on that parent");
+                CHECK_EQ(event.pid, getpid(), "  it names the opener");
+                CHECK(strcmp(event.comm, comm) == 0, "  and what it is called: %s", event.comm);
+        }
+}
+
 static void test_unbind_open(const char *type, const char *mode) {
         struct pollfd request[2];
         struct device d[2];
@@ -216,6 +235,7 @@ static void test_unbind_open(const char *type, const char *mode) {
                 CHECK(request[i].revents & POLLIN, "%s: both VMMs are asked to let go", mode);
         }
         CHECK_EQ(ctl_wait(ctl, MDEVD_EVENT_PARENT_CLOSING, NULL), 0, "an event tells of it");
+        check_revoked_events(uuids, 2);
         CHECK_EQ(ctl_state(ctl, uuids[0]), MDEVD_DEVICE_REVOKED, "state: revoked");
         CHECK_EQ(ctl_state(ctl, uuids[1]), MDEVD_DEVICE_REVOKED, "state: revoked");
         check_ones(map[0], "a page that was mapped");

@@ -548,6 +548,10 @@ enum mdevd_event_type {
 					  */
 	MDEVD_EVENT_REQUEST	= 13,	/* a create request; listener only */
 	MDEVD_EVENT_REQUEST_GONE = 14,	/* its writer gave up; listener only */
+	MDEVD_EVENT_DEVICE_REVOKED = 15, /* its parent goes away while it is
+					  * open: follows PARENT_CLOSING and
+					  * names whom that waits for
+					  */
 };
 
 /**
@@ -556,8 +560,9 @@ enum mdevd_event_type {
  * @type: enum mdevd_event_type
  * @parent: name of the parent
  * @uuid: of the device, zero where there is none
- * @pid: opener, for DEVICE_OPENED, or writer, for REQUEST: thread group in the
- *	reader's pid namespace
+ * @pid: opener, for DEVICE_OPENED and DEVICE_REVOKED, or writer, for REQUEST:
+ *	thread group in the reader's pid namespace, 0 when it has ended or is
+ *	not in there.  An opener may have passed its descriptor on.
  * @comm: opener's or writer's name
  * @cookie: of a REQUEST or REQUEST_GONE
  * @name: of a REQUEST: the name of the type
