@@ -378,7 +378,7 @@ int main(int argc, char *argv[]) {
         case VERB_CHECK_CONFIG:
                 return check_config(&args);
         case VERB_WORKER:
-                return worker_main(WORKER_RECORD_FD, args.root);
+                return worker_main(WORKER_SOCKET_FD, args.root);
         case VERB_INTROSPECT:
                 return print_interfaces();
         case VERB_RUN:

@@ -345,21 +345,17 @@ static int run(Job *j) {
         return append_change(j);
 }
 
-int worker_main(int record_fd, const char *root) {
-        Job j = { .record_fd = record_fd, .root_fd = -EBADF };
+int worker_work(int record_fd, int root_fd) {
+        Job j = { .record_fd = record_fd, .root_fd = root_fd };
         int r;
 
-        (void) fcntl(record_fd, F_SETFD, FD_CLOEXEC);
-        j.root_fd = RET_NERRNO(open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        r = j.root_fd < 0 ? j.root_fd : read_record(record_fd, &j.record);
+        r = read_record(record_fd, &j.record);
         if (r >= 0)
                 r = run(&j);
         if (r < 0)
-                log_error_errno(r, &(LogFields){ .topic = "worker" },
-                                "A worker could not use its record: %m");
-
+                (void) log_error_errno(r, &(LogFields){ .topic = "worker" },
+                                       "A worker could not use its record: %m");
         record_free(j.record);
         kmod_free(j.kmod);
-        safe_close(j.root_fd);
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return r;
 }

@@ -3,7 +3,7 @@
  * worker.c: owns the daemon's side of a worker: its record, its process, and the wait for its end.
  *
  * The record appears under its name by linkat(), complete and locked, so no instant of being killed
- * leaves half of one. A worker that we started is awaited by its pidfd. One that an earlier daemon
+ * leaves half of one. A process of our pool says when it is done. One that an earlier daemon
  * started is no child of ours and the pid in its record may not be there yet: a small process of our
  * own waits for the lock instead (flock() has no other way to be awaited), and dies with us.
  */
@@ -11,7 +11,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -24,10 +23,11 @@
 #define RECORD_MODE 0600
 
 struct Worker {
+        WorkerPool *pool; /* borrowed */
+        Process *process; /* borrowed from the pool; NULL: of an earlier daemon, or ended */
         sd_event_source *source;
-        int root_fd; /* own */
-        int pidfd;   /* of the worker, or of the process that waits for its lock */
-        pid_t waiter; /* 0 when @pidfd is the worker's */
+        int pidfd;    /* of the process that waits for an earlier daemon's worker */
+        pid_t waiter; /* 0: there is none */
         char *name;
         WorkerDone done;
         void *userdata;
@@ -36,13 +36,13 @@ struct Worker {
 Worker *worker_free(Worker *w) {
         if (!w)
                 return NULL;
+        process_forget(w->process);
         sd_event_source_disable_unref(w->source);
         if (w->waiter > 0) {
                 (void) kill(w->waiter, SIGKILL);
                 (void) waitpid(w->waiter, NULL, 0);
         }
         safe_close(w->pidfd);
-        safe_close(w->root_fd);
         free(w->name);
         free(w);
         return NULL;
@@ -133,55 +133,7 @@ static int make_record(int folder_fd, const char *name, const Record *record) {
         return TAKE_FD(fd);
 }
 
-/* All signals as a fresh program expects them; a process group of its own: ^C is not for it. */
-static int init_attributes(posix_spawnattr_t *attributes) {
-        sigset_t none, all;
-        int r;
-
-        (void) sigemptyset(&none);
-        (void) sigfillset(&all);
-        r = posix_spawnattr_setsigmask(attributes, &none);
-        if (r == 0)
-                r = posix_spawnattr_setsigdefault(attributes, &all);
-        if (r == 0)
-                r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK |
-                                                                 POSIX_SPAWN_SETSIGDEF |
-                                                                 POSIX_SPAWN_SETPGROUP);
-        return -r;
-}
-
-static int spawn(int record_fd, const char *root, pid_t *ret) {
-        _cleanup_(freep) char *root_option = NULL;
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        char *argv[4] = { (char *) "mdevd", (char *) "--worker" };
-        int r;
-
-        if (asprintf(&root_option, "--root=%s", root) < 0)
-                return -ENOMEM;
-        argv[2] = root_option;
-
-        r = -posix_spawn_file_actions_init(&actions);
-        if (r < 0)
-                return r;
-        r = -posix_spawnattr_init(&attributes);
-        if (r < 0) {
-                posix_spawn_file_actions_destroy(&actions);
-                return r;
-        }
-        r = -posix_spawn_file_actions_adddup2(&actions, record_fd, WORKER_RECORD_FD);
-        if (r >= 0)
-                r = -posix_spawn_file_actions_addclosefrom_np(&actions, WORKER_RECORD_FD + 1);
-        if (r >= 0)
-                r = init_attributes(&attributes);
-        if (r >= 0)
-                r = -posix_spawn(ret, "/proc/self/exe", &actions, &attributes, argv, environ);
-        posix_spawnattr_destroy(&attributes);
-        posix_spawn_file_actions_destroy(&actions);
-        return r;
-}
-
-static int worker_new(Worker **ret, int root_fd, const char *name, WorkerDone done,
+static int worker_new(Worker **ret, WorkerPool *pool, const char *name, WorkerDone done,
                       void *userdata) {
         _cleanup_(worker_freep) Worker *w = NULL;
 
@@ -191,9 +143,7 @@ static int worker_new(Worker **ret, int root_fd, const char *name, WorkerDone do
         w->pidfd = -EBADF;
         w->done = done;
         w->userdata = userdata;
-        w->root_fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 3);
-        if (w->root_fd < 0)
-                return -errno;
+        w->pool = pool;
         w->name = strdup(name);
         if (!w->name)
                 return -ENOMEM;
@@ -214,25 +164,26 @@ static void wait_for_lock(int fd, pid_t daemon) {
         _exit(0);
 }
 
-static int on_end(sd_event_source *s, int fd, uint32_t revents, void *userdata);
+static int on_waiter_end(sd_event_source *s, int fd, uint32_t revents, void *userdata);
 
-static int watch(Worker *w, sd_event *event, pid_t pid) {
+static int watch_waiter(Worker *w) {
         int r;
 
         safe_close(w->pidfd);
         w->source = sd_event_source_disable_unref(w->source);
-        w->pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+        w->pidfd = (int) syscall(SYS_pidfd_open, w->waiter, 0);
         if (w->pidfd < 0)
                 return -errno;
-        r = sd_event_add_io(event, &w->source, w->pidfd, EPOLLIN, on_end, w);
+        r = sd_event_add_io(worker_pool_event(w->pool), &w->source, w->pidfd, EPOLLIN,
+                            on_waiter_end, w);
         if (r < 0)
                 return r;
-        (void) sd_event_source_set_description(w->source, "worker");
+        (void) sd_event_source_set_description(w->source, "worker-lock");
         return 0;
 }
 
 /* @fd is the record, on a description that holds no lock. */
-static int watch_lock(Worker *w, sd_event *event, int fd) {
+static int watch_lock(Worker *w, int fd) {
         pid_t daemon = getpid();
 
         w->waiter = fork();
@@ -242,67 +193,78 @@ static int watch_lock(Worker *w, sd_event *event, int fd) {
         }
         if (w->waiter == 0)
                 wait_for_lock(fd, daemon);
-        return watch(w, event, w->waiter);
+        return watch_waiter(w);
 }
 
-/* The process is over, or the lock is free: tell what the record says. */
-static int on_end(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+/* Tells what the record says; a worker that is at it no more has put its result there. */
+static void finish(Worker *w, int record_fd) {
         _cleanup_(record_freep) Record *record = NULL;
-        _cleanup_(closep) int folder_fd = -EBADF, record_fd = -EBADF;
+
+        if (record_fd >= 0 && read_fd(record_fd, &record) < 0)
+                record = NULL;
+        w->done(w, record, w->userdata);
+}
+
+static int open_own_record(Worker *w) {
+        _cleanup_(closep) int folder_fd = open_folder(worker_pool_root_fd(w->pool));
+
+        return folder_fd < 0 ? folder_fd : open_record(folder_fd, w->name);
+}
+
+/* The lock is free, or who waited for that is gone. */
+static int on_waiter_end(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        _cleanup_(closep) int record_fd = -EBADF;
         siginfo_t info = {};
         Worker *w = userdata;
-        bool adopted = w->waiter > 0;
 
         /* ECHILD: whoever started us has SIGCHLD ignored, and the kernel has reaped it */
-        if (waitid(P_PIDFD, w->pidfd, &info, WEXITED | WNOHANG) < 0 ? errno != ECHILD
-                                                                    : info.si_pid == 0)
+        if (waitid(P_PIDFD, (id_t) w->pidfd, &info, WEXITED | WNOHANG) < 0 ? errno != ECHILD
+                                                                           : info.si_pid == 0)
                 return 0; /* not yet: it reports again */
         w->waiter = 0;
         sd_event_source_set_enabled(s, SD_EVENT_OFF);
 
-        folder_fd = open_folder(w->root_fd);
-        record_fd = folder_fd < 0 ? folder_fd : open_record(folder_fd, w->name);
+        record_fd = open_own_record(w);
         /* who waited may have been killed, too: that is not the worker's end */
-        if (adopted && record_fd >= 0 && flock(record_fd, LOCK_SH | LOCK_NB) < 0 &&
-            watch_lock(w, sd_event_source_get_event(s), record_fd) >= 0)
+        if (record_fd >= 0 && flock(record_fd, LOCK_SH | LOCK_NB) < 0 &&
+            watch_lock(w, record_fd) >= 0)
                 return 0;
-        if (record_fd >= 0 && read_fd(record_fd, &record) < 0)
-                record = NULL;
-        w->done(w, record, w->userdata);
+        finish(w, record_fd);
         return 0;
 }
 
-int worker_start(Worker **ret, sd_event *event, int root_fd, const char *root,
-                 const Record *record, WorkerDone done, void *userdata) {
+static void on_process_done(void *userdata) {
+        _cleanup_(closep) int record_fd = -EBADF;
+        Worker *w = userdata;
+
+        w->process = NULL;
+        record_fd = open_own_record(w);
+        finish(w, record_fd);
+}
+
+int worker_start(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
+                 void *userdata) {
         _cleanup_(closep) int folder_fd = -EBADF, record_fd = -EBADF;
         _cleanup_(worker_freep) Worker *w = NULL;
         _cleanup_(freep) char *name = NULL;
-        pid_t pid;
         int r;
 
         r = record_name(record, &name);
         if (r < 0)
                 return r;
-        r = worker_new(&w, root_fd, name, done, userdata);
+        r = worker_new(&w, pool, name, done, userdata);
         if (r < 0)
                 return r;
-        folder_fd = open_folder(root_fd);
+        folder_fd = open_folder(worker_pool_root_fd(pool));
         if (folder_fd < 0)
                 return folder_fd;
         record_fd = make_record(folder_fd, name, record);
         if (record_fd < 0)
                 return record_fd;
 
-        r = spawn(record_fd, root, &pid);
+        r = worker_pool_assign(pool, record_fd, on_process_done, w, &w->process);
         if (r < 0) {
                 (void) unlinkat(folder_fd, name, 0);
-                return r;
-        }
-        r = watch(w, event, pid);
-        if (r < 0) {
-                /* It cannot be awaited, so it must not run on unseen. It has done no step that
-                 * a restart could not settle: its record stays for that. */
-                (void) kill(pid, SIGKILL);
                 return r;
         }
 
@@ -310,7 +272,7 @@ int worker_start(Worker **ret, sd_event *event, int root_fd, const char *root,
         return 0;
 }
 
-int worker_adopt(Worker **ret, sd_event *event, int root_fd, const Record *record, WorkerDone done,
+int worker_adopt(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                  void *userdata) {
         _cleanup_(closep) int folder_fd = -EBADF, fd = -EBADF;
         _cleanup_(worker_freep) Worker *w = NULL;
@@ -320,16 +282,16 @@ int worker_adopt(Worker **ret, sd_event *event, int root_fd, const Record *recor
         r = record_name(record, &name);
         if (r < 0)
                 return r;
-        r = worker_new(&w, root_fd, name, done, userdata);
+        r = worker_new(&w, pool, name, done, userdata);
         if (r < 0)
                 return r;
-        folder_fd = open_folder(root_fd);
+        folder_fd = open_folder(worker_pool_root_fd(pool));
         if (folder_fd < 0)
                 return folder_fd;
         fd = open_record(folder_fd, name);
         if (fd < 0)
                 return fd;
-        r = watch_lock(w, event, fd);
+        r = watch_lock(w, fd);
         if (r < 0)
                 return r;
 

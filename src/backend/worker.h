@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * worker.h: a process that takes the blocking steps of one operation. It is this same program,
- * executed as "mdevd --worker --root=ROOT", with the operation's record as descriptor 3. The record
- * is locked (flock) for as long as the worker lives, because the lock belongs to the open file
- * description that only the worker has: an unlocked record is one whose worker is gone. The result
- * is in the record before the lock goes.
+ * worker.h: who takes the blocking steps of one operation: a process of the pool, which is given the
+ * operation's record as an open file. The record is locked (flock) for as long as it is worked on,
+ * because the lock belongs to the open file description that only the worker has: an unlocked record
+ * is one that nobody works on. The result is in the record before the lock goes.
  */
 #pragma once
 
@@ -12,31 +11,33 @@
 #include <systemd/sd-event.h>
 
 #include "backend/record.h"
-
-#define WORKER_RECORD_FD 3
+#include "backend/worker-pool.h"
 
 typedef struct Worker Worker;
 
 /*
- * Called once, from the loop, after the process ended and its record was read back. @record is what
- * it left: a step before STEP_DONE means that it was killed. NULL: the record cannot be read.
+ * Called once, from the loop, after the job ended and its record was read back. @record is what it
+ * left: a step before STEP_DONE means that it was killed. NULL: the record cannot be read.
  */
 typedef void (*WorkerDone)(Worker *w, const Record *record, void *userdata);
 
 /*
- * Writes @record below MDEVD_PATH_OPERATIONS of @root_fd, locks it, starts the process. -EEXIST: a
- * record of that name is there. The worker outlives worker_free() and this process.
+ * Writes @record below MDEVD_PATH_OPERATIONS of the pool's root, locks it, gives it to a process.
+ * -EEXIST: a record of that name is there. When it fails nothing was done and no record is left. The
+ * work outlives worker_free() and this process.
  */
-int worker_start(Worker **ret, sd_event *event, int root_fd, const char *root,
-                 const Record *record, WorkerDone done, void *userdata);
+int worker_start(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
+                 void *userdata);
 /* A record found at start that is still locked: waits for its lock to go. */
-int worker_adopt(Worker **ret, sd_event *event, int root_fd, const Record *record, WorkerDone done,
+int worker_adopt(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                  void *userdata);
 Worker *worker_free(Worker *w);
 DEFINE_CLEANUP(Worker *, worker_free)
 
-/* The other side: what main() does for --worker. Returns an exit status. */
-int worker_main(int record_fd, const char *root);
+/* The other side: what main() does for --worker, with WORKER_SOCKET_FD. Returns an exit status. */
+int worker_main(int socket_fd, const char *root);
+/* One record of those that worker_main() gets. */
+int worker_work(int record_fd, int root_fd);
 
 /* ---- the folder of records ---- */
 

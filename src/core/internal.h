@@ -77,6 +77,7 @@ struct Manager {
         Observer observer;
         Kmod *kmod; /* NULL: the module is not loaded */
         Uevents *uevents;
+        WorkerPool *workers;
         List planned;
         List operations;
         uint64_t next_id;

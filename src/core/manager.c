@@ -35,7 +35,9 @@ int manager_new(Manager **ret, sd_event *event, const char *root) {
         m->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (m->root_fd < 0)
                 return -errno;
-        r = model_new(&m->model);
+        r = worker_pool_new(&m->workers, event, m->root_fd, m->root);
+        if (r >= 0)
+                r = model_new(&m->model);
         if (r >= 0)
                 r = refresh_init(m);
         if (r < 0)
@@ -57,6 +59,7 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->blocked);
         list_foreach_safe(op, &m->operations, Operation, node)
                 operation_free(op);
+        worker_pool_free(m->workers);
         autostart_done(m);
         parents_forgive(m, NULL);
         model_free(m->model);
@@ -194,6 +197,7 @@ int manager_start(Manager *m) {
 
 int manager_autostart(Manager *m) {
         m->autostart = true;
+        (void) worker_pool_prepare(m->workers); /* else the first operation does */
         parents_forgive(m, NULL);
         refresh_autostart(m);
         return 0;

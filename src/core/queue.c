@@ -36,8 +36,7 @@ static int start(Operation *op) {
         Manager *m = op->manager;
         int r;
 
-        r = worker_start(&op->worker, m->event, m->root_fd, m->root, op->record,
-                         operation_on_worker, op);
+        r = worker_start(&op->worker, m->workers, op->record, operation_on_worker, op);
         if (r < 0)
                 return r;
         op->phase = OPERATION_WORKING;

@@ -25,7 +25,7 @@ static int adopt(Manager *m, Operation *op) {
         const Record *record = op->record;
         int r;
 
-        r = worker_adopt(&op->worker, m->event, m->root_fd, record, operation_on_worker, op);
+        r = worker_adopt(&op->worker, m->workers, record, operation_on_worker, op);
         if (r < 0)
                 return r;
         log_notice(FIELDS(.message_id = LOG_ID_OPERATION_ADOPTED, .topic = "recover",

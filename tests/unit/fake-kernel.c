@@ -504,13 +504,35 @@ static bool is_worker(void) {
         return cached;
 }
 
+/* From the environment that the worker was started in, or from a file that it finds later. */
+static const char *kill_at(const char *root, int *count) {
+        static char text[16];
+        char now[16] = {};
+        int fd;
+
+        if (getenv("FAKE_KERNEL_KILL_AT"))
+                return getenv("FAKE_KERNEL_KILL_AT");
+        fd = open(P("%s/fake/kill-at", root), O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return NULL;
+        (void) !read(fd, now, sizeof(now) - 1);
+        (void) close(fd);
+        if (strcmp(now, text) != 0)
+                *count = 0;
+        memcpy(text, now, sizeof(text));
+        return text[0] ? text : NULL;
+}
+
 static void maybe_kill(const char *root, bool after) {
         static int count;
-        const char *at = getenv("FAKE_KERNEL_KILL_AT");
+        int saved = errno;
+        const char *at = is_worker() ? kill_at(root, &count) : NULL;
 
-        if (!at || !is_worker())
+        errno = saved;
+        if (!at)
                 return;
-        if ((at[0] == '-') == after && abs(atoi(at)) == count) {
+        if ((at[0] == '-') == after && abs(atoi(at)) == count &&
+            access(P("%s/fake/killed", root), F_OK) < 0) {
                 write_text(P("%s/fake/killed", root), "");
                 (void) raise(SIGKILL);
         }

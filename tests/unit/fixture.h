@@ -240,6 +240,6 @@ static inline void add_vendor(Fixture *f, const char *name, unsigned available) 
 #define WORKER_TESTS_MAIN                                                                          \
         int main(int argc, char **argv) {                                                          \
                 if (argc == 3 && streq(argv[1], "--worker"))                                       \
-                        return worker_main(WORKER_RECORD_FD, argv[2] + strlen("--root="));         \
+                        return worker_main(WORKER_SOCKET_FD, argv[2] + strlen("--root="));         \
                 return tests_run();                                                                \
         }

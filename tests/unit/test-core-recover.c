@@ -6,7 +6,7 @@
 #include "fixture.h"
 
 #define MIB (UINT64_C(1) << 20)
-#define KILL_AT "FAKE_KERNEL_KILL_AT"
+#define KILL_AT "fake/kill-at"
 
 static const char config[] =
         "{ \"parents\": [ { \"address\": \"" P2 "\","
@@ -63,12 +63,12 @@ static Operation *create_ours(Fixture *f) {
         return create_device(f, P2, "fb-16M", U2, "vm2");
 }
 
-static void set_kill(int at, bool after) {
+static void set_kill(Fixture *f, int at, bool after) {
         char text[16];
 
         /* "-0" is after the first one */
         snprintf(text, sizeof(text), "%s%d", after ? "-" : "", at);
-        ASSERT_OK(setenv(KILL_AT, text, 1));
+        fake_write(f->tree, text, KILL_AT);
 }
 
 /*
@@ -92,10 +92,10 @@ static unsigned kill_at_each(Operation *(*start)(Fixture *f), const char *uuid, 
                         (void) create_ours(&f);
                         run_idle(&f);
                 }
-                set_kill(i / 2, i % 2);
+                set_kill(&f, i / 2, i % 2);
                 op = start(&f);
                 RUN_UNTIL(&f, op->state != OPERATION_RUNNING);
-                ASSERT_OK(unsetenv(KILL_AT));
+                fake_remove(f.tree, KILL_AT);
                 killed = fake_exists(f.tree, "fake/killed");
                 kills += killed;
                 check(&f, uuid, owner);
@@ -150,10 +150,10 @@ TEST(worker_killed_at_each_step_of_configure) {
                 FIXTURE(f);
 
                 add_machine(&f);
-                set_kill(i / 2, i % 2);
+                set_kill(&f, i / 2, i % 2);
                 fixture_start(&f);
                 run_idle(&f);
-                ASSERT_OK(unsetenv(KILL_AT));
+                fake_remove(f.tree, KILL_AT);
                 killed = fake_exists(f.tree, "fake/killed");
                 kills += killed;
                 fixture_restart(&f);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The manager on parents of a vendor's driver: what it sees, makes, removes, refuses and joins. */
+#include <sys/resource.h>
+
 #include "fixture.h"
 
 TEST(start_sees_what_is_there) {
@@ -383,6 +385,104 @@ TEST(ignored_children_end_all_the_same) {
         wait_for(&f, create_device(&f, P1, "vendor-1", U1, "vm1"));
         ASSERT_NOT_NULL(find_device(&f, U1));
         ASSERT_TRUE(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
+}
+
+static unsigned count_children(void) {
+        FILE *file = fopen("/proc/thread-self/children", "re");
+        unsigned n = 0;
+        int pid;
+
+        ASSERT_NOT_NULL(file);
+        while (fscanf(file, "%d", &pid) == 1)
+                n++;
+        (void) fclose(file);
+        return n;
+}
+
+static void kill_children(Fixture *f) {
+        FILE *file = fopen("/proc/thread-self/children", "re");
+        int pid;
+
+        ASSERT_NOT_NULL(file);
+        while (fscanf(file, "%d", &pid) == 1)
+                ASSERT_OK(kill(pid, SIGKILL));
+        (void) fclose(file);
+        RUN_UNTIL(f, count_children() == 0);
+}
+
+/* Executed ahead of need, kept for the next job; those that are too many end. */
+TEST(processes_are_kept) {
+        _cleanup_(freep) char *before = NULL;
+        Operation *first, *op;
+        FIXTURE(f);
+
+        reap_workers(); /* of the tests before this one */
+        add_vendor(&f, P1, 8);
+        fixture_start(&f);
+        ASSERT_EQ(count_children(), 1);
+        first = create_device(&f, P1, "vendor-1", U1, "");
+        wait_for(&f, first);
+        op = create_device(&f, P1, "vendor-1", U2, "");
+        wait_for(&f, op);
+        ASSERT_EQ(op->record->pid, first->record->pid);
+        ASSERT_EQ(count_children(), 1);
+        /* one that is killed while it has nothing to do is replaced, and reaped */
+        kill_children(&f);
+        op = create_device(&f, P1, "vendor-1", U3, "");
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        ASSERT_TRUE(op->record->pid != first->record->pid);
+        ASSERT_EQ(count_children(), 1);
+        /* two at a time, and then one again, after a while */
+        (void) stop_device(&f, U1);
+        (void) stop_device(&f, U2);
+        ASSERT_EQ(count_children(), 2);
+        RUN_UNTIL(&f, count_children() == 1);
+        ASSERT_EQ(operations_count_running(f.manager), 0);
+}
+
+/* From now on that many descriptors more can be had. */
+static void limit_files(rlim_t room) {
+        struct rlimit limit;
+        int fd = dup(0);
+
+        ASSERT_TRUE(fd >= 0);
+        ASSERT_OK(close(fd));
+        ASSERT_OK(getrlimit(RLIMIT_NOFILE, &limit));
+        limit.rlim_cur = fd + room;
+        ASSERT_OK(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+/* Whichever descriptor cannot be had: nothing is done, no process and no record are left. */
+TEST(process_that_cannot_be_started_or_watched) {
+        struct rlimit all;
+        unsigned refused = 0;
+        Operation *op = NULL;
+        FIXTURE(f);
+
+        reap_workers();
+        add_vendor(&f, P1, 1);
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_OK(getrlimit(RLIMIT_NOFILE, &all));
+        for (rlim_t room = 0; !op || op->state == OPERATION_FAILED; room++) {
+                kill_children(&f);
+                limit_files(room);
+                op = create_device(&f, P1, "vendor-1", U1, "");
+                ASSERT_OK(setrlimit(RLIMIT_NOFILE, &all));
+                if (op->state != OPERATION_FAILED) {
+                        wait_for(&f, op);
+                        break;
+                }
+                refused++;
+                ASSERT_CONTAINS(op->record->text, "No worker could be started");
+                ASSERT_EQ(count_children(), 0);
+                ASSERT_EQ(count_records(&f), 0);
+                run_idle(&f);
+        }
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        /* folder, record, both ends of the socket, and what watches the process */
+        ASSERT_TRUE(refused >= 5);
 }
 
 TEST(refused_stop_leaves_it) {

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * worker-pool.c: owns the worker processes: starting, giving work, keeping, ending, reaping. A
+ * process is watched before it is given anything, so there is none that does something unseen.
+ */
+#include "backend/worker-pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/list.h"
+
+typedef enum ProcessState {
+        PROCESS_IDLE,
+        PROCESS_BUSY,
+        PROCESS_ENDING, /* its socket is closed, it ends by itself */
+} ProcessState;
+
+struct Process {
+        List node; /* in pool->processes */
+        WorkerPool *pool;
+        pid_t pid;
+        int pidfd;
+        int socket_fd;
+        sd_event_source *message; /* a byte, when it is done */
+        sd_event_source *exit;
+        ProcessState state;
+        ProcessDone done; /* NULL: nobody wants to know */
+        void *userdata;
+};
+
+struct WorkerPool {
+        sd_event *event;
+        int root_fd;
+        const char *root;
+        List processes;
+        size_t n_idle;
+        sd_event_source *trim;
+};
+
+/* ---- one process ---- */
+
+static Process *process_free(Process *p) {
+        if (!p)
+                return NULL;
+        if (p->state == PROCESS_IDLE && list_is_linked(&p->node))
+                p->pool->n_idle--;
+        list_unlink(&p->node);
+        sd_event_source_disable_unref(p->message);
+        sd_event_source_disable_unref(p->exit);
+        safe_close(p->socket_fd);
+        safe_close(p->pidfd);
+        free(p);
+        return NULL;
+}
+
+DEFINE_CLEANUP(Process *, process_free)
+
+/* It is told so by the end of its socket; its exit is awaited. */
+static void process_end(Process *p) {
+        if (p->state == PROCESS_IDLE)
+                p->pool->n_idle--;
+        p->state = PROCESS_ENDING;
+        p->message = sd_event_source_disable_unref(p->message);
+        p->socket_fd = safe_close(p->socket_fd);
+}
+
+static void tell_done(Process *p) {
+        ProcessDone done = TAKE_PTR(p->done);
+
+        if (done)
+                done(p->userdata);
+}
+
+static int on_trim(sd_event_source *s, uint64_t usec, void *userdata) {
+        WorkerPool *pool = userdata;
+
+        list_foreach(p, &pool->processes, Process, node)
+                if (p->state == PROCESS_IDLE && pool->n_idle > WORKERS_IDLE_MIN)
+                        process_end(p);
+        return 0;
+}
+
+static void trim_later(WorkerPool *pool) {
+        int enabled = SD_EVENT_OFF;
+
+        if (pool->n_idle <= WORKERS_IDLE_MIN)
+                return;
+        if (!pool->trim) {
+                (void) sd_event_add_time_relative(pool->event, &pool->trim, CLOCK_MONOTONIC,
+                                                  WORKERS_IDLE_USEC, 0, on_trim, pool);
+                return;
+        }
+        (void) sd_event_source_get_enabled(pool->trim, &enabled);
+        if (enabled != SD_EVENT_OFF)
+                return;
+        (void) sd_event_source_set_time_relative(pool->trim, WORKERS_IDLE_USEC);
+        (void) sd_event_source_set_enabled(pool->trim, SD_EVENT_ONESHOT);
+}
+
+static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Process *p = userdata;
+        char byte;
+        ssize_t n;
+
+        n = recv(fd, &byte, sizeof(byte), MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return 0;
+        if (n <= 0) {
+                /* it is ending, and tells more by that */
+                (void) sd_event_source_set_enabled(s, SD_EVENT_OFF);
+                return 0;
+        }
+        if (p->state != PROCESS_BUSY)
+                return 0;
+        p->state = PROCESS_IDLE;
+        p->pool->n_idle++;
+        trim_later(p->pool);
+        tell_done(p);
+        return 0;
+}
+
+static int on_exit_of_process(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        siginfo_t info = {};
+        Process *p = userdata;
+
+        /* ECHILD: whoever started us has SIGCHLD ignored, and the kernel has reaped it */
+        if (waitid(P_PIDFD, (id_t) p->pidfd, &info, WEXITED | WNOHANG) < 0 ? errno != ECHILD
+                                                                           : info.si_pid == 0)
+                return 0; /* not yet: it reports again */
+        if (p->state == PROCESS_BUSY)
+                tell_done(p);
+        process_free(p);
+        return 0;
+}
+
+/* All signals as a fresh program expects them; a process group of its own: ^C is not for it. */
+static int init_attributes(posix_spawnattr_t *attributes) {
+        sigset_t none, all;
+        int r;
+
+        (void) sigemptyset(&none);
+        (void) sigfillset(&all);
+        r = posix_spawnattr_setsigmask(attributes, &none);
+        if (r == 0)
+                r = posix_spawnattr_setsigdefault(attributes, &all);
+        if (r == 0)
+                r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK |
+                                                                 POSIX_SPAWN_SETSIGDEF |
+                                                                 POSIX_SPAWN_SETPGROUP);
+        return -r;
+}
+
+static int spawn(int socket_fd, const char *root, pid_t *ret) {
+        _cleanup_(freep) char *root_option = NULL;
+        posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
+        char *argv[4] = { (char *) "mdevd", (char *) "--worker" };
+        int r;
+
+        if (asprintf(&root_option, "--root=%s", root) < 0)
+                return -ENOMEM;
+        argv[2] = root_option;
+
+        r = -posix_spawn_file_actions_init(&actions);
+        if (r < 0)
+                return r;
+        r = -posix_spawnattr_init(&attributes);
+        if (r < 0) {
+                posix_spawn_file_actions_destroy(&actions);
+                return r;
+        }
+        r = -posix_spawn_file_actions_adddup2(&actions, socket_fd, WORKER_SOCKET_FD);
+        if (r >= 0)
+                r = -posix_spawn_file_actions_addclosefrom_np(&actions, WORKER_SOCKET_FD + 1);
+        if (r >= 0)
+                r = init_attributes(&attributes);
+        if (r >= 0)
+                r = -posix_spawn(ret, "/proc/self/exe", &actions, &attributes, argv, environ);
+        posix_spawnattr_destroy(&attributes);
+        posix_spawn_file_actions_destroy(&actions);
+        return r;
+}
+
+static int watch(Process *p) {
+        int r;
+
+        p->pidfd = (int) syscall(SYS_pidfd_open, p->pid, 0);
+        if (p->pidfd < 0)
+                return -errno;
+        r = sd_event_add_io(p->pool->event, &p->exit, p->pidfd, EPOLLIN, on_exit_of_process, p);
+        if (r >= 0)
+                r = sd_event_add_io(p->pool->event, &p->message, p->socket_fd, EPOLLIN, on_message,
+                                    p);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(p->exit, "worker-exit");
+        (void) sd_event_source_set_description(p->message, "worker");
+        /* what it said before it ended comes first */
+        return sd_event_source_set_priority(p->exit, SD_EVENT_PRIORITY_NORMAL + 1);
+}
+
+static int process_new(Process **ret, WorkerPool *pool) {
+        _cleanup_(process_freep) Process *p = NULL;
+        int pair[2], r;
+
+        p = calloc(1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+        list_init(&p->node);
+        p->pool = pool;
+        p->state = PROCESS_ENDING;
+        p->pidfd = p->socket_fd = -EBADF;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        p->socket_fd = pair[0];
+        r = spawn(pair[1], pool->root, &p->pid);
+        safe_close(pair[1]);
+        if (r < 0)
+                return r;
+        r = watch(p);
+        if (r < 0) {
+                /* It was given nothing, so there is nothing that can hold it up. */
+                (void) kill(p->pid, SIGKILL);
+                (void) waitpid(p->pid, NULL, 0);
+                return r;
+        }
+        p->state = PROCESS_IDLE;
+        pool->n_idle++;
+        list_append(&pool->processes, &p->node);
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+/* ---- the pool ---- */
+
+int worker_pool_new(WorkerPool **ret, sd_event *event, int root_fd, const char *root) {
+        WorkerPool *pool = calloc(1, sizeof(*pool));
+
+        if (!pool)
+                return -ENOMEM;
+        list_init(&pool->processes);
+        pool->event = sd_event_ref(event);
+        pool->root_fd = root_fd;
+        pool->root = root;
+        *ret = pool;
+        return 0;
+}
+
+WorkerPool *worker_pool_free(WorkerPool *pool) {
+        if (!pool)
+                return NULL;
+        list_foreach_safe(p, &pool->processes, Process, node)
+                process_free(p);
+        sd_event_source_disable_unref(pool->trim);
+        sd_event_unref(pool->event);
+        free(pool);
+        return NULL;
+}
+
+sd_event *worker_pool_event(const WorkerPool *pool) {
+        return pool->event;
+}
+
+int worker_pool_root_fd(const WorkerPool *pool) {
+        return pool->root_fd;
+}
+
+int worker_pool_prepare(WorkerPool *pool) {
+        Process *p;
+
+        return pool->n_idle > 0 ? 0 : process_new(&p, pool);
+}
+
+static int send_fd(int socket_fd, int fd) {
+        union {
+                struct cmsghdr header;
+                char room[CMSG_SPACE(sizeof(int))];
+        } control = {};
+        char byte = 0;
+        struct iovec iov = { .iov_base = &byte, .iov_len = sizeof(byte) };
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(fd));
+        memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+        return RET_NERRNO(sendmsg(socket_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
+/* The one that was idle last: its memory is warm, and the others' time to end comes. */
+static Process *find_idle(WorkerPool *pool) {
+        Process *found = NULL;
+
+        if (pool->n_idle > 0)
+                list_foreach(p, &pool->processes, Process, node)
+                        if (p->state == PROCESS_IDLE) {
+                                found = p;
+                                break;
+                        }
+        return found;
+}
+
+int worker_pool_assign(WorkerPool *pool, int record_fd, ProcessDone done, void *userdata,
+                       Process **ret) {
+        Process *p;
+        int r;
+
+        while ((p = find_idle(pool))) {
+                if (send_fd(p->socket_fd, record_fd) >= 0)
+                        break;
+                process_end(p); /* somebody killed it while it had nothing to do */
+        }
+        if (!p) {
+                r = process_new(&p, pool);
+                if (r < 0)
+                        return r;
+                r = send_fd(p->socket_fd, record_fd);
+                if (r < 0) {
+                        process_end(p);
+                        return r;
+                }
+        }
+        p->state = PROCESS_BUSY;
+        pool->n_idle--;
+        p->done = done;
+        p->userdata = userdata;
+        *ret = p;
+        return 0;
+}
+
+void process_forget(Process *p) {
+        if (p)
+                p->done = NULL;
+}
