@@ -285,6 +285,21 @@ static void rank_space(Search *s, Candidate *c) {
         }
 }
 
+void candidate_rank_bytes(Search *s, Candidate *c) {
+        uint64_t largest = 0;
+
+        c->cut = 0;
+        for (size_t bar = 0; bar < BARS_MAX; bar++) {
+                const TypeBar *b = &c->type->bars[bar];
+                const Pool *pool = b->size > largest ? view_pool(place_of(s, c)->view, b) : NULL;
+
+                if (!pool)
+                        continue;
+                largest = b->size;
+                c->free = usage_for(s, c, pool).free;
+        }
+}
+
 static int check_space(Search *s, Candidate *c, Reason *reason) {
         Extent extents[BARS_MAX];
         size_t n, bar = 0;
@@ -317,24 +332,20 @@ static int check_space(Search *s, Candidate *c, Reason *reason) {
 typedef int (*Check)(Search *s, Candidate *c, Reason *reason);
 
 static const Check checks[] = {
-        check_state,  check_ambiguous, check_numa,         check_one_type, check_maxima,
-        check_spread, check_affinity,  check_group_limits, check_vendor,   check_space,
+        [REFUSAL_STATE] = check_state,         [REFUSAL_AMBIGUOUS] = check_ambiguous,
+        [REFUSAL_NUMA] = check_numa,           [REFUSAL_ONE_TYPE] = check_one_type,
+        [REFUSAL_MAXIMA] = check_maxima,       [REFUSAL_SPREAD] = check_spread,
+        [REFUSAL_AFFINITY] = check_affinity,   [REFUSAL_LIMITS] = check_group_limits,
+        [REFUSAL_VENDOR] = check_vendor,       [REFUSAL_SPACE] = check_space,
 };
 
 int candidate_check(Search *s, Candidate *c, Reason *reason) {
-        for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
+        c->refusal = REFUSAL_NONE;
+        for (Refusal i = REFUSAL_NONE + 1; i < ARRAY_SIZE(checks); i++) {
                 int r = checks[i](s, c, reason);
 
-                if (r != 0)
-                        return r;
-        }
-        return 0;
-}
-
-int candidate_check_but_space(Search *s, Candidate *c) {
-        for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
-                int r = checks[i] == check_space ? 0 : checks[i](s, c, NULL);
-
+                if (r > 0)
+                        c->refusal = i;
                 if (r != 0)
                         return r;
         }
@@ -392,5 +403,6 @@ int candidate_check_promises(Search *s, Candidate *c, Reason *reason) {
         r = try_common(s, c);
         if (r <= 0)
                 return r;
+        c->refusal = REFUSAL_PROMISES;
         return refuse_broken(s, c, &broken, reason);
 }

@@ -1,37 +1,39 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* moves.c: windows, what is in them, and where it can go. Works on a copy of the view's regions. */
+/* moves.c: windows, what is in them, and where it can go. Works on a layout, a copy of the view. */
 #include "policy/moves.h"
 
 #include "policy/match.h"
 
-typedef struct Item Item;
+/* Windows tried where room has to be made for what makes room: each costs a look at all items. */
+#define ATTEMPTS_MAX 64
+
+typedef struct Task Task;
 typedef struct Window Window;
+typedef struct Windows Windows;
 
-/* An extent that lies in a region. */
-struct Item {
-        size_t region;
-        uint64_t offset, size;
-        Device *device; /* NULL: planned */
-        size_t extent;  /* its index in the device */
-        bool movable;
-        bool gone; /* removed, or moved: then another item stands for it */
-};
-
-/* Items first … first + n - 1, in order of offset, are all that is in it. */
+/* Items at [first, first + n) of the order are all that is in it. */
 struct Window {
         uint64_t start;
         size_t first, n;
         uint64_t bytes;
 };
 
-struct Layout {
-        View *view;
-        Allocator *allocators; /* one a region */
-        Item *items;
-        size_t n_items;
-        Extent placed[BARS_MAX]; /* of the device that room is made for */
-        size_t placed_region[BARS_MAX];
-        size_t n_placed;
+/* The cheapest first. */
+struct Windows {
+        Window *windows;
+        size_t n;
+        size_t *order; /* the region's items by offset */
+        size_t n_order;
+};
+
+/* Room being made in one region. */
+struct Task {
+        Layout *layout;
+        size_t region;
+        uint64_t max_bytes; /* of all moves */
+        bool deep;          /* room may be made for what makes room */
+        unsigned attempts;  /* left, when deep */
+        Moves *moves;
 };
 
 void moves_done(Moves *m) {
@@ -39,137 +41,20 @@ void moves_done(Moves *m) {
         *m = (Moves) {};
 }
 
-static int add_item(Layout *l, const Item *item) {
-        Item *bigger;
-
-        bigger = reallocarray(l->items, l->n_items + 1, sizeof(*bigger));
-        if (!bigger)
-                return -ENOMEM;
-        l->items = bigger;
-        bigger[l->n_items++] = *item;
-        return 0;
+static void windows_done(Windows *w) {
+        free(w->windows);
+        free(w->order);
 }
 
-static bool device_is_movable(const View *v, const Device *d) {
-        if (d->state != DEVICE_LIVE)
-                return false;
-        list_foreach(t, &v->parent->types, Type, node)
-                if (streq(t->id, d->type))
-                        return t->ours && t->movable;
-        return false;
+static Allocator *allocator_of(const Task *t) {
+        return &t->layout->allocators[t->region];
 }
 
-/* An extent that lies across regions is in all of them, and stays. */
-static int add_extent(Layout *l, Device *d, size_t index, const Extent *e, bool movable) {
-        const View *v = l->view;
+static int compare_items(const void *a, const void *b, void *items) {
+        const Item *x = (const Item *) items + *(const size_t *) a;
+        const Item *y = (const Item *) items + *(const size_t *) b;
 
-        for (size_t i = 0; i < v->n_regions; i++) {
-                const Allocator *a = &v->regions[i].allocator;
-                Item item = { .region = i, .device = d, .extent = index };
-                bool inside = e->offset >= a->offset && extent_end(e) <= a->offset + a->size;
-                int r;
-
-                if (v->regions[i].pool->bar != e->bar || e->offset >= a->offset + a->size ||
-                    extent_end(e) <= a->offset)
-                        continue;
-                item.offset = e->offset;
-                item.size = e->size;
-                item.movable = movable && inside && !a->slot && allocator_order(a, e->size) >= 0 &&
-                               e->offset % e->size == 0 &&
-                               v->regions[i].pool->kind == POOL_MEMORY;
-                r = add_item(l, &item);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int add_items(Layout *l, const List *planned) {
-        int r;
-
-        list_foreach(d, &l->view->parent->devices, Device, parent_node) {
-                bool movable = device_is_movable(l->view, d);
-
-                for (size_t i = 0; i < d->n_extents; i++) {
-                        r = add_extent(l, d, i, &d->extents[i], movable);
-                        if (r < 0)
-                                return r;
-                }
-        }
-        if (planned)
-                list_foreach(p, planned, Planned, node)
-                        for (size_t i = 0; p->parent == l->view->parent && i < p->n_extents; i++) {
-                                r = add_extent(l, NULL, i, &p->extents[i], false);
-                                if (r < 0)
-                                        return r;
-                        }
-        return 0;
-}
-
-int layout_new(Layout **ret, View *view, const List *planned) {
-        _cleanup_(layout_freep) Layout *l = NULL;
-        int r;
-
-        l = calloc(1, sizeof(*l));
-        if (!l)
-                return -ENOMEM;
-        l->view = view;
-        l->allocators = calloc(view->n_regions ?: 1, sizeof(*l->allocators));
-        if (!l->allocators)
-                return -ENOMEM;
-        for (size_t i = 0; i < view->n_regions; i++) {
-                r = allocator_copy(&l->allocators[i], &view->regions[i].allocator);
-                if (r < 0)
-                        return r;
-        }
-        r = add_items(l, planned);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(l);
-        return 0;
-}
-
-Layout *layout_free(Layout *l) {
-        if (!l)
-                return NULL;
-        for (size_t i = 0; l->allocators && i < l->view->n_regions; i++)
-                allocator_done(&l->allocators[i]);
-        free(l->allocators);
-        free(l->items);
-        free(l);
-        return NULL;
-}
-
-void layout_exchange(Layout *l) {
-        for (size_t i = 0; i < l->view->n_regions; i++) {
-                Allocator saved = l->allocators[i];
-
-                l->allocators[i] = l->view->regions[i].allocator;
-                l->view->regions[i].allocator = saved;
-        }
-}
-
-int layout_drop_placed(Layout *l) {
-        for (; l->n_placed > 0; l->n_placed--) {
-                const Extent *e = &l->placed[l->n_placed - 1];
-                int r = allocator_release(&l->allocators[l->placed_region[l->n_placed - 1]],
-                                          e->offset, e->size);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int compare_items(const void *a, const void *b) {
-        const Item *x = a, *y = b;
-
-        if (x->region != y->region)
-                return x->region < y->region ? -1 : 1;
-        if (x->offset != y->offset)
-                return x->offset < y->offset ? -1 : 1;
-        return 0;
+        return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
 static int compare_windows(const void *a, const void *b) {
@@ -180,15 +65,27 @@ static int compare_windows(const void *a, const void *b) {
         return x->start < y->start ? -1 : x->start > y->start;
 }
 
+static int sort_items(const Layout *l, size_t region, Windows *w) {
+        w->order = calloc(l->n_items ?: 1, sizeof(*w->order));
+        w->windows = calloc(l->n_items ?: 1, sizeof(*w->windows));
+        if (!w->order || !w->windows)
+                return -ENOMEM;
+        for (size_t i = 0; i < l->n_items; i++)
+                if (l->items[i].region == region && !l->items[i].gone)
+                        w->order[w->n_order++] = i;
+        if (w->n_order > 1)
+                qsort_r(w->order, w->n_order, sizeof(*w->order), compare_items, l->items);
+        return 0;
+}
+
 /* Between its items a window must be free: not beyond the region, nor somebody's partition. */
-static bool window_is_open(const Layout *l, const Allocator *a, const Window *w, uint64_t size) {
+static bool window_is_open(const Layout *l, const Allocator *a, const Windows *all,
+                           const Window *w, uint64_t size) {
         uint64_t at = w->start;
 
         for (size_t i = w->first; i < w->first + w->n; i++) {
-                const Item *item = &l->items[i];
+                const Item *item = &l->items[all->order[i]];
 
-                if (item->gone)
-                        continue;
                 if (item->offset > at && !allocator_is_free(a, at, item->offset - at))
                         return false;
                 at = MAX(at, item->offset + item->size);
@@ -197,118 +94,50 @@ static bool window_is_open(const Layout *l, const Allocator *a, const Window *w,
 }
 
 /*
- * All windows of @size in a region that can be emptied, the cheapest first. Only those in which
- * something lies need be looked at: one that is free would have been found.
+ * All windows of @size in a region that can be emptied. Only those in which something lies need be
+ * looked at: one that is free would have been found.
  */
-static int find_windows(Layout *l, size_t region, uint64_t size, bool remove, Window **ret,
-                        size_t *ret_n) {
+static int find_windows(const Layout *l, size_t region, uint64_t size, bool remove, Windows *ret) {
         const Allocator *a = &l->allocators[region];
-        Window *windows;
         uint64_t reach = 0; /* how far what came before goes */
-        size_t n = 0;
+        int r;
 
-        if (l->n_items > 1)
-                qsort(l->items, l->n_items, sizeof(*l->items), compare_items);
-        windows = calloc(l->n_items ?: 1, sizeof(*windows));
-        if (!windows)
-                return -ENOMEM;
-        for (size_t i = 0; i < l->n_items;) {
-                Window w = { .start = l->items[i].offset / size * size, .first = i };
+        r = sort_items(l, region, ret);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ret->n_order;) {
+                Window w = { .start = l->items[ret->order[i]].offset / size * size, .first = i };
                 bool open = reach <= w.start;
 
-                if (l->items[i].region != region || l->items[i].gone) {
-                        i++;
-                        continue;
-                }
-                for (; i < l->n_items && l->items[i].region == region &&
-                       l->items[i].offset < w.start + size;
+                for (; i < ret->n_order && l->items[ret->order[i]].offset < w.start + size;
                      i++, w.n++) {
-                        const Item *item = &l->items[i];
+                        const Item *item = &l->items[ret->order[i]];
 
-                        if (item->gone)
-                                continue;
                         reach = MAX(reach, item->offset + item->size);
-                        open = open && (remove ? !!item->device : item->movable && item->size < size);
+                        open = open && (remove ? !!item->device :
+                                                 item->movable && !item->leaving &&
+                                                         item->size < size);
                         w.bytes += item->size;
                 }
                 if (open && w.start >= a->offset && w.start + size <= a->offset + a->size &&
-                    (remove || reach <= w.start + size) && window_is_open(l, a, &w, size))
-                        windows[n++] = w;
+                    (remove || reach <= w.start + size) && window_is_open(l, a, ret, &w, size))
+                        ret->windows[ret->n++] = w;
         }
-        qsort(windows, n, sizeof(*windows), compare_windows);
-        *ret = windows;
-        *ret_n = n;
+        qsort(ret->windows, ret->n, sizeof(*ret->windows), compare_windows);
         return 0;
 }
 
-/* What is in a window, the largest first, as indices of items. */
-static size_t order_evicted(const Layout *l, const Window *w, size_t *order) {
-        size_t n = 0;
+static int add_move(Moves *m, const Layout *l, size_t index, uint64_t to) {
+        const Item *item = &l->items[index];
 
-        for (size_t i = w->first; i < w->first + w->n; i++) {
-                size_t j = n;
+        if ((m->n & (m->n - 1)) == 0) {
+                Move *bigger = reallocarray(m->moves, m->n ? 2 * m->n : 1, sizeof(*bigger));
 
-                if (l->items[i].gone)
-                        continue;
-                for (; j > 0 && l->items[order[j - 1]].size < l->items[i].size; j--)
-                        order[j] = order[j - 1];
-                order[j] = i;
-                n++;
+                if (!bigger)
+                        return -ENOMEM;
+                m->moves = bigger;
         }
-        return n;
-}
-
-/* Gives the window's free bytes back, those between its items. */
-static int reopen_window(const Layout *l, Allocator *a, const Window *w, uint64_t size) {
-        uint64_t at = w->start;
-        int r = 0;
-
-        for (size_t i = w->first; i < w->first + w->n && r == 0; i++) {
-                const Item *item = &l->items[i];
-
-                if (item->gone)
-                        continue;
-                if (item->offset > at)
-                        r = allocator_release(a, at, item->offset - at);
-                at = item->offset + item->size;
-        }
-        if (r == 0 && at < w->start + size)
-                r = allocator_release(a, at, w->start + size - at);
-        return r;
-}
-
-/*
- * 0: all of the window has a place elsewhere (@to, in the order of @order) and the window is taken.
- * OUTCOME_NO_ROOM: it has none, and nothing has changed.
- */
-static int empty_window(Layout *l, Allocator *a, const Window *w, uint64_t size,
-                        const size_t *order, size_t n, uint64_t *to) {
-        size_t done = 0;
-        int r, k = 0;
-
-        r = allocator_take(a, w->start, size);
-        for (; r == 0 && done < n; done++) {
-                r = allocator_alloc(a, l->items[order[done]].size, &to[done]);
-                if (r != 0)
-                        break;
-        }
-        if (r <= 0)
-                return r;
-        while (done-- > 0 && k == 0)
-                k = allocator_release(a, to[done], l->items[order[done]].size);
-        if (k == 0)
-                k = reopen_window(l, a, w, size);
-        return k < 0 ? k : OUTCOME_NO_ROOM;
-}
-
-static int add_move(Moves *m, const Item *item, uint64_t to) {
-        Move *bigger;
-
-        bigger = reallocarray(m->moves, m->n + 1, sizeof(*bigger));
-        if (!bigger)
-                return -ENOMEM;
-        m->moves = bigger;
-        bigger[m->n++] = (Move) {
+        m->moves[m->n++] = (Move) {
                 .device = item->device,
                 .extent = item->extent,
                 .from = item->offset,
@@ -319,54 +148,150 @@ static int add_move(Moves *m, const Item *item, uint64_t to) {
         return 0;
 }
 
-/* A moved item stays where it has gone: none moves twice. */
-static int commit_moves(Layout *l, const size_t *order, size_t n, const uint64_t *to,
-                        Moves *moves) {
-        for (size_t i = 0; i < n; i++) {
-                Item moved = l->items[order[i]];
-                int r;
+static Item *item_at(const Task *t, uint64_t offset) {
+        Layout *l = t->layout;
 
-                r = add_move(moves, &moved, to[i]);
-                if (r < 0)
-                        return r;
-                l->items[order[i]].gone = true;
-                moved.offset = to[i];
-                moved.movable = false;
-                r = add_item(l, &moved);
-                if (r < 0)
-                        return r;
+        for (size_t i = 0; i < l->n_items; i++)
+                if (l->items[i].region == t->region && !l->items[i].gone &&
+                    l->items[i].offset == offset)
+                        return &l->items[i];
+        return NULL;
+}
+
+/* Takes back all moves but the first @n, the last one first. */
+static int undo_moves(Task *t, size_t n) {
+        Allocator *a = allocator_of(t);
+        int r = 0;
+
+        for (Moves *m = t->moves; m->n > n && r == 0; m->n--) {
+                const Move *move = &m->moves[m->n - 1];
+
+                item_at(t, move->to)->offset = move->from;
+                m->bytes -= move->size;
+                r = allocator_release(a, move->to, move->size);
+                if (r == 0)
+                        r = allocator_take(a, move->from, move->size);
         }
+        return r;
+}
+
+static int open_block(Task *t, uint64_t size, uint64_t *ret);
+
+/* One item, out of a window that is taken as a whole. */
+static int evict(Task *t, size_t index) {
+        Item *item = &t->layout->items[index];
+        uint64_t to;
+        int r;
+
+        if (t->moves->bytes + item->size > t->max_bytes)
+                return OUTCOME_NO_ROOM;
+        r = allocator_alloc(allocator_of(t), item->size, &to);
+        if (r > 0)
+                r = t->deep ? open_block(t, item->size, &to) : OUTCOME_NO_ROOM;
+        if (r == 0)
+                r = add_move(t->moves, t->layout, index, to);
+        if (r != 0)
+                return r;
+        item->offset = to;
+        item->leaving = false;
         return 0;
 }
 
-/* The cheapest window of all; @max_bytes: not worth more. */
-static int clear_window(Layout *l, size_t region, uint64_t size, uint64_t max_bytes, Moves *moves,
-                        uint64_t *ret_start) {
-        _cleanup_(freep) Window *windows = NULL;
-        _cleanup_(freep) size_t *order = NULL;
-        _cleanup_(freep) uint64_t *to = NULL;
-        size_t n_windows;
+/* What is in a window, the largest first. */
+static size_t *order_evicted(const Layout *l, const Windows *all, const Window *w) {
+        size_t *evicted = calloc(w->n ?: 1, sizeof(*evicted));
+
+        for (size_t i = 0; evicted && i < w->n; i++) {
+                size_t index = all->order[w->first + i], j = i;
+
+                for (; j > 0 && l->items[evicted[j - 1]].size < l->items[index].size; j--)
+                        evicted[j] = evicted[j - 1];
+                evicted[j] = index;
+        }
+        return evicted;
+}
+
+/* Gives the window back to what is in it still. */
+static int reopen_window(Task *t, const size_t *evicted, size_t n, uint64_t start, uint64_t size) {
+        Allocator *a = allocator_of(t);
         int r;
 
-        r = find_windows(l, region, size, false, &windows, &n_windows);
+        r = allocator_release(a, start, size);
+        for (size_t i = 0; i < n && r == 0; i++) {
+                Item *item = &t->layout->items[evicted[i]];
+
+                item->leaving = false;
+                r = allocator_take(a, item->offset, item->size);
+        }
+        return r;
+}
+
+/*
+ * 0: nothing is in the window any more, and it is taken. OUTCOME_NO_ROOM: something in it has no
+ * place elsewhere, and nothing has changed.
+ */
+static int empty_window(Task *t, const Windows *all, const Window *w, uint64_t size) {
+        _cleanup_(freep) size_t *evicted = order_evicted(t->layout, all, w);
+        size_t before = t->moves->n;
+        int r, k;
+
+        if (!evicted)
+                return -ENOMEM;
+        for (size_t i = 0; i < w->n; i++)
+                t->layout->items[evicted[i]].leaving = true;
+        r = allocator_take(allocator_of(t), w->start, size);
+        for (size_t i = 0; i < w->n && r == 0; i++)
+                r = evict(t, evicted[i]);
+        if (r <= 0)
+                return r;
+        k = undo_moves(t, before);
+        if (k == 0)
+                k = reopen_window(t, evicted, w->n, w->start, size);
+        return k < 0 ? k : OUTCOME_NO_ROOM;
+}
+
+/* The cheapest window of all that can be emptied: then it is at *@ret, and taken. */
+static int open_block(Task *t, uint64_t size, uint64_t *ret) {
+        _cleanup_(windows_done) Windows all = {};
+        int r;
+
+        r = find_windows(t->layout, t->region, size, false, &all);
         if (r < 0)
                 return r;
-        order = calloc(l->n_items ?: 1, sizeof(*order));
-        to = calloc(l->n_items ?: 1, sizeof(*to));
-        if (!order || !to)
-                return -ENOMEM;
-        for (size_t i = 0; i < n_windows && windows[i].bytes <= max_bytes; i++) {
-                size_t n = order_evicted(l, &windows[i], order);
-
-                r = empty_window(l, &l->allocators[region], &windows[i], size, order, n, to);
-                if (r == OUTCOME_NO_ROOM)
-                        continue;
-                if (r < 0)
+        for (size_t i = 0; i < all.n && all.windows[i].bytes <= t->max_bytes; i++) {
+                if (t->deep && t->attempts == 0)
+                        return OUTCOME_NO_ROOM; /* tried enough */
+                t->attempts -= t->deep;
+                r = empty_window(t, &all, &all.windows[i], size);
+                if (r == 0)
+                        *ret = all.windows[i].start;
+                if (r != OUTCOME_NO_ROOM)
                         return r;
-                *ret_start = windows[i].start;
-                return commit_moves(l, order, n, to, moves);
         }
         return OUTCOME_NO_ROOM;
+}
+
+/* What is moved stays in the region, so with fewer free bytes than @size there is no use in trying. */
+static int clear_window(Layout *l, size_t region, uint64_t size, uint64_t max_bytes, Moves *moves,
+                        uint64_t *ret_start) {
+        Task t = {
+                .layout = l,
+                .region = region,
+                .max_bytes = max_bytes,
+                .attempts = ATTEMPTS_MAX,
+                .moves = moves,
+        };
+        AllocatorUsage usage;
+        int r;
+
+        allocator_usage(&l->allocators[region], &usage);
+        if (usage.free < size)
+                return OUTCOME_NO_ROOM;
+        r = open_block(&t, size, ret_start);
+        if (r != OUTCOME_NO_ROOM)
+                return r;
+        t.deep = true;
+        return open_block(&t, size, ret_start);
 }
 
 /* One slot is as good as another: whoever is in the first. */
@@ -378,7 +303,7 @@ static int remove_slot(Layout *l, size_t region, Moves *moves, uint64_t *ret_sta
                         continue;
                 item->gone = true;
                 *ret_start = item->offset; /* its slot stays taken, for the new one */
-                return add_move(moves, item, item->offset);
+                return add_move(moves, l, i, item->offset);
         }
         return OUTCOME_NO_ROOM;
 }
@@ -386,30 +311,30 @@ static int remove_slot(Layout *l, size_t region, Moves *moves, uint64_t *ret_sta
 /* All devices of the cheapest window are said to go; what else they have elsewhere does not count. */
 static int remove_window(Layout *l, size_t region, uint64_t size, Moves *moves,
                          uint64_t *ret_start) {
-        _cleanup_(freep) Window *windows = NULL;
+        _cleanup_(windows_done) Windows all = {};
         Allocator *a = &l->allocators[region];
-        size_t n;
+        const Window *w;
         int r;
 
-        r = find_windows(l, region, size, true, &windows, &n);
+        r = find_windows(l, region, size, true, &all);
         if (r < 0)
                 return r;
-        if (n == 0)
+        if (all.n == 0)
                 return OUTCOME_NO_ROOM;
-        for (size_t i = windows[0].first; i < windows[0].first + windows[0].n; i++) {
-                Item *item = &l->items[i];
+        w = &all.windows[0];
+        for (size_t i = 0; i < w->n; i++) {
+                size_t index = all.order[w->first + i];
+                Item *item = &l->items[index];
 
-                if (item->gone)
-                        continue;
-                r = add_move(moves, item, item->offset);
+                r = add_move(moves, l, index, item->offset);
                 if (r >= 0)
                         r = allocator_release(a, item->offset, item->size);
                 if (r < 0)
                         return r;
                 item->gone = true;
         }
-        *ret_start = windows[0].start;
-        return allocator_take(a, windows[0].start, size);
+        *ret_start = w->start;
+        return allocator_take(a, w->start, size);
 }
 
 static int note_placed(Layout *l, size_t region, uint64_t offset, uint64_t size) {

@@ -8,8 +8,30 @@
 #include "policy/search.h"
 #include "util/parse.h"
 
+#define DEVICES_NAMED_MAX 8
+
+/* Devices that are to move, each once, though it may have several extents, or move twice. */
+static size_t list_movers(const Moves *m, const Device *ret[static DEVICES_NAMED_MAX]) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < m->n; i++) {
+                size_t j = 0;
+
+                while (j < i && m->moves[j].device != m->moves[i].device)
+                        j++;
+                if (j < i)
+                        continue;
+                if (n < DEVICES_NAMED_MAX)
+                        ret[n] = m->moves[i].device;
+                n++;
+        }
+        return n;
+}
+
 /* "moving devices a, b (12 MiB)": in @ret. */
 static int describe_moves(const Moves *m, const char *verb, const char *end, char **ret) {
+        const Device *movers[DEVICES_NAMED_MAX];
+        size_t n = list_movers(m, movers);
         char *text = NULL;
         size_t size;
         FILE *f;
@@ -17,11 +39,11 @@ static int describe_moves(const Moves *m, const char *verb, const char *end, cha
         f = open_memstream(&text, &size);
         if (!f)
                 return -ENOMEM;
-        fprintf(f, "%s %s", verb, m->n == 1 ? "device" : "devices");
-        for (size_t i = 0; i < m->n && i < 8; i++)
-                fprintf(f, "%s %s", i ? "," : "", UUID_STR(&m->moves[i].device->uuid));
-        if (m->n > 8)
-                fprintf(f, " and %zu more", m->n - 8);
+        fprintf(f, "%s %s", verb, n == 1 ? "device" : "devices");
+        for (size_t i = 0; i < n && i < DEVICES_NAMED_MAX; i++)
+                fprintf(f, "%s %s", i ? "," : "", UUID_STR(&movers[i]->uuid));
+        if (n > DEVICES_NAMED_MAX)
+                fprintf(f, " and %zu more", n - DEVICES_NAMED_MAX);
         fprintf(f, " (%s) %s", SIZE_STR(m->bytes), end);
         if (fclose(f) != 0) {
                 free(text);
@@ -77,9 +99,9 @@ static int search_moves(Search *s, Moves *ret) {
                 Candidate *c = &s->candidates[i];
                 int r;
 
-                r = candidate_check_but_space(s, c);
-                if (r == 0)
-                        r = c->type->ours ? plan_on(s, c, false, &moves) : OUTCOME_NO_ROOM;
+                if (c->refusal < REFUSAL_SPACE || !c->type->ours)
+                        continue;
+                r = plan_on(s, c, false, &moves);
                 if (r < 0)
                         return r;
                 if (r > 0 || (found && moves.bytes >= ret->bytes))
@@ -93,21 +115,74 @@ static int search_moves(Search *s, Moves *ret) {
         return found ? 0 : OUTCOME_NO_ROOM;
 }
 
-static int plan_once(const Model *model, const List *planned, const Request *request, Moves *ret,
-                     Reason *reason) {
+/* Parents on which only room in one piece is wanting are in the order as well. */
+static int rank_by_bytes(Search *s) {
+        for (size_t i = 0; i < s->n; i++) {
+                Candidate *c = &s->candidates[i];
+                int r;
+
+                r = candidate_check(s, c, NULL);
+                if (r < 0)
+                        return r;
+                if (!c->type->ours || (r > 0 && c->refusal != REFUSAL_SPACE))
+                        continue;
+                c->refusal = REFUSAL_NONE;
+                candidate_rank_bytes(s, c);
+        }
+        return 0;
+}
+
+/* With no moves there, or with some. */
+static int try_packed(Search *s, Candidate *c, Moves *ret) {
+        int r;
+
+        r = c->type->ours ? plan_on(s, c, false, ret) : OUTCOME_NO_ROOM;
+        if (r <= 0)
+                return r;
+        moves_done(ret);
+        r = candidate_check(s, c, NULL); /* so that it has a reason to say */
+        return r ?: candidate_check_promises(s, c, NULL);
+}
+
+/* The parent first in rank by its free bytes, however many pieces they are in. */
+static int search_packed(Search *s, Moves *ret) {
+        Candidate *c;
+        int r;
+
+        r = rank_by_bytes(s);
+        if (r < 0)
+                return r;
+        while ((c = search_next(s))) {
+                r = try_packed(s, c, ret);
+                if (r == 0)
+                        ret->parent = s->host.places[c->place].parent;
+                if (r <= 0)
+                        return r;
+                c->tried = true;
+        }
+        return OUTCOME_NO_ROOM;
+}
+
+static int search_fewest(Search *s, Moves *ret) {
+        Placement placement;
+        int r;
+
+        r = search_run(s, &placement);
+        if (r == 0)
+                ret->parent = placement.parent;
+        return r > 0 ? search_moves(s, ret) : r;
+}
+
+static int plan_once(const Model *model, const List *planned, const Request *request,
+                     MovesAim aim, Moves *ret, Reason *reason) {
         _cleanup_(search_done) Search s = {};
         _cleanup_(moves_done) Moves moves = {};
-        Placement placement;
         int r;
 
         r = search_init(&s, model, planned, request, reason);
         if (r != 0)
                 return r;
-        r = search_run(&s, &placement);
-        if (r == 0)
-                moves.parent = placement.parent;
-        else if (r > 0)
-                r = search_moves(&s, &moves);
+        r = (aim == MOVES_PACK ? search_packed : search_fewest)(&s, &moves);
         if (r > 0)
                 return search_explain(&s, reason);
         if (r < 0)
@@ -117,12 +192,12 @@ static int plan_once(const Model *model, const List *planned, const Request *req
         return 0;
 }
 
-int policy_plan_moves(const Model *model, const List *planned, const Request *request, Moves *ret,
-                      Reason *reason) {
+int policy_plan_moves(const Model *model, const List *planned, const Request *request,
+                      MovesAim aim, Moves *ret, Reason *reason) {
         int r;
 
-        r = plan_once(model, planned, request, ret, reason);
-        return r == -ESTALE ? plan_once(model, planned, request, ret, reason) : r;
+        r = plan_once(model, planned, request, aim, ret, reason);
+        return r == -ESTALE ? plan_once(model, planned, request, aim, ret, reason) : r;
 }
 
 int policy_plan_defragment(const Model *model, const List *planned, const Parent *parent,

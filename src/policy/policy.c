@@ -2,7 +2,7 @@
 /*
  * policy.c: the one entry for a new device. Parents that offer the type are candidates; each is
  * checked (check.c), those that bear the device are ranked, and the first that breaks nobody's
- * guarantee gets it. When all refuse, the same checks are asked again for their sentences.
+ * guarantee gets it. When all refuse, the same checks are asked for their sentences (refusal.c).
  */
 #include "policy/policy.h"
 
@@ -199,14 +199,13 @@ static int rank(const Search *s, const Candidate *a, const Candidate *b) {
         return 0;
 }
 
-/* The first in rank that was not tried yet; of equals the first in the model. */
-static Candidate *next_candidate(Search *s) {
+Candidate *search_next(Search *s) {
         Candidate *best = NULL;
 
         for (size_t i = 0; i < s->n; i++) {
                 Candidate *c = &s->candidates[i];
 
-                if (!c->refused && !c->tried && (!best || rank(s, c, best) < 0))
+                if (c->refusal == REFUSAL_NONE && !c->tried && (!best || rank(s, c, best) < 0))
                         best = c;
         }
         return best;
@@ -259,28 +258,14 @@ int search_run(Search *s, Placement *ret) {
                 r = candidate_check(s, &s->candidates[i], NULL);
                 if (r < 0)
                         return r;
-                s->candidates[i].refused = r > 0;
         }
-        while ((c = next_candidate(s))) {
+        while ((c = search_next(s))) {
                 r = candidate_check_promises(s, c, NULL);
                 if (r < 0)
                         return r;
                 if (r == 0)
                         return take(s, c, ret);
                 c->tried = true;
-        }
-        return OUTCOME_NO_ROOM;
-}
-
-int search_explain(Search *s, Reason *reason) {
-        for (size_t i = 0; i < s->n; i++) {
-                Candidate *c = &s->candidates[i];
-                int r = c->refused ? candidate_check(s, c, reason) :
-                                     candidate_check_promises(s, c, reason);
-
-                if (r < 0)
-                        return r;
-                assert(r > 0);
         }
         return OUTCOME_NO_ROOM;
 }

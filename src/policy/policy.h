@@ -64,7 +64,10 @@ struct Move {
         uint64_t from, to, size;
 };
 
-/* To be made in this order; each goes to bytes that are free before the first. */
+/*
+ * To be made in this order; each goes to bytes that are free when its turn comes. Only where no plan
+ * does with less does an extent move twice.
+ */
 struct Moves {
         Move *moves;
         size_t n;
@@ -74,12 +77,21 @@ struct Moves {
 
 void moves_done(Moves *m);
 
+typedef enum MovesAim {
+        MOVES_FEWEST, /* bytes; none where there is room as things are */
+        MOVES_PACK,   /* the parent first in rank that has the bytes, in one piece or in many: then
+        as much is granted in the long run as if free space were never in pieces */
+} MovesAim;
+
 /*
- * The moves of fewest bytes after which policy_place() would find room for @request. 0: @ret has
- * them, none when it has room already. As policy_place() otherwise.
+ * Moves after which policy_place() would find room for @request: those of fewest bytes over all
+ * windows from which everything has a place elsewhere as things are; where there is no such window,
+ * some that first make those places. @ret->parent is the parent on which that is, and on which the
+ * request is to be placed then. 0: @ret has them, none when it has room already. As policy_place()
+ * otherwise.
  */
-int policy_plan_moves(const Model *model, const List *planned, const Request *request, Moves *ret,
-                      Reason *reason);
+int policy_plan_moves(const Model *model, const List *planned, const Request *request,
+                      MovesAim aim, Moves *ret, Reason *reason);
 /*
  * Moves of at most @max_bytes that make the largest free block of @pool as large as can be.
  * OUTCOME_NO_ROOM: no moves make it larger.

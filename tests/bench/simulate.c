@@ -36,18 +36,19 @@ struct Simulation {
         double now, used_seconds, fragmented_seconds;
         uint64_t serial;
         Ideal ideal;
-        bool moves;
+        Moving moving;
         uint64_t parents_used[16];
         Result *result;
 };
 
 const Contender contenders[N_CONTENDERS] = {
-        { "no fragmentation", "#777777", ORDER_PACK, IDEAL_PARENTS, false },
-        { "one large parent", "#bbbbbb", ORDER_PACK, IDEAL_HOST, false },
-        { "pack", "#c23b22", ORDER_PACK, IDEAL_NO, false },
-        { "spread", "#e8a33d", ORDER_SPREAD, IDEAL_NO, false },
-        { "pack, moves", "#1f6fb4", ORDER_PACK, IDEAL_NO, true },
-        { "spread, moves", "#3a9a5b", ORDER_SPREAD, IDEAL_NO, true },
+        { "no fragmentation", "#777777", ORDER_PACK, IDEAL_PARENTS, MOVING_NEVER },
+        { "one large parent", "#bbbbbb", ORDER_PACK, IDEAL_HOST, MOVING_NEVER },
+        { "pack", "#c23b22", ORDER_PACK, IDEAL_NO, MOVING_NEVER },
+        { "spread", "#e8a33d", ORDER_SPREAD, IDEAL_NO, MOVING_NEVER },
+        { "pack, moves", "#1f6fb4", ORDER_PACK, IDEAL_NO, MOVING_LAST },
+        { "spread, moves", "#3a9a5b", ORDER_SPREAD, IDEAL_NO, MOVING_LAST },
+        { "pack by moves", "#7b3294", ORDER_PACK, IDEAL_NO, MOVING_PACK },
 };
 
 static void die(const char *what, int r) {
@@ -182,20 +183,37 @@ static void carry_out(Simulation *s, const Moves *m) {
         s->result->moved_bytes += m->bytes;
 }
 
-static int find_place(Simulation *s, const Request *q, Placement *ret) {
-        _cleanup_(reason_done) Reason reason = {}, again = {};
+/* The parent that the moves are on is the one to be asked then. */
+static int make_room(Simulation *s, Request *q) {
+        _cleanup_(reason_done) Reason reason = {};
         _cleanup_(moves_done) Moves moves = {};
         int r;
 
-        r = policy_place(s->model, NULL, q, ret, &reason);
-        must(r, "place");
-        if (r == 0 || !s->moves)
-                return r;
-        r = policy_plan_moves(s->model, NULL, q, &moves, &again);
+        r = policy_plan_moves(s->model, NULL, q,
+                              s->moving == MOVING_PACK ? MOVES_PACK : MOVES_FEWEST, &moves,
+                              &reason);
         must(r, "plan");
         if (r > 0)
                 return r;
         carry_out(s, &moves);
+        q->parent = strdup(moves.parent->name);
+        must(q->parent ? 0 : -ENOMEM, "request");
+        return 0;
+}
+
+static int find_place(Simulation *s, Request *q, Placement *ret) {
+        _cleanup_(reason_done) Reason reason = {};
+        int r;
+
+        if (s->moving != MOVING_PACK) {
+                r = policy_place(s->model, NULL, q, ret, &reason);
+                must(r, "place");
+                if (r == 0 || s->moving == MOVING_NEVER)
+                        return r;
+        }
+        r = make_room(s, q);
+        if (r > 0)
+                return r;
         r = policy_place(s->model, NULL, q, ret, &reason);
         if (r != 0)
                 die("a plan was carried out and there is no room", -EPROTO);
@@ -261,7 +279,7 @@ static bool arrive(Simulation *s, const Arrival *a) {
 }
 
 static void simulate(const Setup *setup, const Trace *trace, const Contender *c, Result *result) {
-        Simulation s = { .setup = setup, .ideal = c->ideal, .moves = c->moves, .result = result };
+        Simulation s = { .setup = setup, .ideal = c->ideal, .moving = c->moving, .result = result };
         size_t samples = 0;
         double sum = 0;
 

@@ -5,13 +5,19 @@
 #include "model/rule.h"
 
 #define LOADS_MAX 32
-#define N_CONTENDERS 6
+#define N_CONTENDERS 7
 
 typedef enum Ideal {
         IDEAL_NO,      /* the real thing */
         IDEAL_PARENTS, /* a parent takes whatever its free bytes hold, never in pieces */
         IDEAL_HOST,    /* the same of all parents as if they were one: no host can do that */
 } Ideal;
+
+typedef enum Moving {
+        MOVING_NEVER,
+        MOVING_LAST, /* when no parent has room as things are: MOVES_FEWEST */
+        MOVING_PACK, /* MOVES_PACK */
+} Moving;
 
 typedef struct Contender Contender;
 typedef struct Result Result;
@@ -22,7 +28,7 @@ struct Contender {
         const char *colour;
         Order order;
         Ideal ideal;
-        bool moves;
+        Moving moving;
 };
 
 extern const Contender contenders[N_CONTENDERS];

@@ -243,7 +243,7 @@ static void create(Model *m, Input *in) {
                         placement.type->available--;
                 model_link_device(m, d);
         } else {
-                r = policy_plan_moves(m, NULL, q, &moves, &again);
+                r = policy_plan_moves(m, NULL, q, MOVES_FEWEST, &moves, &again);
                 assert(r >= 0 && (r > 0 || moves.n > 0));
                 for (size_t i = 0; i < moves.n; i++) {
                         Extent e = moves.moves[i].device->extents[moves.moves[i].extent];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * test-moves.c: plans to make room. Random layouts are compared with a naive search over all
- * aligned windows, and every plan is carried out: after it the request finds its place.
+ * aligned windows, and every plan is carried out: after it the request finds its place. Where no
+ * window can be emptied at once, there must be a plan whenever all is movable and enough is free.
  */
 #include "scenario.h"
 
@@ -11,11 +12,15 @@
 #define M (UINT64_C(1) << 20)
 #define UNITS 32
 
-static int plan(Scenario *s, const char *words, Moves *ret, Reason *reason) {
+static int plan_for(Scenario *s, const char *words, MovesAim aim, Moves *ret, Reason *reason) {
         _cleanup_(request_freep) Request *q = NULL;
 
         ASSERT_TRUE(scenario_parse_request(s, words, &q));
-        return policy_plan_moves(s->model, NULL, q, ret, reason);
+        return policy_plan_moves(s->model, NULL, q, aim, ret, reason);
+}
+
+static int plan(Scenario *s, const char *words, Moves *ret, Reason *reason) {
+        return plan_for(s, words, MOVES_FEWEST, ret, reason);
 }
 
 static void begin(Scenario *s, const char *parents, const char *rules, const char *devices) {
@@ -96,6 +101,56 @@ TEST(slots_need_no_moves) {
         ASSERT_CONTAINS(reason.text, "removing device 00000000-0000-0000-0000-000000000001");
 }
 
+/* The 4 MiB in the only window have no place of 4 MiB elsewhere until the 1 MiB at 28 has gone. */
+TEST(room_is_made_for_what_makes_room) {
+        static const char *const devices =
+                "fixed-8M@a+0 fixed-1M@a+8M fixed-4M@a+12M 4M@a+16M fixed-1M@a+24M 1M@a+28M";
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(scenario_done) Scenario s = {};
+        _cleanup_(moves_done) Moves m = {};
+
+        begin(&s, "a=32M", "", devices);
+        ASSERT_OK(plan(&s, "8M", &m, NULL));
+        ASSERT_EQ(m.n, 2);
+        ASSERT_EQ(m.moves[0].from, 28 * M);
+        ASSERT_EQ(m.moves[0].size, M);
+        ASSERT_EQ(m.moves[1].from, 16 * M);
+        ASSERT_EQ(m.moves[1].to, 28 * M); /* not free before the first */
+        ASSERT_EQ(m.bytes, 5 * M);
+
+        /* and not if that one stays */
+        list_foreach(d, &s.model->devices, Device, node)
+                if (d->extents[0].offset == 28 * M)
+                        d->state = DEVICE_DYING;
+        moves_done(&m);
+        ASSERT_EQ(plan(&s, "8M", &m, &reason), OUTCOME_NO_ROOM);
+        ASSERT_CONTAINS(reason.text, "removing devices 00000000-0000-0000-0000-000000000005, "
+                                     "00000000-0000-0000-0000-000000000006 (2 MiB) would make room");
+}
+
+/* The fuller parent has the bytes, the other one a piece. */
+TEST(packing_by_moves) {
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(scenario_done) Scenario s = {};
+        _cleanup_(moves_done) Moves m = {};
+
+        begin(&s, "a=64M b=64M c,vendor=nvidia-22:2", "", "8M@a+0 8M@a+16M 8M@a+32M 16M@b+0");
+        ASSERT_OK(plan(&s, "32M", &m, NULL));
+        ASSERT_EQ(m.n, 0);
+        ASSERT_STREQ(m.parent->name, "b");
+        ASSERT_OK(plan_for(&s, "32M", MOVES_PACK, &m, NULL));
+        ASSERT_STREQ(m.parent->name, "a");
+        ASSERT_EQ(m.bytes, 8 * M);
+        moves_done(&m);
+        ASSERT_OK(plan_for(&s, "nvidia-22", MOVES_PACK, &m, NULL));
+        ASSERT_STREQ(m.parent->name, "c");
+        ASSERT_EQ(m.n, 0);
+        ASSERT_EQ(plan_for(&s, "64M", MOVES_PACK, &m, &reason), OUTCOME_NO_ROOM);
+        ASSERT_CONTAINS(reason.text, "a pool fb: largest hole 24 MiB");
+        ASSERT_CONTAINS(reason.text, "b pool fb: largest hole 48 MiB");
+        ASSERT_EQ(plan_for(&s, "64M on=x", MOVES_PACK, &m, &reason), OUTCOME_NO_PARENT);
+}
+
 TEST(background) {
         _cleanup_(scenario_done) Scenario s = {};
         const Parent *a;
@@ -143,7 +198,8 @@ TEST(no_memory) {
         begin(&s, "a=64M b=64M", "group=g:vm* guarantee=4M*1", "16M@a+0 16M@a+32M 32M@b+0 8M@b+48M");
         ASSERT_TRUE(scenario_parse_request(&s, "32M", &q));
         before = alloc_balance();
-        FOR_EACH_ALLOCATION_FAILURE(r, policy_plan_moves(s.model, NULL, q, &m, &reason)) {
+        FOR_EACH_ALLOCATION_FAILURE(
+                r, policy_plan_moves(s.model, NULL, q, MOVES_FEWEST, &m, &reason)) {
                 ASSERT_EQ(r, -ENOMEM);
                 ASSERT_EQ(m.n, 0);
                 for (Parent *p = list_first(&s.model->parents, Parent, node); p;) {
@@ -253,8 +309,13 @@ static bool build(Scenario *s, Naive *n, const Step *steps, size_t n_steps) {
         return true;
 }
 
-/* Every destination is free before the first move and in nobody else's way; then it is done. */
-static bool carry_out(const Moves *m, Naive *n, char *why) {
+static void naive_set(Naive *n, const Move *move, uint64_t at, int owner) {
+        for (size_t j = 0; j < move->size / M; j++)
+                n->owner[at / M + j] = owner;
+}
+
+/* Every destination is free when its turn comes, or with @at_once before the first move. */
+static bool carry_out(const Moves *m, Naive *n, bool at_once, char *why) {
         for (size_t i = 0; i < m->n; i++) {
                 const Move *move = &m->moves[i];
                 Extent e = move->device->extents[move->extent];
@@ -263,15 +324,45 @@ static bool carry_out(const Moves *m, Naive *n, char *why) {
                 HISTORY_CHECK(move->to % move->size == 0, "misaligned");
                 HISTORY_CHECK(move->to + move->size <= UNITS * M, "outside");
                 HISTORY_CHECK(naive_free(n, move->to / M, move->size / M, UNITS, 0), "not free");
-                for (size_t j = 0; j < move->size / M; j++)
-                        n->owner[move->to / M + j] = 1000;
+                naive_set(n, move, move->to, 1000);
+                if (!at_once)
+                        naive_set(n, move, move->from, -1);
                 e.offset = move->to;
                 device_set_extents(move->device, &e, 1);
         }
         return true;
 }
 
-static bool run(const Step *steps, size_t n_steps, char *why) {
+static bool is_all_movable(const Naive *n) {
+        for (size_t i = 0; i < n->n; i++)
+                if (n->fixed[i])
+                        return false;
+        return true;
+}
+
+static size_t naive_count_free(const Naive *n) {
+        size_t free = 0;
+
+        for (size_t i = 0; i < UNITS; i++)
+                free += n->owner[i] < 0;
+        return free;
+}
+
+/* @cost as of naive_cost(). */
+static bool check_plan(const Naive *n, int r, const Moves *m, size_t size, long cost, char *why) {
+        HISTORY_CHECK(r == 0 || r == OUTCOME_NO_ROOM, "%d", r);
+        if (cost >= 0)
+                HISTORY_CHECK(r == 0 && m->bytes == (uint64_t) cost * M, "%zu: %" PRIu64
+                              ", naively %ld", size, m->bytes / M, cost);
+        if (naive_count_free(n) < size)
+                HISTORY_CHECK(r != 0, "%zu of %zu", size, naive_count_free(n));
+        else if (is_all_movable(n))
+                HISTORY_CHECK(r == 0, "%zu, %zu are free and all can be moved", size,
+                              naive_count_free(n));
+        return true;
+}
+
+static bool run_for(const Step *steps, size_t n_steps, MovesAim aim, char *why) {
         static const char *const sizes[] = { "2M", "4M", "8M", "16M" };
         _cleanup_(request_freep) Request *q = NULL;
         _cleanup_(scenario_done) Scenario s = {};
@@ -289,22 +380,33 @@ static bool run(const Step *steps, size_t n_steps, char *why) {
         if (!scenario_parse_request(&s, sizes[k], &q))
                 return true;
         cost = naive_cost(&n, 2U << k);
-        r = policy_plan_moves(s.model, NULL, q, &m, &reason);
-        HISTORY_CHECK(r == (cost < 0 ? OUTCOME_NO_ROOM : 0), "%s: %d, naively %ld", sizes[k], r,
-                      cost);
+        r = policy_plan_moves(s.model, NULL, q, aim, &m, &reason);
+        if (!check_plan(&n, r, &m, 2U << k, cost, why))
+                return false;
         if (r != 0)
                 return true;
-        HISTORY_CHECK(m.bytes == (uint64_t) cost * M, "%s: %" PRIu64 ", naively %ld", sizes[k],
-                      m.bytes / M, cost);
-        if (!carry_out(&m, &n, why))
+        if (!carry_out(&m, &n, cost >= 0, why))
                 return false;
         r = policy_place(s.model, NULL, q, &placement, &reason);
         HISTORY_CHECK(r == 0, "after the moves: %s", reason.text ?: "");
         return true;
 }
 
+static bool run(const Step *steps, size_t n_steps, char *why) {
+        return run_for(steps, n_steps, MOVES_FEWEST, why);
+}
+
+/* On one parent the aims are one. */
+static bool run_packed(const Step *steps, size_t n_steps, char *why) {
+        return run_for(steps, n_steps, MOVES_PACK, why);
+}
+
 TEST(fewest_bytes_of_all_windows) {
         check_histories(run, 20000, 14);
+}
+
+TEST(the_same_of_the_other_aim) {
+        check_histories(run_packed, 5000, 20);
 }
 
 TESTS_MAIN

@@ -253,6 +253,45 @@ TEST(a_type_that_is_not_there) {
         }
 }
 
+/* A host of many parents: those nearest to yes speak, the others are counted. */
+TEST(many_parents_refuse) {
+        for (size_t n = 15; n <= 40; n += n < 17 ? 1 : 23) {
+                _cleanup_(reason_done) Reason reason = {};
+                _cleanup_(scenario_done) Scenario s = {};
+                char where[256], more[64];
+                size_t lines = 1;
+
+                begin(&s, "", "", "");
+                for (size_t i = 0; i < n; i++) {
+                        char word[32];
+
+                        (void) snprintf(word, sizeof(word), "p%02zu=%s", i,
+                                        i == 39 ? "16M" : i % 2 ? "8M" : "16M,state=absent");
+                        ASSERT_TRUE(scenario_add_parents(&s, word));
+                }
+                if (n == 40)
+                        ASSERT_TRUE(scenario_add_devices(&s, "1M@p39+0 1M@p39+8M"));
+                ASSERT_EQ(place(&s, NULL, "16M", where, &reason), OUTCOME_NO_ROOM);
+                for (const char *p = reason.text; (p = strchr(p, '\n')); p++)
+                        lines++;
+                ASSERT_EQ(lines, n > 16 ? 17 : n);
+                (void) snprintf(more, sizeof(more), "and %zu more parent%s:", n - MIN(n, (size_t) 16),
+                                n == 17 ? "" : "s");
+                ASSERT_EQ(!!strstr(reason.text, "\nand "), n > 16);
+                if (n > 16)
+                        ASSERT_CONTAINS(reason.text, more);
+                if (n < 40)
+                        continue;
+                ASSERT_CONTAINS(reason.text,
+                                "\nand 24 more parents: 20 take no devices now, 4 have no free piece "
+                                "that is large enough; ask for one of them by name to hear its own "
+                                "reason");
+                ASSERT_CONTAINS(reason.text, "p01 pool fb: largest hole 8 MiB");
+                ASSERT_CONTAINS(reason.text, "p31 pool fb: largest hole 8 MiB");
+                ASSERT_NULL(strstr(reason.text, "p33"));
+        }
+}
+
 TEST(no_memory) {
         _cleanup_(request_freep) Request *q = NULL;
         _cleanup_(scenario_done) Scenario s = {};
