@@ -16,11 +16,16 @@
 /* Workers at a time; what waits longest starts first. */
 #define WORKERS_MAX 64
 #define WORKERS_PER_PARENT_MAX 8
-/* A worker that runs longer is taken for blocked and no longer holds others up. */
+/*
+ * A worker that runs longer is taken for blocked: it no longer holds others up, and no longer counts
+ * among what runs. A parent with many of those takes no more, whatever the others do.
+ */
 #define WORKER_BLOCKED_USEC (2 * UINT64_C(1000000))
-#define WORKERS_BLOCKED_MAX 256
-/* Running and queued; more are refused with OUTCOME_LIMIT. */
+#define WORKERS_BLOCKED_PER_PARENT_MAX 256
+#define WORKERS_BLOCKED_MAX 2048
+/* Running and queued but not blocked, in all and of one parent; more are refused: OUTCOME_LIMIT. */
 #define OPERATIONS_RUNNING_MAX 1024
+#define OPERATIONS_PER_PARENT_MAX 512
 /* Ended ones are remembered that long, and that many. */
 #define OPERATION_LINGER_USEC (60 * UINT64_C(1000000))
 #define OPERATIONS_ENDED_MAX 256
@@ -28,9 +33,19 @@
 /* Before the bus and everything else: what is shown is never older than what was seen. */
 #define PRIORITY_REFRESH (SD_EVENT_PRIORITY_IMPORTANT / 2)
 
+typedef struct Load Load;
 typedef struct Refresh Refresh;
 typedef struct Attempt Attempt;
 typedef struct Tried Tried;
+
+/* What keeps one parent busy: linked while it has running operations, each of which holds it. */
+struct Load {
+        List node;
+        char *parent;
+        size_t n_running; /* operations: queued, working or settling */
+        size_t n_working; /* workers that count */
+        size_t n_blocked; /* workers that have taken too long to count */
+};
 
 /* What there is to catch up with, at the end of this turn of the loop. */
 struct Refresh {
@@ -60,12 +75,16 @@ struct Attempt {
 
 /*
  * A parent that was brought up, or in vain: not again before something changes. Who takes a device
- * from our driver by hand is not fought either.
+ * from our driver by hand is not fought either. A worker that was killed on the way is no refusal,
+ * and has left the device without any driver, maybe: that is tried again.
  */
 struct Tried {
         List node;
         char *parent;
+        unsigned kills;
+        bool again;
 };
+#define TRIED_KILLS_MAX 3
 
 struct Manager {
         sd_event *event;
@@ -80,6 +99,8 @@ struct Manager {
         WorkerPool *workers;
         List planned;
         List operations;
+        List loads;
+        size_t n_working, n_blocked; /* workers, of all loads */
         uint64_t next_id;
         size_t n_ended;
         sd_event_source *linger; /* forgets ended operations */
@@ -149,9 +170,10 @@ int parents_copy_config(Parent *to, const Parent *from);
 int parents_check_config(const Parent *p, Reason *reason);
 /*
  * Takes over pools and types as the kernel has them; what it knows nothing of comes from @config
- * (may be NULL). @busy: types may be borrowed, none is freed.
+ * (may be NULL), or from where the devices are that there are. @busy: types may be borrowed, none is
+ * freed.
  */
-int parents_adopt_config(Parent *p, const Parent *config, const Parent *kernel, bool busy);
+int parents_adopt_config(Parent *p, const Parent *config, const KmodParent *k, bool busy);
 /* Takes over from @config what the kernel knows nothing of; the rest is the same in both. */
 int parents_adopt_rest(Parent *p, const Parent *config, bool *changed);
 bool parents_config_equals(const Parent *p, const Parent *kernel);
@@ -194,6 +216,13 @@ void operations_forget_device(Manager *m, const Device *d);
 
 /* Starts what may start now. */
 void operation_dispatch(Manager *m);
+/* Of a running one, only by this: what its parent keeps busy is counted by phases. */
+void operation_set_phase(Operation *op, OperationPhase phase);
+/* Takes a new one into account, and an ended one out of it. */
+int load_add(Operation *op);
+void load_remove(Operation *op);
+/* Positive: one more, of @parent (NULL: not known yet), would be too many, and @reason says so. */
+int load_check(Manager *m, const char *parent, Reason *reason);
 void operation_on_worker(Worker *w, const Record *record, void *userdata);
 
 /* ---- recover.c ---- */

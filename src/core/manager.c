@@ -26,6 +26,7 @@ int manager_new(Manager **ret, sd_event *event, const char *root) {
         m->root_fd = m->lock_fd = -EBADF;
         list_init(&m->planned);
         list_init(&m->operations);
+        list_init(&m->loads);
         list_init(&m->attempts);
         list_init(&m->tried);
         m->event = sd_event_ref(event);

@@ -57,6 +57,7 @@ static void plan(Operation *op) {
 
 int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **ret) {
         Operation *op;
+        int r;
 
         op = calloc(1, sizeof(*op));
         if (!op) {
@@ -69,7 +70,12 @@ int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **
         op->manager = m;
         op->id = ++m->next_id;
         op->record = record;
-        op->phase = phase;
+        r = load_add(op);
+        if (r < 0) {
+                operation_free(op);
+                return r;
+        }
+        operation_set_phase(op, phase);
         op->found = phase == OPERATION_SETTLING;
         op->started_usec = operation_now_usec();
         op->working_since_usec = operation_monotonic_usec();
@@ -91,6 +97,7 @@ Operation *operation_free(Operation *op) {
                 free(w);
         }
         worker_free(op->worker);
+        load_remove(op);
         record_free(op->record);
         free(op);
         return NULL;
@@ -279,6 +286,7 @@ void operation_end(Operation *op) {
         bool had_record = op->phase != OPERATION_QUEUED;
 
         op->worker = worker_free(op->worker);
+        load_remove(op);
         op->state = op->record->outcome == OUTCOME_OK ? OPERATION_DONE : OPERATION_FAILED;
         op->ended_usec = operation_now_usec();
         list_unlink(&op->planned.node);
@@ -379,7 +387,8 @@ static void settle_stop(Operation *op) {
 }
 
 static void settle_configure(Operation *op) {
-        if (op->record->step != STEP_DONE)
+        op->killed = op->record->step != STEP_DONE;
+        if (op->killed)
                 operation_set_result(op, OUTCOME_FAILED, 0,
                            "The worker that was to configure %s was killed before it had reported.",
                            op->record->parent);

@@ -48,6 +48,9 @@ struct Operation {
         Worker *worker; /* only while OPERATION_WORKING */
         OperationState state;
         OperationPhase phase;
+        struct Load *load; /* of its parent, while running */
+        bool blocked;      /* its worker has taken too long to count */
+        bool killed;       /* its worker was, before it had reported */
         bool found; /* at start, without its worker: what is there may be anybody's by now */
         Planned planned; /* linked in manager->planned while running a create */
         List waiters;

@@ -154,19 +154,43 @@ bool parents_config_equals(const Parent *p, const Parent *kernel) {
         return n == list_length(&kernel->types);
 }
 
-/* The kernel does not say from which pool a BAR is to come: what our files named, or the first. */
-static int adopt_bars(Parent *p, Type *to, const Type *from) {
-        const Pool *first = list_first(&p->pools, Pool, node);
+/* The pool of @p that the devices of @type there are have that BAR from. */
+static const Pool *find_used_pool(const Parent *p, const KmodParent *k, const Type *type,
+                                  size_t bar) {
+        list_foreach(d, &k->devices, KmodDevice, node)
+                for (size_t i = 0; streq(d->type, type->id) && i < d->n_extents; i++) {
+                        const Extent *e = &d->extents[i];
+
+                        if (e->guest_bar != bar)
+                                continue;
+                        list_foreach(pool, &p->pools, Pool, node)
+                                if (pool->bar == e->bar && e->offset >= pool->offset &&
+                                    e->offset - pool->offset < pool->size)
+                                        return pool;
+                }
+        return NULL;
+}
+
+/*
+ * The kernel does not say from which pool a BAR is to come: what our files named, or where the
+ * devices are, or the only one there is. Else it is not known, and policy makes none of that type
+ * until a file says so: a guess would put one tenant's memory where another kind of it was meant.
+ */
+static int adopt_bars(Parent *p, Type *to, const Type *from, const KmodParent *k) {
+        const Pool *only = list_length(&p->pools) == 1 ? list_first(&p->pools, Pool, node) : NULL;
 
         for (size_t i = 0; i < BARS_MAX; i++) {
                 TypeBar *bar = &to->bars[i];
-                int r = 0;
+                const Pool *pool;
+                int r;
 
                 bar->size = from->bars[i].size;
                 bar->is_64bit = from->bars[i].is_64bit;
                 bar->prefetch = from->bars[i].prefetch;
-                if (bar->size > 0 && first && (!bar->pool || !parent_find_pool(p, bar->pool)))
-                        r = copy_string(&bar->pool, first->name);
+                if (bar->size == 0 || (bar->pool && parent_find_pool(p, bar->pool)))
+                        continue;
+                pool = find_used_pool(p, k, to, i) ?: only;
+                r = copy_string(&bar->pool, pool ? pool->name : NULL);
                 if (r < 0)
                         return r;
         }
@@ -181,7 +205,7 @@ static Type *find_by_id(const Parent *p, const char *id) {
         return NULL;
 }
 
-static int adopt_type(Parent *p, const Type *kernel) {
+static int adopt_type(Parent *p, const Type *kernel, const KmodParent *k) {
         Type *t = find_by_id(p, kernel->id);
         int r;
 
@@ -197,7 +221,7 @@ static int adopt_type(Parent *p, const Type *kernel) {
         t->subvendor = kernel->subvendor;
         t->subdevice = kernel->subdevice;
         t->class = kernel->class;
-        return adopt_bars(p, t, kernel);
+        return adopt_bars(p, t, kernel, k);
 }
 
 /* Slots are a matter of ours: the kernel knows nothing of them. */
@@ -208,7 +232,8 @@ static void keep_slot(const Parent *config, Pool *pool) {
                 pool->slot = from->slot;
 }
 
-int parents_adopt_config(Parent *p, const Parent *config, const Parent *kernel, bool busy) {
+int parents_adopt_config(Parent *p, const Parent *config, const KmodParent *k, bool busy) {
+        const Parent *kernel = k->config;
         int r = 0;
 
         /* Pools are never borrowed beyond a call, types are while an operation runs. */
@@ -221,7 +246,7 @@ int parents_adopt_config(Parent *p, const Parent *config, const Parent *kernel, 
                 keep_slot(config, pool);
         list_foreach(t, &kernel->types, Type, node)
                 if (r >= 0)
-                        r = adopt_type(p, t);
+                        r = adopt_type(p, t, k);
         if (r >= 0 && !busy)
                 list_foreach_safe(t, &p->types, Type, node)
                         if (t->ours && !find_ours(kernel, t->name))

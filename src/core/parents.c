@@ -267,8 +267,9 @@ static int find_or_link(Manager *m, const char *name, Parent **ret) {
 }
 
 /* What the kernel has holds, whatever the files say. */
-static int compare_config(Manager *m, Parent *p, const Parent *kernel, bool *changed) {
+static int compare_config(Manager *m, Parent *p, const KmodParent *k, bool *changed) {
         _cleanup_(parent_freep) Parent *plan = NULL;
+        const Parent *kernel = k->config;
         bool outdated;
         int r;
 
@@ -286,7 +287,7 @@ static int compare_config(Manager *m, Parent *p, const Parent *kernel, bool *cha
         *changed = !parents_config_equals(p, kernel);
         if (!*changed)
                 return plan && !outdated ? parents_adopt_rest(p, plan, changed) : 0;
-        return parents_adopt_config(p, plan, kernel, operation_parent_is_busy(m, p->name));
+        return parents_adopt_config(p, plan, k, operation_parent_is_busy(m, p->name));
 }
 
 int parents_apply_kmod(Manager *m, const KmodParent *k, Parent **ret) {
@@ -305,7 +306,7 @@ int parents_apply_kmod(Manager *m, const KmodParent *k, Parent **ret) {
         else if (p->state == PARENT_CLOSING)
                 p->state = k->state;
         if (k->state == PARENT_REGISTERED)
-                r = compare_config(m, p, k->config, &changed);
+                r = compare_config(m, p, k, &changed);
         if (r < 0)
                 return r;
         if (changed || p->state != before)
@@ -330,19 +331,21 @@ static void tried_free(Tried *t) {
         free(t);
 }
 
-static void note_tried(Manager *m, const char *name) {
-        Tried *t;
+static Tried *note_tried(Manager *m, const char *name) {
+        Tried *t = find_tried(m, name);
 
-        if (find_tried(m, name))
-                return;
+        if (t)
+                return t;
         t = calloc(1, sizeof(*t));
         if (!t)
-                return; /* it is tried once more then */
+                return NULL; /* it is tried once more then */
         list_init(&t->node);
         t->parent = strdup(name);
         list_append(&m->tried, &t->node);
-        if (!t->parent)
-                tried_free(t);
+        if (t->parent)
+                return t;
+        tried_free(t);
+        return NULL;
 }
 
 void parents_forgive(Manager *m, const char *name) {
@@ -354,8 +357,9 @@ void parents_forgive(Manager *m, const char *name) {
 }
 
 static bool wants_bring_up(Manager *m, const Parent *p) {
-        if (!p->in_config || !m->kmod || find_tried(m, p->name) ||
-            operation_parent_is_busy(m, p->name))
+        const Tried *t = find_tried(m, p->name);
+
+        if (!p->in_config || !m->kmod || (t && !t->again) || operation_parent_is_busy(m, p->name))
                 return false;
         if (p->state == PARENT_PRESENT || p->state == PARENT_BOUND)
                 return true;
@@ -397,7 +401,7 @@ static int bring_up(Manager *m, Parent *p) {
                 log_error(FIELDS(.message_id = LOG_ID_PARENT_FAILED, .topic = "parent",
                                  .parent = p->name),
                           "%s", reason.text);
-                note_tried(m, p->name);
+                (void) note_tried(m, p->name);
                 return 0;
         }
         if (r >= 0)
@@ -415,7 +419,7 @@ void parents_bring_up(Manager *m) {
                         continue;
                 r = bring_up(m, p);
                 if (r < 0) {
-                        note_tried(m, p->name);
+                        (void) note_tried(m, p->name);
                         (void) log_error_errno(r,
                                                FIELDS(.message_id = LOG_ID_PARENT_FAILED,
                                                       .topic = "parent", .parent = p->name),
@@ -426,7 +430,10 @@ void parents_bring_up(Manager *m) {
 }
 
 void parents_configure_ended(Manager *m, const Operation *op) {
-        note_tried(m, op->record->parent);
+        Tried *t = note_tried(m, op->record->parent);
+
+        if (t)
+                t->again = op->killed && ++t->kills <= TRIED_KILLS_MAX;
         refresh_parent(m, op->record->parent, NULL);
         refresh_query(m);
 }

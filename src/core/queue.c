@@ -2,17 +2,126 @@
 /*
  * queue.c: owns which operation has a worker, and when: so many in all, so many a parent, the
  * oldest first. A worker that is blocked in the kernel cannot be ended; it stops counting after a
- * while, so that it holds up nobody but itself.
+ * while, so that it holds up nobody but itself. What is counted is kept by parent, so that neither
+ * a parent's blocked workers nor its queue take anything from another.
  */
 #include "core/internal.h"
 #include "util/log.h"
+
+/* ---- what keeps a parent busy ---- */
+
+static Load *load_find(Manager *m, const char *parent) {
+        list_foreach(l, &m->loads, Load, node)
+                if (streq(l->parent, parent))
+                        return l;
+        return NULL;
+}
+
+int load_add(Operation *op) {
+        Manager *m = op->manager;
+        Load *l = load_find(m, op->record->parent);
+
+        if (!l) {
+                l = calloc(1, sizeof(*l));
+                if (!l)
+                        return -ENOMEM;
+                list_init(&l->node);
+                l->parent = strdup(op->record->parent);
+                if (!l->parent) {
+                        free(l);
+                        return -ENOMEM;
+                }
+                list_append(&m->loads, &l->node);
+        }
+        l->n_running++;
+        op->load = l;
+        return 0;
+}
+
+static void count_worker(Operation *op, int by) {
+        size_t *of_parent = op->blocked ? &op->load->n_blocked : &op->load->n_working;
+        size_t *of_all = op->blocked ? &op->manager->n_blocked : &op->manager->n_working;
+
+        *of_parent += by;
+        *of_all += by;
+}
+
+void load_remove(Operation *op) {
+        Load *l = op->load;
+
+        if (!l)
+                return;
+        if (op->phase == OPERATION_WORKING)
+                count_worker(op, -1);
+        op->load = NULL;
+        if (--l->n_running > 0)
+                return;
+        list_unlink(&l->node);
+        free(l->parent);
+        free(l);
+}
+
+void operation_set_phase(Operation *op, OperationPhase phase) {
+        if (op->phase == OPERATION_WORKING)
+                count_worker(op, -1);
+        op->blocked = false;
+        op->phase = phase;
+        if (op->phase == OPERATION_WORKING)
+                count_worker(op, 1);
+}
+
+/* By CLOCK_MONOTONIC, for a wall clock that is set back would hold the queue up. */
+static void mark_blocked(Manager *m) {
+        uint64_t now = operation_monotonic_usec();
+
+        if (m->n_working == 0)
+                return;
+        list_foreach(op, &m->operations, Operation, node) {
+                if (!op->load || op->phase != OPERATION_WORKING || op->blocked ||
+                    now - op->working_since_usec <= WORKER_BLOCKED_USEC)
+                        continue;
+                count_worker(op, -1);
+                op->blocked = true;
+                count_worker(op, 1);
+        }
+}
+
+static int check_parent(const Load *l, Reason *reason) {
+        if (l->n_blocked >= WORKERS_BLOCKED_PER_PARENT_MAX)
+                return reason_set(reason, OUTCOME_LIMIT,
+                                  "%zu operations on %s are blocked in its driver, which is the "
+                                  "limit; end what has its devices open, or see the kernel's log.",
+                                  l->n_blocked, l->parent);
+        if (l->n_running - l->n_blocked >= OPERATIONS_PER_PARENT_MAX)
+                return reason_set(reason, OUTCOME_LIMIT,
+                                  "%d operations on %s are running or waiting, which is the limit; "
+                                  "try again later.",
+                                  OPERATIONS_PER_PARENT_MAX, l->parent);
+        return 0;
+}
+
+int load_check(Manager *m, const char *parent, Reason *reason) {
+        const Load *l = parent ? load_find(m, parent) : NULL;
+        size_t n = operations_count_running(m);
+
+        if (n - m->n_blocked >= OPERATIONS_RUNNING_MAX)
+                mark_blocked(m); /* there may be more of them by now */
+        if (n - m->n_blocked >= OPERATIONS_RUNNING_MAX)
+                return reason_set(reason, OUTCOME_LIMIT,
+                                  "%d operations are running or waiting, which is the limit; try "
+                                  "again later.",
+                                  OPERATIONS_RUNNING_MAX);
+        return l ? check_parent(l, reason) : 0;
+}
+
+/* ---- workers ---- */
 
 /* The process is gone. What it left is taken over; the rest follows when the model is up to date. */
 void operation_on_worker(Worker *w, const Record *record, void *userdata) {
         Operation *op = userdata;
         Manager *m = op->manager;
 
-        op->phase = OPERATION_SETTLING;
+        operation_set_phase(op, OPERATION_SETTLING);
         op->worker = worker_free(w);
         if (record) {
                 char *text = record->text ? strdup(record->text) : NULL;
@@ -39,37 +148,11 @@ static int start(Operation *op) {
         r = worker_start(&op->worker, m->workers, op->record, operation_on_worker, op);
         if (r < 0)
                 return r;
-        op->phase = OPERATION_WORKING;
         op->started_usec = operation_now_usec();
         op->working_since_usec = operation_monotonic_usec();
+        operation_set_phase(op, OPERATION_WORKING);
         manager_tell(m, operation_changed, op);
         return 0;
-}
-
-typedef struct Load Load;
-
-struct Load {
-        size_t busy;    /* workers that count */
-        size_t blocked; /* those that have taken too long to count */
-        size_t of_parent;
-};
-
-/* @now: CLOCK_MONOTONIC, for a wall clock that is set back would hold the queue up. */
-static Load measure(Manager *m, const char *parent, uint64_t now) {
-        Load load = {};
-
-        list_foreach(op, &m->operations, Operation, node) {
-                if (op->phase != OPERATION_WORKING || op->state != OPERATION_RUNNING)
-                        continue;
-                if (now - op->working_since_usec > WORKER_BLOCKED_USEC) {
-                        load.blocked++;
-                        continue;
-                }
-                load.busy++;
-                if (streq(op->record->parent, parent))
-                        load.of_parent++;
-        }
-        return load;
 }
 
 static int on_blocked(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -93,29 +176,26 @@ static void look_again(Manager *m) {
                 (void) log_warning_errno(r, NULL, "Cannot set a timer for waiting operations: %m");
 }
 
-static bool may_start(Manager *m, const Operation *op, uint64_t now) {
-        Load load = measure(m, op->record->parent, now);
+static bool may_start(const Operation *op) {
+        const Manager *m = op->manager;
+        const Load *l = op->load;
 
-        return load.busy < WORKERS_MAX && load.of_parent < WORKERS_PER_PARENT_MAX &&
-               load.busy + load.blocked < WORKERS_BLOCKED_MAX;
+        return m->n_working < WORKERS_MAX && m->n_working + m->n_blocked < WORKERS_BLOCKED_MAX &&
+               l->n_working < WORKERS_PER_PARENT_MAX &&
+               l->n_working + l->n_blocked < WORKERS_BLOCKED_PER_PARENT_MAX;
 }
 
 void operation_dispatch(Manager *m) {
-        uint64_t now = operation_monotonic_usec();
-        const char *full = NULL;
         bool waiting = false;
 
+        mark_blocked(m);
         list_foreach(op, &m->operations, Operation, node) {
                 int r;
 
                 if (op->state != OPERATION_RUNNING || op->phase != OPERATION_QUEUED)
                         continue;
-                /* many may wait for one parent: it is measured once */
-                if (full && streq(full, op->record->parent))
-                        continue;
-                if (!may_start(m, op, now)) {
+                if (!may_start(op)) {
                         waiting = true;
-                        full = op->record->parent;
                         continue;
                 }
                 r = start(op);
@@ -127,6 +207,6 @@ void operation_dispatch(Manager *m) {
                         operation_end(op);
                 }
         }
-        if (waiting)
+        if (waiting && m->n_working > 0) /* else only the end of one makes room */
                 look_again(m);
 }

@@ -45,15 +45,6 @@ static int refuse_running(const Operation *op, const Uuid *uuid, Reason *reason)
                           UUID_STR(uuid), op->record->parent);
 }
 
-static int check_limit(Manager *m, Reason *reason) {
-        if (operations_count_running(m) < OPERATIONS_RUNNING_MAX)
-                return 0;
-        return reason_set(reason, OUTCOME_LIMIT,
-                          "%d operations are running or waiting, which is the limit; try again "
-                          "later.",
-                          OPERATIONS_RUNNING_MAX);
-}
-
 static int set_string(char **to, const char *from) {
         if (!from)
                 return 0;
@@ -137,7 +128,7 @@ static int check_create(Manager *m, const Request *q, Operation **ret, Reason *r
                 return reason_set(reason, OUTCOME_INVALID,
                                   "%zu attributes are too many; at most %d.",
                                   q->n_attributes, RECORD_ATTRIBUTES_MAX);
-        return check_limit(m, reason);
+        return load_check(m, q->parent, reason);
 }
 
 static int refuse_without_module(const Placement *place, Reason *reason) {
@@ -175,6 +166,9 @@ static int start_create(Manager *m, const Request *q, const Placement *where, co
         Record *record = NULL;
         int r;
 
+        r = load_check(m, where->parent->name, reason);
+        if (r != 0)
+                return r;
         r = make_create(q, where, client, &record);
         if (r == -ENODEV)
                 return reason_set(reason, OUTCOME_NO_PARENT, "Parent %s has just gone.",
@@ -232,7 +226,7 @@ static int check_stop(Manager *m, const Device *d, Operation **ret, Reason *reas
                                   "%s is open in %u place%s; shut down the virtual machine that "
                                   "has it first.",
                                   UUID_STR(&d->uuid), d->opened, d->opened == 1 ? "" : "s");
-        return check_limit(m, reason);
+        return load_check(m, d->parent->name, reason);
 }
 
 int manager_stop(Manager *m, Device *device, const char *client, Operation **ret, Reason *reason) {

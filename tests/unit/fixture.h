@@ -227,6 +227,7 @@ static inline void reap_workers(void) {
 #define U3 "33333333-3333-4333-8333-333333333333"
 #define P1 "0000:00:05.0"
 #define P2 "0000:00:06.0"
+#define P3 "0000:00:07.0"
 #define FAKE(name, file) "sys/" FAKE_DEVPATH "/" name "/fake/" file
 
 /* Two parents of a vendor's driver with a type each. */

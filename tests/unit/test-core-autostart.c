@@ -219,26 +219,85 @@ TEST(workers_of_a_parent_are_limited) {
         ASSERT_EQ(f.devices_added, n + 1);
 }
 
-TEST(operations_are_limited) {
+static void refuse_for_limit(Fixture *f, const char *parent, const char *part) {
         _cleanup_(reason_done) Reason reason = {};
-        _cleanup_(closep) int gate = -EBADF;
+
+        ASSERT_EQ(refuse_create(f, new_request(parent, "vendor-1", U1, ""), &reason),
+                  OUTCOME_LIMIT);
+        ASSERT_CONTAINS(reason.text, part);
+}
+
+TEST(operations_are_limited) {
+        const unsigned each = OPERATIONS_PER_PARENT_MAX, n = OPERATIONS_RUNNING_MAX;
+        int gates[2];
+        static const char *const parents[] = { P1, P2 };
         FIXTURE(f);
 
-        add_vendor(&f, P1, OPERATIONS_RUNNING_MAX + 1);
-        fake_fifo(f.tree, FAKE(P1, "create-block"));
+        ASSERT_EQ(n, 2 * each);
+        for (unsigned i = 0; i < 2; i++) {
+                add_vendor(&f, parents[i], n);
+                fake_fifo(f.tree, "sys/" FAKE_DEVPATH "/%s/fake/create-block", parents[i]);
+        }
+        add_vendor(&f, P3, n);
         fixture_start(&f);
-        for (unsigned i = 0; i < OPERATIONS_RUNNING_MAX; i++)
+        for (unsigned i = 0; i < each; i++)
                 (void) create_device(&f, P1, "vendor-1", nth_uuid(i), "");
-        ASSERT_EQ(refuse_create(&f, new_request(P1, "vendor-1", U1, ""), &reason), OUTCOME_LIMIT);
-        ASSERT_CONTAINS(reason.text, "1024");
+        refuse_for_limit(&f, P1, "512 operations on " P1);
+        /* which takes nothing from the others */
+        for (unsigned i = 0; i < each; i++)
+                (void) create_device(&f, P2, "vendor-1", nth_uuid(each + i), "");
+        refuse_for_limit(&f, P3, "1024 operations are");
         /* joining one takes no room */
         ASSERT_NOT_NULL(create_device(&f, P1, "vendor-1", nth_uuid(7), ""));
         /* how many count as blocked by now is a matter of time; most wait */
         ASSERT_TRUE(count_records(&f) >= WORKERS_PER_PARENT_MAX);
         ASSERT_TRUE(count_records(&f) < OPERATIONS_RUNNING_MAX);
         fixture_stop(&f);
-        gate = hold_open(&f, FAKE(P1, "create-block"));
+        gates[0] = hold_open(&f, FAKE(P1, "create-block"));
+        gates[1] = hold_open(&f, FAKE(P2, "create-block"));
         reap_workers();
+        safe_close(gates[0]);
+        safe_close(gates[1]);
+}
+
+/* As if their workers had been at it for long. */
+static void age_workers(Fixture *f) {
+        list_foreach(op, manager_get_operations(f->manager), Operation, node)
+                if (op->state == OPERATION_RUNNING && op->phase == OPERATION_WORKING)
+                        op->working_since_usec -= WORKER_BLOCKED_USEC + 1;
+        operation_dispatch(f->manager);
+}
+
+/* A parent whose driver holds up all that it can: that is its own affair. */
+TEST(blocked_parent_fills_only_itself) {
+        const unsigned n = WORKERS_BLOCKED_PER_PARENT_MAX;
+        int gate;
+        FIXTURE(f);
+
+        add_vendor(&f, P1, n + 1);
+        add_vendor(&f, P2, 2);
+        fake_fifo(f.tree, FAKE(P1, "create-block"));
+        fixture_start(&f);
+        for (unsigned i = 0; i < n; i++)
+                (void) create_device(&f, P1, "vendor-1", nth_uuid(i), "");
+        while (count_phase(&f, OPERATION_QUEUED) > 0)
+                age_workers(&f);
+        age_workers(&f);
+        ASSERT_EQ(count_phase(&f, OPERATION_WORKING), n);
+        refuse_for_limit(&f, P1, "256 operations on " P1 " are blocked");
+        wait_for(&f, create_device(&f, P2, "vendor-1", U1, ""));
+        wait_for(&f, stop_device(&f, U1));
+        ASSERT_EQ(count_phase(&f, OPERATION_WORKING), n);
+        /* and when one ends there is room for one more */
+        unblock(&f, FAKE(P1, "create-block"));
+        RUN_UNTIL(&f, count_phase(&f, OPERATION_WORKING) == n - 1);
+        (void) create_device(&f, P1, "vendor-1", U1, "");
+        gate = hold_open(&f, FAKE(P1, "create-block"));
+        run_idle(&f);
+        ASSERT_EQ(list_length(&f.manager->loads), 0);
+        ASSERT_EQ(f.manager->n_blocked, 0);
+        ASSERT_EQ(f.manager->n_working, 0);
+        safe_close(gate);
 }
 
 TEST(waiters_are_limited) {

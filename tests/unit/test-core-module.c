@@ -344,6 +344,38 @@ TEST(reload_takes_what_the_kernel_need_not_know) {
         ASSERT_EQ(f.operations_added, 3);
 }
 
+#define NO_PARENT "{ \"parents\": [] }"
+
+/* The files are silent: where the devices are says where others of their type go. */
+TEST(layout_that_only_the_kernel_knows) {
+        _cleanup_(reason_done) Reason reason = {};
+        Type *t;
+        FIXTURE(f);
+
+        add_module(&f);
+        fake_write(f.tree, TWO_POOLS("b"), CONFIG_FILE);
+        fixture_start(&f);
+        run_idle(&f);
+        wait_for(&f, create_device(&f, NULL, "t", U1, "vm1"));
+        fixture_stop(&f);
+        fake_write(f.tree, NO_PARENT, CONFIG_FILE);
+        fixture_start(&f);
+        run_idle(&f);
+        t = parent_find_type(find_parent(&f, P1), "t");
+        ASSERT_STREQ(t->bars[0].pool, "b");
+        wait_for(&f, create_device(&f, NULL, "t", U2, "vm2"));
+        ASSERT_TRUE(find_device(&f, U2)->extents[0].offset >= 32 * MIB);
+
+        /* nothing says it, so it is not guessed */
+        wait_for(&f, stop_device(&f, U1));
+        wait_for(&f, stop_device(&f, U2));
+        run_idle(&f);
+        fixture_restart(&f);
+        run_idle(&f);
+        ASSERT_EQ(refuse_create(&f, new_request(NULL, "t", U3, ""), &reason), OUTCOME_NO_ROOM);
+        ASSERT_CONTAINS(reason.text, "BAR 0 of type t is to come from pool (none)");
+}
+
 TEST(lost_events_are_made_up_for) {
         FIXTURE(f);
 

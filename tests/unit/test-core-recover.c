@@ -166,6 +166,26 @@ TEST(worker_killed_at_each_step_of_configure) {
         ASSERT_TRUE(kills >= 14);
 }
 
+/* A killed worker has left the device without a driver, maybe; the same daemon puts that right. */
+TEST(configure_is_tried_again_after_a_kill) {
+        bool killed = true;
+
+        for (int i = 0; killed; i++) {
+                FIXTURE(f);
+
+                add_machine(&f);
+                set_kill(&f, i / 2, i % 2);
+                fixture_start(&f);
+                RUN_UNTIL(&f, state_of(&f, P2) == PARENT_REGISTERED);
+                killed = fake_exists(f.tree, "fake/killed");
+                fake_remove(f.tree, KILL_AT);
+                run_idle(&f);
+                ASSERT_EQ(count_records(&f), 0);
+                wait_for(&f, create_ours(&f));
+                check(&f, U2, "vm2");
+        }
+}
+
 /*
  * The daemon ends after its n-th turn of the loop; its worker goes on, and may be done before or
  * after the next daemon starts.
