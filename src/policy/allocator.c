@@ -33,31 +33,36 @@ static uint64_t units_in(unsigned order) {
         return UINT64_C(1) << order;
 }
 
-static AllocatorNode node_of(const Allocator *a, uint32_t i, unsigned order) {
+/* @leaf: where to put what a block that is all alike would say. */
+static const AllocatorNode *node_of(const Allocator *a, uint32_t i, unsigned order,
+                                    AllocatorNode *leaf) {
         uint64_t n = units_in(order);
 
+        if (i >= FIRST_NODE)
+                return &a->nodes[i];
         if (i == TAKEN)
-                return (AllocatorNode) {};
-        if (i == FREE)
-                return (AllocatorNode) { .holes = 1, .mask = n, .free = n, .prefix = n, .suffix = n,
-                                         .largest = n };
-        return a->nodes[i];
+                *leaf = (AllocatorNode) {};
+        else
+                *leaf = (AllocatorNode) { .holes = 1, .mask = n, .free = n, .prefix = n,
+                                          .suffix = n, .largest = n };
+        return leaf;
 }
 
 /* Brings a node in line with its halves, which are of @order. */
 static void node_pull(Allocator *a, uint32_t i, unsigned order) {
         AllocatorNode *p = &a->nodes[i];
-        const AllocatorNode low = node_of(a, p->child[0], order);
-        const AllocatorNode high = node_of(a, p->child[1], order);
-        uint64_t half = units_in(order), middle = low.suffix + high.prefix;
+        AllocatorNode leaves[2];
+        const AllocatorNode *low = node_of(a, p->child[0], order, &leaves[0]);
+        const AllocatorNode *high = node_of(a, p->child[1], order, &leaves[1]);
+        uint64_t half = units_in(order), middle = low->suffix + high->prefix;
 
-        p->mask = low.mask | high.mask;
-        p->free = low.free + high.free;
-        p->prefix = low.prefix == half ? half + high.prefix : low.prefix;
-        p->suffix = high.suffix == half ? half + low.suffix : high.suffix;
-        p->largest = MAX(low.largest, high.largest);
+        p->mask = low->mask | high->mask;
+        p->free = low->free + high->free;
+        p->prefix = low->prefix == half ? half + high->prefix : low->prefix;
+        p->suffix = high->suffix == half ? half + low->suffix : high->suffix;
+        p->largest = MAX(low->largest, high->largest);
         p->largest = MAX(p->largest, middle);
-        p->holes = low.holes + high.holes - (low.suffix > 0 && high.prefix > 0);
+        p->holes = low->holes + high->holes - (low->suffix > 0 && high->prefix > 0);
 }
 
 static void count_block(Allocator *a, unsigned order, int by) {
@@ -269,9 +274,10 @@ int allocator_find(const Allocator *a, uint64_t size, uint64_t *ret_offset) {
         best = (unsigned) want + (unsigned) __builtin_ctzll(mask);
         while (i >= FIRST_NODE) {
                 uint32_t low = a->nodes[i].child[0];
+                AllocatorNode leaf;
 
                 order--;
-                if (node_of(a, low, order).mask & units_in(best)) {
+                if (node_of(a, low, order, &leaf)->mask & units_in(best)) {
                         i = low;
                 } else {
                         i = a->nodes[i].child[1];
@@ -337,7 +343,8 @@ bool allocator_is_free(const Allocator *a, uint64_t offset, uint64_t size) {
 }
 
 void allocator_usage(const Allocator *a, AllocatorUsage *ret) {
-        const AllocatorNode root = node_of(a, a->root, a->order);
+        AllocatorNode leaf;
+        const AllocatorNode root = *node_of(a, a->root, a->order, &leaf);
         unsigned largest = a->counts.mask ? 63 - (unsigned) __builtin_clzll(a->counts.mask) : 0;
 
         *ret = (AllocatorUsage) {

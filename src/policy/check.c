@@ -301,8 +301,7 @@ void candidate_rank_bytes(Search *s, Candidate *c) {
 }
 
 static int check_space(Search *s, Candidate *c, Reason *reason) {
-        Extent extents[BARS_MAX];
-        size_t n, bar = 0;
+        size_t bar = 0;
         int r;
 
         if (!c->type->ours)
@@ -310,7 +309,7 @@ static int check_space(Search *s, Candidate *c, Reason *reason) {
         if (type_needs(c->type).bytes == 0)
                 return REFUSE(reason, "%s: type %s has no BAR; correct the configuration",
                               name_of(s, c), c->type->name);
-        r = view_place(place_of(s, c)->view, s->group, c->type, extents, &n, &bar);
+        r = view_place(place_of(s, c)->view, s->group, c->type, NULL, NULL, &bar);
         if (r == 0) {
                 rank_space(s, c);
                 return 0;
@@ -378,14 +377,13 @@ static int refuse_broken(const Search *s, const Candidate *c, const Broken *b, R
  * device could as well lie in what is in common.
  */
 static int try_common(Search *s, Candidate *c) {
-        Extent extents[BARS_MAX];
         Broken broken;
-        size_t n, bar;
+        size_t bar;
         int r;
 
         if (!c->type->ours || !s->group || list_is_empty(&s->group->partitions))
                 return OUTCOME_NO_ROOM;
-        r = view_place(place_of(s, c)->view, NULL, c->type, extents, &n, &bar);
+        r = view_place(place_of(s, c)->view, NULL, c->type, NULL, NULL, &bar);
         if (r != 0)
                 return r < 0 ? r : OUTCOME_NO_ROOM;
         return promises_check(&s->promises, c->place, s->group, NULL, c->type, &broken);

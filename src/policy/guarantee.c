@@ -10,12 +10,15 @@
 
 /* ---- what is promised ---- */
 
+/* Takes what the demand owns, in any case. */
 static int add_demand(Promises *p, const Demand *d) {
         Demand *bigger;
 
         bigger = reallocarray(p->demands, p->n + 1, sizeof(*bigger));
-        if (!bigger)
+        if (!bigger) {
+                free(d->types);
                 return -ENOMEM;
+        }
         p->demands = bigger;
         bigger[p->n++] = *d;
         return 0;
@@ -36,13 +39,29 @@ static uint64_t largest_block(const Pool *pool) {
         return size >= ALLOCATOR_PAGE ? size : 0;
 }
 
-static void look_at_type(Demand *d, const Place *place, unsigned group) {
-        const Type *t = parent_find_type(place->parent, d->type);
+static int tie_to_places(Demand *d, const Host *host) {
+        for (d->first = 0, d->end = d->parent ? 0 : host->n; d->first < host->n; d->first++)
+                if (!d->parent || streq(d->parent, host->places[d->first].parent->name)) {
+                        d->end = d->parent ? d->first + 1 : host->n;
+                        break;
+                }
+        if (!d->type || d->first >= d->end)
+                return 0;
+        d->types = calloc(d->end - d->first, sizeof(*d->types));
+        if (!d->types)
+                return -ENOMEM;
+        for (size_t i = d->first; i < d->end; i++)
+                d->types[i - d->first] = parent_find_type(host->places[i].parent, d->type);
+        return 0;
+}
+
+static void look_at_type(Demand *d, size_t place_index, const Place *place, unsigned group) {
+        const Type *t = d->types[place_index - d->first];
 
         if (!t)
                 return;
         d->have += view_tally(place->view, false, t->id, group);
-        if (!demand_may_use(d, place->parent))
+        if (place->parent->state != PARENT_REGISTERED)
                 return;
         d->n_parents++;
         for (size_t i = 0; t->ours && i < BARS_MAX; i++)
@@ -55,7 +74,7 @@ static void look_at_pool(Demand *d, const Place *place, unsigned group) {
         if (!pool)
                 return;
         d->have += view_tally(place->view, true, pool->name, group);
-        if (!demand_may_use(d, place->parent))
+        if (place->parent->state != PARENT_REGISTERED)
                 return;
         d->n_parents++;
         d->piece = MAX(d->piece, largest_block(pool));
@@ -71,21 +90,22 @@ static int add_guarantee(Promises *p, const Group *group, const Guarantee *g) {
                 .pool = g->pool,
                 .wanted = g->type ? g->n_devices : g->bytes,
         };
+        int r;
 
-        for (size_t i = 0; i < p->host->n; i++) {
+        r = tie_to_places(&d, p->host);
+        for (size_t i = d.first; r == 0 && i < d.end; i++) {
                 const Place *place = &p->host->places[i];
 
-                if (d.parent && !streq(d.parent, place->parent->name))
-                        continue;
                 if (d.type)
-                        look_at_type(&d, place, group->index);
+                        look_at_type(&d, i, place, group->index);
                 else
                         look_at_pool(&d, place, group->index);
         }
         /* what no parent on this host could ever bear was said when the policy was loaded */
-        if (d.n_parents == 0 || d.have >= d.wanted)
-                return 0;
-        return add_demand(p, &d);
+        if (r == 0 && d.n_parents > 0 && d.have < d.wanted)
+                return add_demand(p, &d);
+        free(d.types);
+        return r;
 }
 
 static bool is_running(const Promises *p, const Parent *parent, const Uuid *uuid) {
@@ -108,12 +128,18 @@ static int add_definition(Promises *p, const Definition *def) {
                 .wanted = 1,
         };
         const Type *t;
+        int r;
 
         if (!parent || parent->state != PARENT_REGISTERED || is_running(p, parent, &def->uuid))
                 return 0;
-        t = parent_find_type(parent, def->type);
-        if (!t)
+        r = tie_to_places(&d, p->host);
+        if (r < 0)
+                return r;
+        t = d.types[0];
+        if (!t) {
+                free(d.types);
                 return 0;
+        }
         d.n_parents = 1;
         for (size_t i = 0; t->ours && i < BARS_MAX; i++)
                 d.largest = MAX(d.largest, t->bars[i].size);
@@ -159,6 +185,8 @@ int promises_init(Promises *p, const Host *host, const Uuid *except, const char 
 }
 
 void promises_done(Promises *p) {
+        for (size_t i = 0; i < p->n; i++)
+                free(p->demands[i].types);
         free(p->demands);
         free(p->before);
         *p = (Promises) {};

@@ -38,6 +38,8 @@ struct Demand {
         uint64_t have;   /* devices, or bytes */
         uint64_t largest; /* bytes of its largest BAR: what is placed first */
         size_t n_parents; /* that could bear it */
+        size_t first, end; /* the host's places that it may use: of a parent, or all */
+        Type **types;      /* one a place from @first on; entries NULL: none of that name */
 };
 
 /* All that was promised on a host, with what is already had. Borrows from the host and its model. */

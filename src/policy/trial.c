@@ -15,9 +15,6 @@ void trial_done(Trial *t) {
         free(t->taken);
 }
 
-bool demand_may_use(const Demand *d, const Parent *parent) {
-        return parent->state == PARENT_REGISTERED && (!d->parent || streq(d->parent, parent->name));
-}
 
 static const BlockCounts *counts_of(const Trial *t, size_t i, const Region *region) {
         const View *v = t->host->places[i].view;
@@ -179,7 +176,7 @@ static unsigned order_here(const Trial *t, size_t i, const Demand *d) {
         uint64_t size = d->piece;
         unsigned order = 0;
 
-        if (!demand_may_use(d, place->parent))
+        if (place->parent->state != PARENT_REGISTERED)
                 return UINT_MAX;
         if (d->pool) {
                 pool = parent_find_pool(place->parent, d->pool);
@@ -237,7 +234,7 @@ static int place_smallest_first(Trial *t, const Demand *d, uint64_t n, uint64_t 
         while (n > 0 && limit != UINT_MAX) {
                 unsigned next = UINT_MAX;
 
-                for (size_t i = 0; i < t->host->n && n > 0; i++) {
+                for (size_t i = d->first; i < d->end && n > 0; i++) {
                         unsigned order;
 
                         while ((order = order_here(t, i, d)) <= limit && n > 0) {
@@ -261,9 +258,8 @@ static int place_smallest_first(Trial *t, const Demand *d, uint64_t n, uint64_t 
 int trial_place(Trial *t, const Demand *d, uint64_t n, uint64_t *ret_short) {
         int r = 0;
 
-        for (size_t i = 0; i < t->host->n; i++)
-                t->scratch[i].type =
-                        d->type ? parent_find_type(t->host->places[i].parent, d->type) : NULL;
+        for (size_t i = d->first; i < d->end; i++)
+                t->scratch[i].type = d->types ? d->types[i - d->first] : NULL;
         if (d->group && !list_is_empty(&d->group->partitions)) {
                 t->own_only = true;
                 r = place_smallest_first(t, d, n, &n);

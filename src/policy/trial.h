@@ -37,12 +37,10 @@ struct Trial {
 int trial_init(Trial *t, const Host *host);
 void trial_done(Trial *t);
 
-bool demand_may_use(const Demand *d, const Parent *parent);
-
 /* Positive: a device of @type was placed on place @i. Zero: there is no room, nothing changed. */
 int trial_take_device(Trial *t, size_t i, const Group *group, const Type *type);
 /*
  * Places @n devices, or pieces of bytes, each into the smallest block that will do, over all
- * parents. *@ret_short: how many found no room.
+ * parents that the demand may use. *@ret_short: how many found no room.
  */
 int trial_place(Trial *t, const Demand *d, uint64_t n, uint64_t *ret_short);

@@ -339,7 +339,10 @@ const Pool *view_pool(const View *v, const TypeBar *bar) {
         return pool && pool->size > 0 ? pool : NULL;
 }
 
-/* As view_place(), of one BAR. *@ret_region is where it was taken; NULL: only look. */
+/*
+ * As view_place(), of one BAR. *@ret_region is where it was taken; NULL: only look. @ret NULL: only
+ * whether there is a place, which the numbers of blocks know.
+ */
 static int place_bar(View *v, const Group *group, const Type *type, size_t bar, Extent *ret,
                      Region **ret_region) {
         const TypeBar *b = &type->bars[bar];
@@ -356,6 +359,8 @@ static int place_bar(View *v, const Group *group, const Type *type, size_t bar, 
                 return allocator_order(&region->allocator, b->size) < 0 ? ALLOCATOR_BAD_SIZE :
                                                                           ALLOCATOR_FULL;
         }
+        if (!ret)
+                return 0;
         *ret = (Extent) {
                 .size = b->size,
                 .bar = pool->bar,
@@ -378,10 +383,11 @@ int view_place(View *v, const Group *group, const Type *type, Extent *extents, s
 
         for (i = 0; i < n && r == 0; i++) {
                 *ret_bar = order[i];
-                r = place_bar(v, group, type, order[i], &placed[order[i]],
+                r = place_bar(v, group, type, order[i],
+                              n > 1 || extents ? &placed[order[i]] : NULL,
                               n > 1 ? &regions[order[i]] : NULL);
         }
-        if (r == 0)
+        if (r == 0 && extents)
                 for (size_t bar = *ret_n = 0; bar < BARS_MAX; bar++)
                         if (placed[bar].size > 0)
                                 extents[(*ret_n)++] = placed[bar];

@@ -73,7 +73,8 @@ const Pool *view_pool(const View *v, const TypeBar *bar);
 /*
  * Places all BARs of @type or none. 0, ALLOCATOR_FULL or ALLOCATOR_BAD_SIZE with *@ret_bar the BAR
  * that found no place; -EINVAL: that BAR's pool does not exist; -ENOMEM. @extents has room for
- * BARS_MAX, in order of BARs. The view is as it was: what was taken on the way is given back.
+ * BARS_MAX, in order of BARs; NULL, and @ret_n too: only whether there is one. The view is as it
+ * was: what was taken on the way is given back.
  */
 int view_place(View *v, const Group *group, const Type *type, Extent *extents, size_t *ret_n,
                size_t *ret_bar);
