@@ -65,6 +65,8 @@ static int decode_attributes(JsonSink *sink, const JsonNode *node, const JsonFie
                              void *value) {
         Definition *d = container_of(value, Definition, attributes);
 
+        if (node->kind == JSON_NULL) /* mdevctl takes it for none */
+                return 0;
         return attributes_decode(sink, node, field->expect, &d->attributes, &d->n_attributes);
 }
 

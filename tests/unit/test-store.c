@@ -100,6 +100,7 @@ TEST(read_as_mdevctl_does) {
                 { "{\"mdev_type\":\"t\",\"start\":\"Auto\"}", MANUAL },
                 { "{\"mdev_type\":\"t\",\"start\":\"\"}", MANUAL },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\",\"attrs\":[]}", AUTO },
+                { "{\"mdev_type\":\"t\",\"start\":\"auto\",\"attrs\":null}", AUTO },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\",\"type\":1,\"x\":{\"y\":[]}}", AUTO },
         };
 
@@ -135,8 +136,8 @@ TEST(invalid) {
                  "f:1:34: expected nothing more, found \"x\"" },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n\"attrs\":{\"a\":\"b\"}}",
                  "f:2:9: expected a list of attributes, found an object" },
-                { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n\"attrs\":null}",
-                 "f:2:9: expected a list of attributes, found null" },
+                { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n\"attrs\":7}",
+                 "f:2:9: expected a list of attributes, found 7" },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n\"attrs\":[\"a\"]}",
                  "f:2:10: expected an object of one attribute's name and value, found \"a\"" },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\",\n\"attrs\":[{}]}",

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * compat.c owns the commands that mdevctl has: their options, and which other piece does the work.
+ */
+#include "cli/compat.h"
+
+#include <fcntl.h>
+
+#include "cli/grammar.h"
+#include "cli/listing.h"
+#include "util/macro.h"
+#include "util/uuid.h"
+
+/* What we are compatible with: scripts ask for it. */
+#define COMPAT_VERSION "1.4.0"
+#define COMPAT_TITLE "Manages mediated devices, with the commands of mdevctl"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* As mdevctl takes them: with or without hyphens, in braces, as a URN; in either case. */
+static int compat_uuid(const char *s, Uuid *ret) {
+        static const char urn[] = "urn:uuid:";
+        char text[UUID_STRING_MAX];
+        size_t n = strlen(s);
+
+        if (strncmp(s, urn, strlen(urn)) == 0) {
+                s += strlen(urn);
+                n -= strlen(urn);
+        } else if (n == UUID_STRING_MAX + 1 && s[0] == '{' && s[n - 1] == '}') {
+                s++;
+                n -= 2;
+        } else if (n == 32) {
+                (void) snprintf(text, sizeof(text), "%.8s-%.4s-%.4s-%.4s-%.12s", s, s + 8, s + 12,
+                                s + 16, s + 20);
+                return uuid_parse(text, ret);
+        }
+        if (n != UUID_STRING_MAX - 1)
+                return -EINVAL;
+        (void) snprintf(text, sizeof(text), "%.*s", (int) n, s);
+        return uuid_parse(text, ret);
+}
+
+static bool is_uuid(const char *s) {
+        return compat_uuid(s, &(Uuid){}) >= 0;
+}
+
+#define EXPECT_UUID "a UUID, 8-4-4-4-12 hexadecimal digits"
+
+static int failed(int error, const char *what) {
+        (void) fprintf(stderr, "Error: %s: %s\n", what, strerror(-error));
+        return EXIT_FAILED;
+}
+
+static int open_root(void) {
+        const char *root = secure_getenv("MDEVCTL_ENV_ROOT");
+
+        return RET_NERRNO(open(root ?: "/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+/* A reader that has gone (head, a pager) is no failure of ours, a full disk is. */
+static int flush(void) {
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return EXIT_SUCCESS;
+        return errno == EPIPE ? EXIT_SUCCESS : failed(-errno, "cannot write the list");
+}
+
+enum { LIST_DEFINED, LIST_DUMPJSON, LIST_VERBOSE, LIST_UUID, LIST_PARENT };
+
+static const Option list_options[] = {
+        [LIST_DEFINED] = { "defined", 'd', .help = "The definitions, active or not" },
+        [LIST_DUMPJSON] = { "dumpjson", .help = "As JSON" },
+        [LIST_VERBOSE] = { "verbose", 'v', .help = "With attributes" },
+        [LIST_UUID] = { "uuid", 'u', "UUID", "Only this one", is_uuid, EXPECT_UUID },
+        [LIST_PARENT] = { "parent", 'p', "PARENT", "Only those of this parent" },
+};
+
+static int run_list(const Verb *verb, const Given *given) {
+        _cleanup_(listing_done) Listing listing = {};
+        _cleanup_(closep) int root_fd = open_root();
+        const bool defined = GIVEN(given, LIST_DEFINED);
+        ListingFilter filter = { .parent = given->values[LIST_PARENT] };
+        Uuid uuid;
+        int r = root_fd;
+
+        (void) verb;
+        if (GIVEN(given, LIST_UUID)) {
+                (void) compat_uuid(given->values[LIST_UUID], &uuid);
+                filter.uuid = &uuid;
+        }
+        if (r >= 0)
+                r = defined ? listing_read_defined(root_fd, &filter, &listing)
+                            : listing_read_active(root_fd, &filter, &listing);
+        if (r < 0)
+                return failed(r, "cannot list the devices");
+
+        if (GIVEN(given, LIST_DUMPJSON))
+                listing_print_json(stdout, &listing, filter.uuid != NULL);
+        else
+                listing_print_text(stdout, &listing, defined, GIVEN(given, LIST_VERBOSE));
+        return flush();
+}
+
+enum { TYPES_PARENT, TYPES_DUMPJSON };
+
+static const Option types_options[] = {
+        [TYPES_PARENT] = { "parent", 'p', "PARENT", "Only those of this parent" },
+        [TYPES_DUMPJSON] = { "dumpjson", .help = "As JSON" },
+};
+
+static int run_types(const Verb *verb, const Given *given) {
+        _cleanup_(closep) int root_fd = open_root();
+        const char *parent = given->values[TYPES_PARENT];
+        int r = root_fd;
+
+        (void) verb;
+        if (r >= 0)
+                r = GIVEN(given, TYPES_DUMPJSON) ? types_print_json(stdout, root_fd, parent)
+                                                 : types_print_text(stdout, root_fd, parent);
+        return r < 0 ? failed(r, "cannot list the types") : flush();
+}
+
+#define LIST_TEXT                                                                                  \
+        "Without options, the devices that are there now, with their parent, their type and\n"     \
+        "whether they start by themselves; with --defined, those that a definition describes.\n"   \
+        "With --dumpjson and one --uuid the text is what that device's definition file would "     \
+        "be.\n"
+
+static const Verb mdevctl_verbs[] = {
+        {.name = "list",
+         .title = "List mediated devices",
+         .text = LIST_TEXT,
+         .version = true,
+         .options = list_options,
+         .n_options = ARRAY_SIZE(list_options),
+         .run = run_list},
+        {.name = "types",
+         .title = "List the types of mediated devices that can be made",
+         .text = "Each with how many can still be made. With --parent, those of one parent.\n",
+         .options = types_options,
+         .n_options = ARRAY_SIZE(types_options),
+         .run = run_types},
+        {},
+};
+
+static const Verb lsmdev_verb = {
+        .name = "lsmdev",
+        .title = "List mediated devices",
+        .text = LIST_TEXT,
+        .version = true,
+        .options = list_options,
+        .n_options = ARRAY_SIZE(list_options),
+        .run = run_list,
+};
+
+static int run_verb(const Verb *verb, const char *program, int argc, char *argv[]) {
+        Given given;
+
+        switch (grammar_parse(verb, program, argc, argv, &given)) {
+        case _GRAMMAR_SUCCESS:
+                return verb->run(verb, &given);
+        case GRAMMAR_HELP:
+                grammar_help(stdout, program, verb, true);
+                return flush();
+        case GRAMMAR_HELP_LINE:
+                grammar_help(stdout, program, verb, false);
+                return flush();
+        case GRAMMAR_VERSION:
+                (void) printf("%s%s%s %s\n", program, streq(program, verb->name) ? "" : "-",
+                              streq(program, verb->name) ? "" : verb->name, COMPAT_VERSION);
+                return flush();
+        default:
+                return EXIT_USAGE;
+        }
+}
+
+static int run_help(const char *program, const Verb *verbs, const char *name) {
+        const Verb *verb = name ? grammar_find(verbs, name) : NULL;
+
+        if (name && !verb) {
+                grammar_unknown_verb(program, name, verbs);
+                return EXIT_USAGE;
+        }
+        if (verb)
+                grammar_help(stdout, program, verb, true);
+        else
+                grammar_help_verbs(stdout, program, COMPAT_TITLE, verbs);
+        return flush();
+}
+
+int compat_mdevctl(int argc, char *argv[]) {
+        static const char program[] = "mdevctl";
+        const char *word = argc > 1 ? argv[1] : NULL;
+        const Verb *verb;
+
+        if (!word) {
+                grammar_help_verbs(stderr, program, COMPAT_TITLE, mdevctl_verbs);
+                return EXIT_USAGE;
+        }
+        if (streq(word, "-V") || streq(word, "--version")) {
+                (void) printf("%s %s\n", program, COMPAT_VERSION);
+                return flush();
+        }
+        if (streq(word, "-h") || streq(word, "--help"))
+                return run_help(program, mdevctl_verbs, NULL);
+        if (streq(word, "help"))
+                return run_help(program, mdevctl_verbs, argc > 2 ? argv[2] : NULL);
+
+        verb = grammar_find(mdevctl_verbs, word);
+        if (!verb) {
+                grammar_unknown_verb(program, word, mdevctl_verbs);
+                return EXIT_USAGE;
+        }
+        return run_verb(verb, program, argc - 2, argv + 2);
+}
+
+int compat_lsmdev(int argc, char *argv[]) {
+        return run_verb(&lsmdev_verb, "lsmdev", MAX(argc - 1, 0), argv + 1);
+}

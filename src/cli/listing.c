@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* listing.c owns collecting devices and definitions for a listing, and how they are printed. */
+#include "cli/listing.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "cli/json-out.h"
+#include "config/extras.h"
+#include "config/file.h"
+#include "config/store.h"
+#include "names.h"
+#include "sysfs/sysfs.h"
+
+typedef struct Active Active;
+
+struct Active {
+        int root_fd;
+        const ListingFilter *filter;
+        Listing *listing;
+};
+
+void listing_done(Listing *l) {
+        for (size_t i = 0; i < l->n; i++)
+                definition_free(l->rows[i].definition);
+        free(l->rows);
+        *l = (Listing){};
+}
+
+static int compare_rows(const void *a, const void *b) {
+        const Listed *x = a, *y = b;
+        int c = strcmp(x->definition->parent, y->definition->parent);
+
+        return c != 0 ? c
+                      : memcmp(x->definition->uuid.bytes, y->definition->uuid.bytes,
+                               sizeof(x->definition->uuid.bytes));
+}
+
+static void listing_sort(Listing *l) {
+        if (l->n > 0)
+                qsort(l->rows, l->n, sizeof(*l->rows), compare_rows);
+}
+
+/* Takes @d. */
+static int listing_add(Listing *l, Definition *d, bool active, bool defined) {
+        _cleanup_(definition_freep) Definition *owned = d;
+        Listed *bigger;
+
+        /* doubles at every power of two */
+        if ((l->n & (l->n - 1)) == 0) {
+                bigger = reallocarray(l->rows, l->n ? l->n * 2 : 1, sizeof(*bigger));
+                if (!bigger)
+                        return -ENOMEM;
+                l->rows = bigger;
+        }
+        l->rows[l->n++] =
+                (Listed){.definition = TAKE_PTR(owned), .active = active, .defined = defined};
+        return 0;
+}
+
+static bool filter_matches(const ListingFilter *f, const char *parent, const Uuid *uuid) {
+        return (!f->uuid || uuid_equal(f->uuid, uuid)) && (!f->parent || streq(f->parent, parent));
+}
+
+/* 0: *@ret, with ->invalid where the file is of no use. -ENOENT: there is no such file. */
+static int read_definition(int root_fd, const char *parent, const Uuid *uuid, Definition **ret) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_(freep) char *path = NULL, *text = NULL, *why = NULL;
+        size_t size = 0;
+        int r;
+
+        if (asprintf(&path, "/" MDEVD_PATH_DEFINITIONS "/%s/%s", parent, UUID_STR(uuid)) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = definition_new(&d, parent, uuid);
+        if (r < 0)
+                return r;
+        r = file_read(root_fd, path + 1, &text, &size, &why);
+        if (r < 0)
+                return r;
+        if (r > 0 && asprintf(&d->invalid, "%s: %s", path, why) < 0) {
+                d->invalid = NULL;
+                return -ENOMEM;
+        }
+        if (r == 0)
+                r = store_parse(d, path, text, size);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+static int add_active(const Uuid *uuid, void *userdata) {
+        const Active *a = userdata;
+        _cleanup_(sysfs_device_done) SysfsDevice device = {};
+        _cleanup_(definition_freep) Definition *stored = NULL, *d = NULL;
+        int r;
+
+        if (a->filter->uuid && !uuid_equal(a->filter->uuid, uuid))
+                return 0;
+        r = sysfs_read_device(a->root_fd, uuid, &device);
+        if (r == -ENOENT || r > 0) /* it went away, or is not quite there yet */
+                return 0;
+        if (r < 0)
+                return r;
+        if (!filter_matches(a->filter, device.parent, uuid))
+                return 0;
+
+        r = read_definition(a->root_fd, device.parent, uuid, &stored);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        r = definition_new(&d, device.parent, uuid);
+        if (r < 0)
+                return r;
+        d->type = TAKE_PTR(device.type);
+        d->autostart = stored && !stored->invalid && stored->autostart;
+        return listing_add(a->listing, TAKE_PTR(d), true, stored);
+}
+
+int listing_read_active(int root_fd, const ListingFilter *filter, Listing *ret) {
+        _cleanup_(listing_done) Listing l = {};
+        Active a = { .root_fd = root_fd, .filter = filter, .listing = &l };
+        int r;
+
+        r = sysfs_foreach_device(root_fd, add_active, &a);
+        if (r < 0)
+                return r;
+        listing_sort(&l);
+        *ret = TAKE_GENERIC(l, (Listing){});
+        return 0;
+}
+
+static int is_active(int root_fd, const Definition *d) {
+        _cleanup_(sysfs_device_done) SysfsDevice device = {};
+        int r = sysfs_read_device(root_fd, &d->uuid, &device);
+
+        if (r == -ENOENT || r > 0)
+                return 0;
+        if (r < 0)
+                return r;
+        return streq(device.parent, d->parent) && streq(device.type, d->type);
+}
+
+static int add_defined(int root_fd, const char *parent, const Uuid *uuid, Listing *l) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        int r, active;
+
+        r = read_definition(root_fd, parent, uuid, &d);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        if (d->invalid) {
+                (void) fprintf(stderr, "Warning: %s; this definition is left out\n", d->invalid);
+                return 0;
+        }
+        active = is_active(root_fd, d);
+        if (active < 0)
+                return active;
+        return listing_add(l, TAKE_PTR(d), active, true);
+}
+
+static int add_defined_of(int root_fd, const char *parent, const ListingFilter *filter,
+                          Listing *l) {
+        _cleanup_(file_names_done) FileNames names = {};
+        _cleanup_(freep) char *folder = NULL;
+        int r;
+
+        if (asprintf(&folder, MDEVD_PATH_DEFINITIONS "/%s", parent) < 0) {
+                folder = NULL;
+                return -ENOMEM;
+        }
+        r = file_list(root_fd, folder, &names);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 && r != -ENOTDIR && r != -ENOENT)
+                (void) fprintf(stderr, "Warning: /%s: %s; its definitions are left out\n", folder,
+                               strerror(-r));
+
+        for (size_t i = 0; i < names.n; i++) {
+                Uuid uuid;
+
+                if (definition_uuid(names.names[i], &uuid) < 0 ||
+                    !filter_matches(filter, parent, &uuid))
+                        continue;
+                r = add_defined(root_fd, parent, &uuid, l);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int listing_read_defined(int root_fd, const ListingFilter *filter, Listing *ret) {
+        _cleanup_(file_names_done) FileNames parents = {};
+        _cleanup_(listing_done) Listing l = {};
+        int r;
+
+        r = file_list(root_fd, MDEVD_PATH_DEFINITIONS, &parents);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        for (size_t i = 0; i < parents.n; i++) {
+                if (filter->parent && !streq(filter->parent, parents.names[i]))
+                        continue;
+                r = add_defined_of(root_fd, parents.names[i], filter, &l);
+                if (r < 0)
+                        return r;
+        }
+        listing_sort(&l);
+        *ret = TAKE_GENERIC(l, (Listing){});
+        return 0;
+}
+
+void listing_print_text(FILE *f, const Listing *l, bool defined, bool verbose) {
+        for (size_t i = 0; i < l->n; i++) {
+                const Listed *row = &l->rows[i];
+                const Definition *d = row->definition;
+                bool other = defined ? row->active : row->defined;
+
+                (void) fprintf(f, "%s %s %s %s%s\n", UUID_STR(&d->uuid), d->parent, d->type,
+                               d->autostart ? "auto" : "manual",
+                               !other    ? ""
+                               : defined ? " (active)"
+                                         : " (defined)");
+                if (!verbose || d->n_attributes == 0)
+                        continue;
+                (void) fputs("  Attrs:\n", f);
+                for (size_t k = 0; k < d->n_attributes; k++)
+                        (void) fprintf(f, "    @{%zu}: {\"%s\":\"%s\"}\n", k, d->attributes[k].name,
+                                       d->attributes[k].value);
+        }
+}
+
+static void print_definition(JsonOut *o, const char *key, const Definition *d) {
+        json_out_open(o, key, '{');
+        json_out_string(o, "mdev_type", d->type);
+        json_out_string(o, "start", d->autostart ? "auto" : "manual");
+        json_out_open(o, "attrs", '[');
+        for (size_t i = 0; i < d->n_attributes; i++) {
+                json_out_open(o, NULL, '{');
+                json_out_string(o, d->attributes[i].name, d->attributes[i].value);
+                json_out_close(o, '}');
+        }
+        json_out_close(o, ']');
+        json_out_close(o, '}');
+}
+
+static void print_parents(JsonOut *o, const Listing *l) {
+        for (size_t i = 0; i < l->n;) {
+                const char *parent = l->rows[i].definition->parent;
+
+                json_out_open(o, parent, '[');
+                for (; i < l->n && streq(l->rows[i].definition->parent, parent); i++) {
+                        const Definition *d = l->rows[i].definition;
+
+                        json_out_open(o, NULL, '{');
+                        print_definition(o, UUID_STR(&d->uuid), d);
+                        json_out_close(o, '}');
+                }
+                json_out_close(o, ']');
+        }
+}
+
+void listing_print_json(FILE *f, const Listing *l, bool bare) {
+        JsonOut o = { .file = f };
+
+        if (bare && l->n == 1)
+                return print_definition(&o, NULL, l->rows[0].definition);
+        json_out_open(&o, NULL, '[');
+        if (l->n > 0) {
+                json_out_open(&o, NULL, '{');
+                print_parents(&o, l);
+                json_out_close(&o, '}');
+        }
+        json_out_close(&o, ']');
+}
