@@ -351,6 +351,12 @@ static int run(const char *root) {
         return r == EXIT_SUCCESS ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* What a worker needs of a layer that it is not to know. */
+static const WorkerStore worker_store = {
+        .prepare = store_prepare,
+        .settle = store_settle,
+};
+
 static int print_interfaces(void) {
         int r;
 
@@ -378,7 +384,7 @@ int main(int argc, char *argv[]) {
         case VERB_CHECK_CONFIG:
                 return check_config(&args);
         case VERB_WORKER:
-                return worker_main(WORKER_SOCKET_FD, args.root);
+                return worker_main(WORKER_SOCKET_FD, args.root, &worker_store);
         case VERB_INTROSPECT:
                 return print_interfaces();
         case VERB_RUN:

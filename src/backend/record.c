@@ -19,14 +19,19 @@ static const char *const record_kind_table[_RECORD_KIND_MAX] = {
         [RECORD_CREATE] = "create",
         [RECORD_STOP] = "stop",
         [RECORD_CONFIGURE] = "configure",
+        [RECORD_DEFINE] = "define",
+        [RECORD_MODIFY] = "modify",
+        [RECORD_UNDEFINE] = "undefine",
 };
 DEFINE_STRING_TABLE(record_kind, RecordKind, _RECORD_KIND_MAX)
 
 static const char *const record_step_table[_RECORD_STEP_MAX] = {
         [STEP_WRITTEN] = "written",
+        [STEP_PREPARED] = "prepared",
         [STEP_BOUND] = "bound",
         [STEP_RESERVED] = "reserved",
         [STEP_CREATED] = "created",
+        [STEP_SETTLING] = "settling",
         [STEP_DONE] = "done",
 };
 DEFINE_STRING_TABLE(record_step, RecordStep, _RECORD_STEP_MAX)
@@ -44,17 +49,14 @@ int record_new(Record **ret, RecordKind kind) {
 Record *record_free(Record *r) {
         if (!r)
                 return NULL;
-        for (size_t i = 0; i < r->n_attributes; i++) {
-                free(r->attributes[i].name);
-                free(r->attributes[i].value);
-        }
-        free(r->attributes);
+        attributes_free(r->attributes, r->n_attributes);
         free(r->parent);
         free(r->parent_path);
         free(r->type);
         free(r->type_name);
         free(r->owner);
         free(r->client);
+        free(r->opener_name);
         free(r->text);
         parent_free(r->config);
         free(r);
@@ -114,14 +116,18 @@ struct StringField {
 
 #define FOR(kind) (1U << (kind))
 #define FOR_ALL (FOR(_RECORD_KIND_MAX) - 1)
+/* A definition's parent need not be there. */
+#define FOR_SYSFS (FOR(RECORD_CREATE) | FOR(RECORD_STOP) | FOR(RECORD_CONFIGURE))
+#define FOR_TYPED (FOR(RECORD_CREATE) | FOR(RECORD_DEFINE) | FOR(RECORD_MODIFY))
 
 static const StringField string_fields[] = {
         { "parent", offsetof(Record, parent), name_is_valid_parent, FOR_ALL },
-        { "path", offsetof(Record, parent_path), sysfs_path_is_valid, FOR_ALL },
-        { "type", offsetof(Record, type), is_component, FOR(RECORD_CREATE) },
+        { "path", offsetof(Record, parent_path), sysfs_path_is_valid, FOR_SYSFS },
+        { "type", offsetof(Record, type), is_component, FOR_TYPED },
         { "name", offsetof(Record, type_name), name_is_valid_id, 0 },
         { "owner", offsetof(Record, owner), name_is_valid_owner, 0 },
         { "client", offsetof(Record, client), is_client, 0 },
+        { "opener_name", offsetof(Record, opener_name), is_client, 0 },
 };
 
 static char **string_at(const Record *r, const StringField *f) {
@@ -145,6 +151,63 @@ static int strings_from_json(Record *r, json_object *o) {
                         return -ENOMEM;
         }
         return 0;
+}
+
+typedef struct NumberField NumberField;
+
+/* What most records have not; then it is 0, or false. */
+struct NumberField {
+        const char *key;
+        uint64_t max;
+        uint64_t (*get)(const Record *r);
+        void (*set)(Record *r, uint64_t value);
+};
+
+#define NUMBER_FIELD(member)                                                                       \
+        static uint64_t get_##member(const Record *r) {                                            \
+                return (uint64_t) r->member;                                                       \
+        }                                                                                          \
+        static void set_##member(Record *r, uint64_t value) {                                      \
+                r->member = (typeof(r->member)) value;                                             \
+        }
+#define NUMBER(member, max) { #member, (max), get_##member, set_##member }
+
+NUMBER_FIELD(define)
+NUMBER_FIELD(autostart)
+NUMBER_FIELD(reserve)
+NUMBER_FIELD(live)
+NUMBER_FIELD(insist)
+NUMBER_FIELD(caller)
+NUMBER_FIELD(opened)
+NUMBER_FIELD(opener)
+
+static const NumberField number_fields[] = {
+        NUMBER(define, 1),         NUMBER(autostart, 1),       NUMBER(reserve, 1),
+        NUMBER(live, 1),           NUMBER(insist, 1),          NUMBER(caller, INT32_MAX),
+        NUMBER(opened, INT32_MAX), NUMBER(opener, INT32_MAX),
+};
+
+static int numbers_from_json(Record *r, json_object *o) {
+        for (size_t i = 0; i < ARRAY_SIZE(number_fields); i++) {
+                const NumberField *f = &number_fields[i];
+                uint64_t n;
+
+                if (!json_object_object_get_ex(o, f->key, NULL))
+                        continue;
+                if (json_get_u64(o, f->key, f->max, &n) < 0)
+                        return -EBADMSG;
+                f->set(r, n);
+        }
+        return 0;
+}
+
+static int numbers_to_json(const Record *r, json_object *o) {
+        int k = 0;
+
+        for (size_t i = 0; k >= 0 && i < ARRAY_SIZE(number_fields); i++)
+                if (number_fields[i].get(r) > 0)
+                        k = json_put_u64(o, number_fields[i].key, number_fields[i].get(r));
+        return k;
 }
 
 static int extents_from_json(Record *r, json_object *o) {
@@ -204,7 +267,7 @@ static int change_from_json(Record *r, json_object *o) {
                 return -EBADMSG;
         r->step = record_step_from_string(step);
         r->pid = n;
-        if (r->step != STEP_DONE)
+        if (r->step != STEP_DONE && r->step != STEP_SETTLING)
                 return 0;
 
         if (json_get_string(o, "outcome", &outcome) < 0 ||
@@ -240,6 +303,8 @@ static int first_from_json(Record *r, json_object *o) {
         r->ours = ours;
 
         k = strings_from_json(r, o);
+        if (k >= 0)
+                k = numbers_from_json(r, o);
         if (k >= 0)
                 k = extents_from_json(r, o);
         if (k >= 0)
@@ -309,7 +374,7 @@ static int put_change(const Record *r, json_object *o) {
         k = json_put_string(o, "step", record_step_to_string(r->step));
         if (k >= 0)
                 k = json_put_u64(o, "pid", r->pid);
-        if (k < 0 || r->step != STEP_DONE)
+        if (k < 0 || (r->step != STEP_DONE && r->step != STEP_SETTLING))
                 return k;
         k = json_put_string(o, "outcome", outcome_to_string(r->outcome));
         if (k >= 0)
@@ -374,6 +439,8 @@ static int put_first(const Record *r, json_object *o) {
                 k = json_put_u64(o, "ours", r->ours);
         for (size_t i = 0; k >= 0 && i < ARRAY_SIZE(string_fields); i++)
                 k = json_put_string(o, string_fields[i].key, *string_at(r, &string_fields[i]));
+        if (k >= 0)
+                k = numbers_to_json(r, o);
         if (k >= 0 && r->n_extents > 0)
                 k = json_put(o, "extents", extents_to_json(r));
         if (k >= 0 && r->n_attributes > 0)

@@ -23,14 +23,19 @@ typedef enum RecordKind {
         RECORD_CREATE,    /* reserve (ours), write "create", attributes */
         RECORD_STOP,      /* write "remove" */
         RECORD_CONFIGURE, /* bind to our driver, CONFIGURE */
+        RECORD_DEFINE,    /* write a definition that was not there */
+        RECORD_MODIFY,    /* write another definition, attributes of the live device, or both */
+        RECORD_UNDEFINE,  /* remove a definition */
         _RECORD_KIND_MAX,
 } RecordKind;
 
 typedef enum RecordStep {
         STEP_WRITTEN,  /* nothing was done yet */
+        STEP_PREPARED, /* the new definition is on disk under a temporary name */
         STEP_BOUND,    /* configure: the driver has it */
         STEP_RESERVED, /* create: extents are taken */
         STEP_CREATED,  /* create: the mdev exists */
+        STEP_SETTLING, /* outcome and error are valid; the definition's folder is to be synced */
         STEP_DONE,     /* outcome and error are valid */
         _RECORD_STEP_MAX,
 } RecordStep;
@@ -54,6 +59,15 @@ struct Record {
         char *client; /* unique bus name or "config" */
         Origin origin;
         bool ours;
+        bool define;    /* the operation writes a definition, from what stands here */
+        bool autostart; /* of the definition */
+        bool reserve;   /* of the definition */
+        bool live;      /* modify: the attributes are written to the device */
+        bool insist;    /* stop: although it is in use */
+        pid_t caller;   /* stop: it and its ancestors may hold the group open; 0: nobody */
+        unsigned opened; /* stop: how many times it was open, of our module's devices */
+        pid_t opener;    /* stop: who opened it first; 0: not known */
+        char *opener_name; /* stop: its comm, or NULL */
         Extent extents[EXTENTS_MAX];
         size_t n_extents;
         Attribute *attributes;
@@ -77,10 +91,12 @@ int record_name(const Record *r, char **ret);
 int record_parse(Record **ret, const char *text, size_t size);
 /* The first line, with its newline. -E2BIG: it would not be read back. */
 int record_format(const Record *r, char **ret);
-/* One later line, with its newline: pid, step and, at STEP_DONE, the result. */
+/* One later line, with its newline: pid, step and, from STEP_SETTLING on, the result. */
 int record_format_change(const Record *r, char **ret);
 
 int record_add_attribute(Record *r, const char *name, const char *value);
+/* The definition that @r writes, as a new one. */
+int record_to_definition(const Record *r, Definition **ret);
 /* Copies name, pools and types of @p into ->config. */
 int record_set_config(Record *r, const Parent *p);
 /* Sets outcome, error and text, which is taken; step becomes STEP_DONE. */

@@ -83,6 +83,11 @@ static const Meaning meanings[] = {
 
         { REFUSAL_REMOVE, EBUSY, OUTCOME_BUSY, "it is in use" },
         { REFUSAL_REMOVE, EAGAIN, OUTCOME_BUSY, "it is being removed already" },
+
+        { REFUSAL_DEFINE, ENOSPC, OUTCOME_FAILED, "the disk of /etc is full; nothing is changed" },
+        { REFUSAL_DEFINE, EDQUOT, OUTCOME_FAILED, "the disk of /etc is full; nothing is changed" },
+        { REFUSAL_DEFINE, EROFS, OUTCOME_FAILED, "/etc cannot be written to; nothing is changed" },
+        { REFUSAL_DEFINE, EIO, OUTCOME_FAILED, "the disk of /etc has failed; nothing is changed" },
 };
 
 static const char *const step_words[_REFUSAL_STEP_MAX] = {
@@ -96,6 +101,8 @@ static const char *const step_words[_REFUSAL_STEP_MAX] = {
         [REFUSAL_CREATE] = "refused the creation of",
         [REFUSAL_ATTRIBUTE] = "refused attribute",
         [REFUSAL_REMOVE] = "refused the removal of",
+        [REFUSAL_DEFINE] = "cannot have a definition of",
+        [REFUSAL_SETTLE] = "has the change, but it may not outlive a power failure, of",
 };
 
 static const Meaning *find_meaning(RefusalStep step, int error) {

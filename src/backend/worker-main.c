@@ -39,7 +39,7 @@ static int receive(int socket_fd) {
         return fd;
 }
 
-int worker_main(int socket_fd, const char *root) {
+int worker_main(int socket_fd, const char *root, const WorkerStore *store) {
         _cleanup_(closep) int root_fd = -EBADF;
         int fd;
 
@@ -51,7 +51,7 @@ int worker_main(int socket_fd, const char *root) {
                 return EXIT_FAILURE;
         }
         while ((fd = receive(socket_fd)) >= 0) {
-                (void) worker_work(fd, root_fd);
+                (void) worker_work(fd, root_fd, store);
                 /* its lock goes with it, and only then is the daemon told */
                 safe_close(fd);
                 if (send(socket_fd, "", 1, MSG_NOSIGNAL) < 0)

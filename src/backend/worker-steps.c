@@ -9,21 +9,10 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
-#include "backend/kmod.h"
-#include "backend/refusal.h"
-#include "backend/worker.h"
+#include "backend/worker-internal.h"
 #include "names.h"
 #include "util/fs.h"
 #include "util/log.h"
-
-typedef struct Job Job;
-
-struct Job {
-        Record *record;
-        int record_fd;
-        int root_fd;
-        Kmod *kmod; /* holds the reservation until the device has it */
-};
 
 /* One line more in the record; a torn one is taken back, so that the next begins at its start. */
 static int append_change(Job *j) {
@@ -51,13 +40,13 @@ static int append_change(Job *j) {
  * A step that cannot be written down is no reason to stop: what was done is done, and whoever
  * settles the record asks the kernel what is there.
  */
-static void reach(Job *j, RecordStep step) {
+void job_reach(Job *j, RecordStep step) {
         j->record->step = step;
         (void) append_change(j);
 }
 
 /* Ends the job: @error is the errno of @step. The value is what the record will say. */
-static int refuse(Job *j, RefusalStep step, int error, const char *detail) {
+int job_refuse(Job *j, RefusalStep step, int error, const char *detail) {
         char *text = NULL;
         int outcome;
 
@@ -66,9 +55,7 @@ static int refuse(Job *j, RefusalStep step, int error, const char *detail) {
         return error;
 }
 
-static int attr_path(const Job *j, char **ret, const char *format, ...) _printf_(3, 4);
-
-static int attr_path(const Job *j, char **ret, const char *format, ...) {
+int job_path(const Job *j, char **ret, const char *format, ...) {
         _cleanup_(freep) char *tail = NULL;
         va_list ap;
         int n;
@@ -84,60 +71,27 @@ static int attr_path(const Job *j, char **ret, const char *format, ...) {
 
 /* ---- create ---- */
 
-static bool attribute_name_is_valid(const char *name) {
-        if (!name[0] || name[0] == '/' || strlen(name) > 255)
-                return false;
-        for (const char *s = name; *s;) {
-                size_t n = strcspn(s, "/");
-
-                if (n == 0 || (s[0] == '.' && (n == 1 || (n == 2 && s[1] == '.'))))
-                        return false;
-                s += n + (s[n] == '/');
-        }
-        return name[strlen(name) - 1] != '/';
-}
-
-static int write_attribute(Job *j, const Attribute *a) {
-        _cleanup_(freep) char *folder = NULL, *value = NULL;
-        size_t n = strlen(a->value);
-        int r;
-
-        r = attr_path(j, &folder, "%s", UUID_STR(&j->record->uuid));
-        if (r < 0)
-                return r;
-        if (asprintf(&value, "%s%s", a->value, n > 0 && a->value[n - 1] == '\n' ? "" : "\n") < 0)
-                return -ENOMEM;
-        return write_attr_beneath_at(j->root_fd, folder, a->name, value);
-}
-
 static int remove_device(Job *j) {
         _cleanup_(freep) char *path = NULL;
         int r;
 
-        r = attr_path(j, &path, "%s/remove", UUID_STR(&j->record->uuid));
+        r = job_path(j, &path, "%s/remove", UUID_STR(&j->record->uuid));
         return r < 0 ? r : write_attr_at(j->root_fd, path, "1");
 }
 
-/*
- * In order; the first that is refused takes the device down again and its error is the answer. The
- * value is not in it: anybody may read the error of an operation, and not everybody an attribute.
- */
+/* What was refused takes the device down again, and its error is the answer. */
 static int write_attributes(Job *j) {
-        for (size_t i = 0; i < j->record->n_attributes; i++) {
-                const Attribute *a = &j->record->attributes[i];
-                _cleanup_(freep) char *detail = NULL;
-                int r, k;
+        _cleanup_(freep) char *name = NULL, *detail = NULL;
+        int r, k;
 
-                r = write_attribute(j, a);
-                if (r >= 0)
-                        continue;
-                k = remove_device(j);
-                if (asprintf(&detail, "%s%s", a->name,
-                             k < 0 && k != -ENOENT ? " (and its removal after that)" : "") < 0)
-                        detail = NULL;
-                return refuse(j, REFUSAL_ATTRIBUTE, r, detail);
-        }
-        return 0;
+        r = job_write_attributes(j, NULL, &name);
+        if (r >= 0)
+                return 0;
+        k = remove_device(j);
+        if (asprintf(&detail, "%s%s", name ?: "?",
+                     k < 0 && k != -ENOENT ? " (and its removal after that)" : "") < 0)
+                detail = NULL;
+        return job_refuse(j, REFUSAL_ATTRIBUTE, r, detail);
 }
 
 static int reserve(Job *j) {
@@ -145,29 +99,25 @@ static int reserve(Job *j) {
 
         r = kmod_open(&j->kmod, j->root_fd);
         if (r < 0)
-                return refuse(j, REFUSAL_OPEN_CONTROL, r, NULL);
+                return job_refuse(j, REFUSAL_OPEN_CONTROL, r, NULL);
         r = kmod_reserve(j->kmod, j->record);
         if (r < 0)
-                return refuse(j, REFUSAL_RESERVE, r, NULL);
-        reach(j, STEP_RESERVED);
+                return job_refuse(j, REFUSAL_RESERVE, r, NULL);
+        job_reach(j, STEP_RESERVED);
         return 0;
 }
 
-static int check_attributes(Job *j) {
-        for (size_t i = 0; i < j->record->n_attributes; i++) {
-                const Attribute *a = &j->record->attributes[i];
-                char *text = NULL;
+/* Nobody sees it until the daemon, who does so when all else has succeeded, puts it in its place. */
+static int prepare_definition(Job *j) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        int r;
 
-                if (attribute_name_is_valid(a->name))
-                        continue;
-                if (asprintf(&text,
-                             "Attribute name '%s' is not one: a relative path without \"..\" was "
-                             "expected.",
-                             a->name) < 0)
-                        return -ENOMEM;
-                record_set_result(j->record, OUTCOME_INVALID, -EINVAL, text);
-                return -EINVAL;
-        }
+        r = record_to_definition(j->record, &d);
+        if (r >= 0)
+                r = j->store->prepare(j->root_fd, d);
+        if (r < 0)
+                return job_refuse(j, REFUSAL_DEFINE, r, NULL);
+        job_reach(j, STEP_PREPARED);
         return 0;
 }
 
@@ -175,19 +125,21 @@ static int run_create(Job *j) {
         _cleanup_(freep) char *path = NULL;
         int r;
 
-        r = check_attributes(j);
+        r = job_check_attributes(j);
+        if (r >= 0 && j->record->define)
+                r = prepare_definition(j);
         if (r >= 0 && j->record->ours)
                 r = reserve(j);
         if (r < 0)
                 return r;
 
-        r = attr_path(j, &path, "mdev_supported_types/%s/create", j->record->type);
+        r = job_path(j, &path, "mdev_supported_types/%s/create", j->record->type);
         if (r < 0)
                 return r;
         r = write_attr_at(j->root_fd, path, UUID_STR(&j->record->uuid));
         if (r < 0)
-                return refuse(j, REFUSAL_CREATE, r, NULL);
-        reach(j, STEP_CREATED);
+                return job_refuse(j, REFUSAL_CREATE, r, NULL);
+        job_reach(j, STEP_CREATED);
         return write_attributes(j);
 }
 
@@ -196,10 +148,13 @@ static int run_create(Job *j) {
 static int run_stop(Job *j) {
         int r;
 
+        r = j->record->insist ? 0 : job_check_holders(j);
+        if (r < 0)
+                return r;
         r = remove_device(j);
         if (r == -ENOENT || r == -ENODEV)
                 return 0; /* somebody else was faster, and it is gone */
-        return r < 0 ? refuse(j, REFUSAL_REMOVE, r, NULL) : 0;
+        return r < 0 ? job_refuse(j, REFUSAL_REMOVE, r, NULL) : 0;
 }
 
 /* ---- configure ---- */
@@ -211,7 +166,7 @@ static int read_driver(Job *j, char **ret) {
 
         free(*ret);
         *ret = NULL;
-        r = attr_path(j, &path, "driver");
+        r = job_path(j, &path, "driver");
         if (r < 0)
                 return r;
         r = readlink_base_at(j->root_fd, path, ret);
@@ -222,7 +177,7 @@ static int write_override(Job *j, const char *value) {
         _cleanup_(freep) char *path = NULL;
         int r;
 
-        r = attr_path(j, &path, "driver_override");
+        r = job_path(j, &path, "driver_override");
         return r < 0 ? r : write_attr_at(j->root_fd, path, value);
 }
 
@@ -235,7 +190,7 @@ static int unbind(Job *j) {
         _cleanup_(freep) char *path = NULL;
         int r;
 
-        r = attr_path(j, &path, "driver/unbind");
+        r = job_path(j, &path, "driver/unbind");
         return r < 0 ? r : write_attr_at(j->root_fd, path, j->record->parent);
 }
 
@@ -253,25 +208,25 @@ static int bind(Job *j) {
         r = read_driver(j, &before);
         if (r < 0)
                 return r;
-        r = attr_path(j, &path, "driver_override");
+        r = job_path(j, &path, "driver_override");
         if (r < 0)
                 return r;
         r = read_attr_at(j->root_fd, path, &override);
         if (r < 0)
-                return refuse(j, REFUSAL_OVERRIDE, r, MDEVD_DRIVER);
+                return job_refuse(j, REFUSAL_OVERRIDE, r, MDEVD_DRIVER);
 
         /* The override comes first: nobody else's probe can take the device in between. */
         if (!streq(override, MDEVD_DRIVER)) {
                 r = write_override(j, MDEVD_DRIVER);
                 if (r < 0)
-                        return refuse(j, REFUSAL_OVERRIDE, r, MDEVD_DRIVER);
+                        return job_refuse(j, REFUSAL_OVERRIDE, r, MDEVD_DRIVER);
         }
         if (streq_ptr(before, MDEVD_DRIVER))
                 return 0;
         if (before) {
                 r = unbind(j);
                 if (r < 0 && r != -ENODEV) {
-                        (void) refuse(j, REFUSAL_UNBIND, r, before);
+                        (void) job_refuse(j, REFUSAL_UNBIND, r, before);
                         give_back(j, streq(override, "(null)") ? NULL : override, false);
                         return r;
                 }
@@ -283,7 +238,7 @@ static int bind(Job *j) {
         if (r >= 0 && streq_ptr(driver, MDEVD_DRIVER))
                 return 0;
         r = r < 0 ? r : -ENODEV;
-        (void) refuse(j, REFUSAL_PROBE, r, MDEVD_DRIVER);
+        (void) job_refuse(j, REFUSAL_PROBE, r, MDEVD_DRIVER);
         give_back(j, streq(override, "(null)") ? NULL : override, before);
         return r;
 }
@@ -294,20 +249,68 @@ static int run_configure(Job *j) {
         /* Nothing is taken from its driver for a module that is not there. */
         r = kmod_open(&j->kmod, j->root_fd);
         if (r < 0)
-                return refuse(j, REFUSAL_OPEN_CONTROL, r, NULL);
+                return job_refuse(j, REFUSAL_OPEN_CONTROL, r, NULL);
         r = bind(j);
         if (r < 0)
                 return r;
-        reach(j, STEP_BOUND);
+        job_reach(j, STEP_BOUND);
         r = kmod_configure(j->kmod, j->record->config);
         if (r == -EEXIST) {
                 /* it has another configuration, or we would not have been started */
                 r = kmod_unconfigure(j->kmod, j->record->parent);
                 if (r < 0 && r != -ENOENT)
-                        return refuse(j, REFUSAL_UNCONFIGURE, r, NULL);
+                        return job_refuse(j, REFUSAL_UNCONFIGURE, r, NULL);
                 r = kmod_configure(j->kmod, j->record->config);
         }
-        return r < 0 ? refuse(j, REFUSAL_CONFIGURE, r, NULL) : 0;
+        return r < 0 ? job_refuse(j, REFUSAL_CONFIGURE, r, NULL) : 0;
+}
+
+/* ---- definitions ---- */
+
+static int run_define(Job *j) {
+        int r;
+
+        r = job_check_attributes(j);
+        return r < 0 ? r : prepare_definition(j);
+}
+
+/* The device first: a value that it refuses must not be what it gets at its next start. */
+static int run_modify(Job *j) {
+        _cleanup_(freep) char *name = NULL, *detail = NULL;
+        size_t n;
+        int r;
+
+        r = job_check_attributes(j);
+        if (r >= 0 && j->record->define)
+                r = prepare_definition(j);
+        if (r < 0 || !j->record->live)
+                return r;
+        r = job_write_attributes(j, &n, &name);
+        if (r >= 0)
+                return 0;
+        if (asprintf(&detail, "%s (number %zu of %zu; those before it are written)", name ?: "?",
+                     n + 1, j->record->n_attributes) < 0)
+                detail = NULL;
+        return job_refuse(j, REFUSAL_ATTRIBUTE, r, detail);
+}
+
+/* The file is gone before we are started; what is left to do is the same after every change. */
+static int run_undefine(Job *j) {
+        return -EINVAL;
+}
+
+/* The second worker of an operation that changes a definition. The result of the first stays. */
+static void run_settle(Job *j) {
+        Record *record = j->record;
+        char *text = TAKE_PTR(record->text);
+        int r;
+
+        r = j->store->settle(j->root_fd, record->parent, &record->uuid);
+        if (r < 0 && record->outcome == OUTCOME_OK) {
+                free(text);
+                (void) job_refuse(j, REFUSAL_SETTLE, r, NULL);
+        } else
+                record_set_result(record, record->outcome, record->error, text);
 }
 
 /* ---- all ---- */
@@ -316,6 +319,9 @@ static int (*const runs[_RECORD_KIND_MAX])(Job *j) = {
         [RECORD_CREATE] = run_create,
         [RECORD_STOP] = run_stop,
         [RECORD_CONFIGURE] = run_configure,
+        [RECORD_DEFINE] = run_define,
+        [RECORD_MODIFY] = run_modify,
+        [RECORD_UNDEFINE] = run_undefine,
 };
 
 static int read_record(int fd, Record **ret) {
@@ -337,6 +343,10 @@ static int run(Job *j) {
         if (r < 0)
                 return r;
 
+        if (j->record->step == STEP_SETTLING) {
+                run_settle(j);
+                return append_change(j);
+        }
         r = runs[j->record->kind](j);
         if (r >= 0)
                 record_set_result(j->record, OUTCOME_OK, 0, NULL);
@@ -345,8 +355,8 @@ static int run(Job *j) {
         return append_change(j);
 }
 
-int worker_work(int record_fd, int root_fd) {
-        Job j = { .record_fd = record_fd, .root_fd = root_fd };
+int worker_work(int record_fd, int root_fd, const WorkerStore *store) {
+        Job j = { .record_fd = record_fd, .root_fd = root_fd, .store = store };
         int r;
 
         r = read_record(record_fd, &j.record);

@@ -81,11 +81,11 @@ static int read_fd(int fd, Record **ret) {
         return record_parse(ret, text, size);
 }
 
-static int open_record(int folder_fd, const char *name) {
+static int open_record(int folder_fd, const char *name, int mode) {
         struct stat st;
         int fd;
 
-        fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        fd = openat(folder_fd, name, mode | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
                 return -errno;
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -208,7 +208,7 @@ static void finish(Worker *w, int record_fd) {
 static int open_own_record(Worker *w) {
         _cleanup_(closep) int folder_fd = open_folder(worker_pool_root_fd(w->pool));
 
-        return folder_fd < 0 ? folder_fd : open_record(folder_fd, w->name);
+        return folder_fd < 0 ? folder_fd : open_record(folder_fd, w->name, O_RDONLY);
 }
 
 /* The lock is free, or who waited for that is gone. */
@@ -242,8 +242,43 @@ static void on_process_done(void *userdata) {
         finish(w, record_fd);
 }
 
-int worker_start(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
-                 void *userdata) {
+int worker_write_record(int root_fd, const Record *record) {
+        _cleanup_(closep) int folder_fd = -EBADF, record_fd = -EBADF;
+        _cleanup_(freep) char *name = NULL;
+        int r;
+
+        r = record_name(record, &name);
+        if (r < 0)
+                return r;
+        folder_fd = open_folder(root_fd);
+        if (folder_fd < 0)
+                return folder_fd;
+        record_fd = make_record(folder_fd, name, record);
+        return record_fd < 0 ? record_fd : 0;
+}
+
+/* The record of an earlier worker, locked anew, with what has become of it since. */
+static int take_record(int folder_fd, const char *name, const Record *record) {
+        _cleanup_(freep) char *line = NULL;
+        _cleanup_(closep) int fd = -EBADF;
+        int r;
+
+        r = record_format_change(record, &line);
+        if (r < 0)
+                return r;
+        fd = open_record(folder_fd, name, O_RDWR | O_APPEND);
+        if (fd < 0)
+                return fd;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return -errno;
+        r = write_all(fd, line);
+        return r < 0 ? r : TAKE_FD(fd);
+}
+
+typedef int (*GetRecord)(int folder_fd, const char *name, const Record *record);
+
+static int start(Worker **ret, WorkerPool *pool, const Record *record, GetRecord get,
+                 WorkerDone done, void *userdata) {
         _cleanup_(closep) int folder_fd = -EBADF, record_fd = -EBADF;
         _cleanup_(worker_freep) Worker *w = NULL;
         _cleanup_(freep) char *name = NULL;
@@ -258,18 +293,29 @@ int worker_start(Worker **ret, WorkerPool *pool, const Record *record, WorkerDon
         folder_fd = open_folder(worker_pool_root_fd(pool));
         if (folder_fd < 0)
                 return folder_fd;
-        record_fd = make_record(folder_fd, name, record);
+        record_fd = get(folder_fd, name, record);
         if (record_fd < 0)
                 return record_fd;
 
         r = worker_pool_assign(pool, record_fd, on_process_done, w, &w->process);
         if (r < 0) {
-                (void) unlinkat(folder_fd, name, 0);
+                if (get == make_record)
+                        (void) unlinkat(folder_fd, name, 0);
                 return r;
         }
 
         *ret = TAKE_PTR(w);
         return 0;
+}
+
+int worker_start(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
+                 void *userdata) {
+        return start(ret, pool, record, make_record, done, userdata);
+}
+
+int worker_resume(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
+                  void *userdata) {
+        return start(ret, pool, record, take_record, done, userdata);
 }
 
 int worker_adopt(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
@@ -288,7 +334,7 @@ int worker_adopt(Worker **ret, WorkerPool *pool, const Record *record, WorkerDon
         folder_fd = open_folder(worker_pool_root_fd(pool));
         if (folder_fd < 0)
                 return folder_fd;
-        fd = open_record(folder_fd, name);
+        fd = open_record(folder_fd, name, O_RDONLY);
         if (fd < 0)
                 return fd;
         r = watch_lock(w, fd);
@@ -306,7 +352,7 @@ static int scan_one(int folder_fd, const char *name, WorkerFoundFn fn, void *use
         bool locked;
         int r;
 
-        fd = open_record(folder_fd, name);
+        fd = open_record(folder_fd, name, O_RDONLY);
         if (fd == -ENOENT)
                 return 0;
         if (fd < 0)

@@ -14,6 +14,13 @@
 #include "backend/worker-pool.h"
 
 typedef struct Worker Worker;
+typedef struct WorkerStore WorkerStore;
+
+/* What a worker asks of the definition store, see config/store.h; it is a layer we do not know. */
+struct WorkerStore {
+        int (*prepare)(int root_fd, const Definition *d);
+        int (*settle)(int root_fd, const char *parent, const Uuid *uuid);
+};
 
 /*
  * Called once, from the loop, after the job ended and its record was read back. @record is what it
@@ -28,6 +35,14 @@ typedef void (*WorkerDone)(Worker *w, const Record *record, void *userdata);
  */
 int worker_start(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                  void *userdata);
+/* Only the record, for an operation whose first step is the daemon's own. */
+int worker_write_record(int root_fd, const Record *record);
+/*
+ * A second worker for a record that is there and that nobody holds: notes step and result of
+ * @record in it, then goes on as worker_start(), but for that the record stays when it fails.
+ */
+int worker_resume(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
+                  void *userdata);
 /* A record found at start that is still locked: waits for its lock to go. */
 int worker_adopt(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                  void *userdata);
@@ -35,9 +50,9 @@ Worker *worker_free(Worker *w);
 DEFINE_CLEANUP(Worker *, worker_free)
 
 /* The other side: what main() does for --worker, with WORKER_SOCKET_FD. Returns an exit status. */
-int worker_main(int socket_fd, const char *root);
+int worker_main(int socket_fd, const char *root, const WorkerStore *store);
 /* One record of those that worker_main() gets. */
-int worker_work(int record_fd, int root_fd);
+int worker_work(int record_fd, int root_fd, const WorkerStore *store);
 
 /* ---- the folder of records ---- */
 

@@ -4,23 +4,95 @@
 #include "bus/bus-internal.h"
 #include "bus/call.h"
 #include "bus/nodes.h"
+#include "bus/options.h"
 #include "bus/path.h"
 #include "bus/text.h"
+#include "names.h"
 
-static int stop(sd_bus_message *m, Device *d, CallAnswer answer, sd_bus_error *e) {
+/* What one method does, once it is allowed. @q has its options; it is taken where it is used. */
+typedef int (*VerbRun)(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Operation **ret,
+                       Reason *reason);
+
+typedef struct Verb Verb;
+
+struct Verb {
+        VerbRun run;
+        unsigned options; /* OPTIONS_… of its a{sv}; 0: it has none */
+};
+
+static int run_start(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Operation **ret,
+                     Reason *reason) {
+        if (!d->definition)
+                return reason_set(reason, OUTCOME_NO_DEFINITION,
+                                  "Mediated device %s on %s is active and not defined, so there is "
+                                  "nothing to start.", UUID_STR(&d->uuid), d->parent);
+        return manager_start_definition(b->manager, d->definition, sd_bus_message_get_sender(m),
+                                        ret, reason);
+}
+
+static int run_stop(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Operation **ret,
+                    Reason *reason) {
+        const StopOptions options = {
+                .insist = (*q)->insist,
+                .caller = peers_get_pid(b->peers, m),
+        };
+
+        if (!d->device)
+                return reason_set(reason, OUTCOME_NO_DEVICE,
+                                  "Mediated device %s on %s is defined and not active, so there is "
+                                  "nothing to stop.", UUID_STR(&d->uuid), d->parent);
+        return manager_stop_with(b->manager, d->device, &options, sd_bus_message_get_sender(m), ret,
+                                 reason);
+}
+
+static int run_undefine(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Operation **ret,
+                        Reason *reason) {
+        if (!d->definition)
+                return reason_set(reason, OUTCOME_NO_DEFINITION,
+                                  "Mediated device %s on %s is not defined.", UUID_STR(&d->uuid),
+                                  d->parent);
+        return manager_undefine(b->manager, d->definition, sd_bus_message_get_sender(m), ret,
+                                reason);
+}
+
+static int run_modify(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Operation **ret,
+                      Reason *reason) {
+        return manager_modify(b->manager, d->device, d->definition, TAKE_PTR(*q),
+                              sd_bus_message_get_sender(m), ret, reason);
+}
+
+static const Verb verb_start = { run_start, 0 };
+static const Verb verb_stop = { run_stop, 0 };
+static const Verb verb_stop_with_options = { run_stop, OPTIONS_STOP };
+static const Verb verb_undefine = { run_undefine, 0 };
+static const Verb verb_modify = { run_modify, OPTIONS_MODIFY };
+
+static int authorize(Bus *b, sd_bus_message *m, const Mdev *d, uid_t *ret_uid, sd_bus_error *e) {
         const Subject subject = {
                 .uuid = UUID_STR(&d->uuid),
-                .parent = d->parent->name,
-                .type = d->type,
-                .owner = d->owner,
+                .parent = d->parent,
+                .type = mdev_type(d),
+                .owner = mdev_owner(d),
         };
-        _cleanup_(reason_done) Reason reason = {};
+
+        return bus_authorize(b, m, BUS_ACTION_MANAGE, &subject, ret_uid, e);
+}
+
+static int verb(sd_bus_message *m, void *userdata, const Verb *v, CallAnswer answer,
+                sd_bus_error *e) {
+        const Mdev d = *(const Mdev *) userdata; /* sd-bus may look for others meanwhile */
         Bus *b = bus_current(sd_bus_message_get_bus(m));
-        Operation *op;
+        _cleanup_(request_freep) Request *q = NULL;
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *op = NULL;
         uid_t uid;
         int r;
 
-        r = bus_authorize(b, m, BUS_ACTION_MANAGE, &subject, &uid, e);
+        r = request_new(&q, "");
+        if (r >= 0 && v->options)
+                r = options_read(m, v->options, q, e);
+        if (r >= 0)
+                r = authorize(b, m, &d, &uid, e);
         if (r < 0)
                 return r;
         if (r == 0)
@@ -28,7 +100,7 @@ static int stop(sd_bus_message *m, Device *d, CallAnswer answer, sd_bus_error *e
         r = call_check_limit(b, uid, e);
         if (r < 0)
                 return r;
-        r = manager_stop(b->manager, d, sd_bus_message_get_sender(m), &op, &reason);
+        r = v->run(b, &d, m, &q, &op, &reason);
         if (r > 0)
                 return bus_error_set_outcome(e, (Outcome) r, reason.text);
         if (r < 0)
@@ -36,77 +108,156 @@ static int stop(sd_bus_message *m, Device *d, CallAnswer answer, sd_bus_error *e
         return call_start(b, m, uid, op, answer, e);
 }
 
-static int method_stop(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return stop(m, userdata, CALL_ANSWER_EMPTY, e);
+/* Each in two forms: answered at its end, and at once. */
+#define VERB(name)                                                                                 \
+        static int method_##name(sd_bus_message *m, void *userdata, sd_bus_error *e) {             \
+                return verb(m, userdata, &verb_##name, CALL_ANSWER_EMPTY, e);                      \
+        }                                                                                          \
+        static int method_##name##_async(sd_bus_message *m, void *userdata, sd_bus_error *e) {     \
+                return verb(m, userdata, &verb_##name, CALL_ANSWER_NOW, e);                        \
+        }
+
+VERB(start)
+VERB(stop)
+VERB(stop_with_options)
+VERB(undefine)
+VERB(modify)
+
+static int append_attributes(sd_bus_message *reply, const Definition *d) {
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(ss)");
+        for (size_t i = 0; r >= 0 && i < d->n_attributes; i++) {
+                r = sd_bus_message_open_container(reply, 'r', "ss");
+                if (r >= 0)
+                        r = text_append(reply, d->attributes[i].name);
+                if (r >= 0)
+                        r = text_append(reply, d->attributes[i].value);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(reply);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int method_stop_async(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return stop(m, userdata, CALL_ANSWER_NOW, e);
+static int method_get_attributes(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const Mdev d = *(const Mdev *) userdata;
+        Bus *b = bus_current(sd_bus_message_get_bus(m));
+        uid_t uid;
+        int r;
+
+        r = authorize(b, m, &d, &uid, e);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        if (!d.definition)
+                return sd_bus_error_setf(e, bus_error_name(OUTCOME_NO_DEFINITION),
+                                         "Mediated device %s on %s is not defined.",
+                                         UUID_STR(&d.uuid), d.parent);
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = append_attributes(reply, d.definition);
+        if (r < 0)
+                return r;
+        return sd_bus_message_send(reply);
 }
 
-static int get_uuid(sd_bus *bus, const char *path, const char *iface, const char *property,
-                    sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Device *d = userdata;
+#define GETTER(name)                                                                               \
+        static int get_##name(sd_bus *bus, const char *path, const char *iface,                    \
+                              const char *property, sd_bus_message *reply, void *userdata,         \
+                              sd_bus_error *e)
+
+GETTER(uuid) {
+        const Mdev *d = userdata;
 
         return sd_bus_message_append(reply, "s", UUID_STR(&d->uuid));
 }
 
-static int get_parent(sd_bus *bus, const char *path, const char *iface, const char *property,
-                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+GETTER(parent) {
         _cleanup_(freep) char *parent = NULL;
-        const Device *d = userdata;
+        const Mdev *d = userdata;
         int r;
 
-        r = path_of_parent(d->parent, &parent);
+        r = sd_bus_path_encode(MDEVD_OBJECT_PARENT, d->parent, &parent);
         if (r < 0)
                 return r;
         return sd_bus_message_append(reply, "o", parent);
 }
 
-static int get_parent_name(sd_bus *bus, const char *path, const char *iface, const char *property,
-                           sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Device *d = userdata;
+GETTER(parent_name) {
+        const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "s", d->parent->name);
+        return sd_bus_message_append(reply, "s", d->parent);
 }
 
-static int get_type(sd_bus *bus, const char *path, const char *iface, const char *property,
-                    sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Device *d = userdata;
-
-        return text_append(reply, d->type);
+GETTER(type) {
+        return text_append(reply, mdev_type(userdata));
 }
 
-static int get_owner(sd_bus *bus, const char *path, const char *iface, const char *property,
-                     sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Device *d = userdata;
-
-        return text_append(reply, d->owner);
+GETTER(owner) {
+        return text_append(reply, mdev_owner(userdata));
 }
 
-static int get_state(sd_bus *bus, const char *path, const char *iface, const char *property,
-                     sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Device *d = userdata;
+GETTER(state) {
+        const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "s", device_state_to_string(d->state));
+        return sd_bus_message_append(reply, "s",
+                                     d->device ? device_state_to_string(d->device->state) :
+                                                 "defined");
 }
 
-static int get_origin(sd_bus *bus, const char *path, const char *iface, const char *property,
-                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Device *d = userdata;
+GETTER(origin) {
+        const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "s", origin_to_string(d->origin));
+        return sd_bus_message_append(reply, "s",
+                                     origin_to_string(d->device ? d->device->origin :
+                                                                  ORIGIN_DEFINITION));
 }
 
-static int get_extents(sd_bus *bus, const char *path, const char *iface, const char *property,
-                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Device *d = userdata;
+GETTER(persistent) {
+        const Mdev *d = userdata;
+
+        return sd_bus_message_append(reply, "b", (int) (d->definition != NULL));
+}
+
+GETTER(autostart) {
+        const Mdev *d = userdata;
+
+        return sd_bus_message_append(reply, "b", (int) (d->definition && d->definition->autostart));
+}
+
+GETTER(reserve) {
+        const Mdev *d = userdata;
+
+        return sd_bus_message_append(reply, "b", (int) (d->definition && d->definition->reserve));
+}
+
+GETTER(defined_type) {
+        const Mdev *d = userdata;
+
+        return text_append(reply, d->definition ? d->definition->type : NULL);
+}
+
+GETTER(invalid) {
+        const Mdev *d = userdata;
+
+        return text_append(reply, d->definition ? d->definition->invalid : NULL);
+}
+
+GETTER(opened) {
+        const Mdev *d = userdata;
+
+        return sd_bus_message_append(reply, "u", d->device ? d->device->opened : 0U);
+}
+
+GETTER(extents) {
+        const Mdev *m = userdata;
+        const Device *d = m->device;
         int r;
 
         r = sd_bus_message_open_container(reply, 'a', "(yytt)");
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < d->n_extents; i++) {
+        for (size_t i = 0; d && i < d->n_extents; i++) {
                 const Extent *x = &d->extents[i];
 
                 r = sd_bus_message_append(reply, "(yytt)", x->bar, x->guest_bar, x->offset,
@@ -121,55 +272,48 @@ static int get_extents(sd_bus *bus, const char *path, const char *iface, const c
  * The kernel counts and tells nobody: what is shown is read when it is asked for, all counters of
  * all devices at once. If that fails, the last ones seen are still true of some moment.
  */
-static uint64_t counter(sd_bus *bus, const uint64_t *value) {
-        (void) manager_refresh_counters(bus_current(bus)->manager);
-        return *value;
-}
+#define COUNTER(name, member)                                                                      \
+        GETTER(name) {                                                                             \
+                const Mdev *d = userdata;                                                          \
+                                                                                                   \
+                (void) manager_refresh_counters(bus_current(bus)->manager);                        \
+                return sd_bus_message_append(reply, "t",                                           \
+                                             d->device ? d->device->member : UINT64_C(0));         \
+        }
 
-static int get_faults(sd_bus *bus, const char *path, const char *iface, const char *property,
-                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Device *d = userdata;
-
-        return sd_bus_message_append(reply, "t", counter(bus, &d->faults));
-}
-
-static int get_huge_faults(sd_bus *bus, const char *path, const char *iface, const char *property,
-                           sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Device *d = userdata;
-
-        return sd_bus_message_append(reply, "t", counter(bus, &d->faults_huge));
-}
-
-static int get_insertions(sd_bus *bus, const char *path, const char *iface, const char *property,
-                          sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Device *d = userdata;
-
-        return sd_bus_message_append(reply, "t", counter(bus, &d->insertions));
-}
-
-static int get_mapped(sd_bus *bus, const char *path, const char *iface, const char *property,
-                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Device *d = userdata;
-
-        return sd_bus_message_append(reply, "t", counter(bus, &d->mapped));
-}
+COUNTER(faults, faults)
+COUNTER(huge_faults, faults_huge)
+COUNTER(insertions, insertions)
+COUNTER(mapped, mapped)
 
 int bus_device_find(sd_bus *bus, const char *path, const char *iface, void *userdata,
                     void **ret_found, sd_bus_error *e) {
         Bus *b = userdata;
 
-        *ret_found = path_find_device(b->manager, path);
-        return !!*ret_found;
+        if (!path_find_mdev(b->manager, path, &b->found))
+                return 0;
+        *ret_found = &b->found;
+        return 1;
 }
 
 int bus_device_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
                          sd_bus_error *e) {
         _cleanup_(nodes_done) Nodes nodes = {};
         Bus *b = userdata;
+        const Model *model = manager_get_model(b->manager);
         int r;
 
-        list_foreach(d, &manager_get_model(b->manager)->devices, Device, node) {
+        list_foreach(d, &model->devices, Device, node) {
                 r = nodes_add(&nodes, OBJECT_DEVICE, d);
+                if (r < 0)
+                        return r;
+        }
+        list_foreach(d, &model->definitions, Definition, node) {
+                Mdev found;
+
+                if (mdev_find(model, d->parent, &d->uuid, &found) && found.device)
+                        continue; /* it is there already */
+                r = nodes_add(&nodes, OBJECT_DEFINITION, d);
                 if (r < 0)
                         return r;
         }
@@ -178,22 +322,43 @@ int bus_device_enumerate(sd_bus *bus, const char *prefix, void *userdata, char *
         return 0;
 }
 
+#define METHOD(name, verb)                                                                         \
+        SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_##verb,             \
+                                SD_BUS_VTABLE_UNPRIVILEGED),                                       \
+        SD_BUS_METHOD_WITH_ARGS(name "Async", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", operation),       \
+                                method_##verb##_async, SD_BUS_VTABLE_UNPRIVILEGED)
+#define METHOD_WITH_OPTIONS(name, verb)                                                            \
+        SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,             \
+                                method_##verb, SD_BUS_VTABLE_UNPRIVILEGED),                        \
+        SD_BUS_METHOD_WITH_ARGS(name "Async", SD_BUS_ARGS("a{sv}", options),                       \
+                                SD_BUS_RESULT("o", operation), method_##verb##_async,              \
+                                SD_BUS_VTABLE_UNPRIVILEGED)
+#define CHANGING(name, signature, getter)                                                          \
+        SD_BUS_PROPERTY(name, signature, get_##getter, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
+
 const sd_bus_vtable bus_device_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_stop,
-                                SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("StopAsync", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", operation),
-                                method_stop_async, SD_BUS_VTABLE_UNPRIVILEGED),
+        METHOD("Start", start),
+        METHOD("Stop", stop),
+        METHOD_WITH_OPTIONS("StopWithOptions", stop_with_options),
+        METHOD_WITH_OPTIONS("Modify", modify),
+        METHOD("Undefine", undefine),
+        SD_BUS_METHOD_WITH_ARGS("GetAttributes", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", attributes),
+                                method_get_attributes, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Uuid", "s", get_uuid, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Parent", "o", get_parent, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("ParentName", "s", get_parent_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Type", "s", get_type, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Owner", "s", get_owner, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Origin", "s", get_origin, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Extents", "a(yytt)", get_extents, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Opened", "u", NULL, offsetof(Device, opened),
-                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        CHANGING("Type", "s", type),
+        CHANGING("State", "s", state),
+        CHANGING("Owner", "s", owner),
+        CHANGING("Origin", "s", origin),
+        CHANGING("Persistent", "b", persistent),
+        CHANGING("Autostart", "b", autostart),
+        CHANGING("Reserve", "b", reserve),
+        CHANGING("DefinedType", "s", defined_type),
+        CHANGING("Invalid", "s", invalid),
+        CHANGING("Extents", "a(yytt)", extents),
+        CHANGING("Opened", "u", opened),
         SD_BUS_PROPERTY("Faults", "t", get_faults, 0, 0),
         SD_BUS_PROPERTY("HugeFaults", "t", get_huge_faults, 0, 0),
         SD_BUS_PROPERTY("Insertions", "t", get_insertions, 0, 0),

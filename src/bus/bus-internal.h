@@ -11,6 +11,7 @@
 #include "bus/authz.h"
 #include "bus/bus.h"
 #include "bus/changes.h"
+#include "bus/mdev.h"
 #include "bus/peer.h"
 #include "bus/turns.h"
 #include "util/list.h"
@@ -33,6 +34,7 @@ struct Bus {
         Peers *peers;
         Turns *turns;
         Changes changes;
+        Mdev found; /* scratch of bus_device_find(): of the object that sd-bus asks for now */
         List calls; /* of Call, waiting for their operation */
         sd_event_source *status;
         size_t n_devices, n_parents; /* as the service manager was told */

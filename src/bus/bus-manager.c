@@ -16,7 +16,7 @@ static int read_request(Bus *b, sd_bus_message *m, Request **ret, sd_bus_error *
         Parent *parent;
         int r;
 
-        r = options_read_request(m, &request, e);
+        r = options_read_request(m, OPTIONS_CREATE, &request, e);
         if (r < 0)
                 return r;
         if (request->parent) {
@@ -24,6 +24,11 @@ static int read_request(Bus *b, sd_bus_message *m, Request **ret, sd_bus_error *
                 if (r < 0)
                         return r;
         }
+        if (!request->define &&
+            (request->autostart != CHOICE_OPEN || request->reserve != CHOICE_OPEN))
+                return sd_bus_error_set(e, BUS_ERROR_INVALID_ARGUMENT,
+                                        "Options \"autostart\" and \"reserve\" are of a definition; "
+                                        "give \"define\" as well.");
         *ret = TAKE_PTR(request);
         return 0;
 }
@@ -45,6 +50,23 @@ static int authorize_create(Bus *b, sd_bus_message *m, const Request *request, u
         return bus_authorize(b, m, BUS_ACTION_CREATE, &subject, ret_uid, e);
 }
 
+/* What CreateDevice() would answer. */
+static int plan(Bus *b, sd_bus_message *m, const Request *request, sd_bus_error *e) {
+        _cleanup_(freep) char *path = NULL;
+        _cleanup_(reason_done) Reason reason = {};
+        Placement where;
+        int r;
+
+        r = manager_plan(b->manager, request, &where, &reason);
+        if (r > 0)
+                return bus_error_set_outcome(e, (Outcome) r, reason.text);
+        if (r >= 0)
+                r = path_of_mdev(where.parent->name, &request->uuid, &path);
+        if (r < 0)
+                return r;
+        return bus_reply(b, m, "os", path, UUID_STR(&request->uuid));
+}
+
 static int create(Bus *b, sd_bus_message *m, CallAnswer answer, sd_bus_error *e) {
         _cleanup_(request_freep) Request *request = NULL;
         _cleanup_(reason_done) Reason reason = {};
@@ -55,11 +77,17 @@ static int create(Bus *b, sd_bus_message *m, CallAnswer answer, sd_bus_error *e)
         r = read_request(b, m, &request, e);
         if (r < 0)
                 return r;
+        if (request->plan && answer == CALL_ANSWER_NOW)
+                return sd_bus_error_set(e, BUS_ERROR_INVALID_ARGUMENT,
+                                        "A plan makes no operation; call CreateDevice with \"plan\", "
+                                        "or PlanDevice.");
         r = authorize_create(b, m, request, &uid, e);
         if (r < 0)
                 return r;
         if (r == 0)
                 return 1; /* runs again */
+        if (request->plan)
+                return plan(b, m, request, e);
         r = call_check_limit(b, uid, e);
         if (r < 0)
                 return r;
@@ -84,7 +112,7 @@ static int method_plan_device(sd_bus_message *m, void *userdata, sd_bus_error *e
         _cleanup_(request_freep) Request *request = NULL;
         _cleanup_(reason_done) Reason reason = {};
         Bus *b = userdata;
-        Operation *op;
+        Placement where;
         int r;
 
         r = read_request(b, m, &request, e);
@@ -93,9 +121,7 @@ static int method_plan_device(sd_bus_message *m, void *userdata, sd_bus_error *e
         r = bus_check_owner(b, m, request->owner, e);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        request->plan = true;
-        r = manager_create(b->manager, TAKE_PTR(request), sd_bus_message_get_sender(m), &op,
-                           &reason);
+        r = manager_plan(b->manager, request, &where, &reason);
         if (r > 0)
                 return bus_error_set_outcome(e, (Outcome) r, reason.text);
         if (r < 0)
@@ -103,20 +129,82 @@ static int method_plan_device(sd_bus_message *m, void *userdata, sd_bus_error *e
         return bus_reply(b, m, "s", reason.text ?: "");
 }
 
+/* Whose definition it will be, when none is named: that of the device that is there. */
+static const char *effective_owner(Bus *b, const Request *q) {
+        Mdev d;
+
+        if (q->owner_given || !q->uuid_given)
+                return q->owner;
+        if (q->parent ? mdev_find(manager_get_model(b->manager), q->parent, &q->uuid, &d) :
+                        mdev_count(manager_get_model(b->manager), &q->uuid, &d) == 1)
+                return mdev_owner(&d);
+        return q->owner;
+}
+
+static int authorize_define(Bus *b, sd_bus_message *m, const Request *q, uid_t *ret_uid,
+                            sd_bus_error *e) {
+        const Subject subject = {
+                .uuid = q->uuid_given ? UUID_STR(&q->uuid) : NULL,
+                .parent = q->parent,
+                .type = q->type,
+                .owner = effective_owner(b, q),
+        };
+        int r;
+
+        r = bus_check_owner(b, m, subject.owner, e);
+        if (r <= 0)
+                return r;
+        return bus_authorize(b, m, BUS_ACTION_CREATE, &subject, ret_uid, e);
+}
+
+static int define(Bus *b, sd_bus_message *m, CallAnswer answer, sd_bus_error *e) {
+        _cleanup_(request_freep) Request *request = NULL;
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *op;
+        uid_t uid;
+        int r;
+
+        r = options_read_request(m, OPTIONS_DEFINE, &request, e);
+        if (r >= 0)
+                r = authorize_define(b, m, request, &uid, e);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return 1; /* runs again */
+        r = call_check_limit(b, uid, e);
+        if (r < 0)
+                return r;
+        r = manager_define(b->manager, TAKE_PTR(request), sd_bus_message_get_sender(m), &op,
+                           &reason);
+        if (r > 0)
+                return bus_error_set_outcome(e, (Outcome) r, reason.text);
+        if (r < 0)
+                return r;
+        return call_start(b, m, uid, op, answer, e);
+}
+
+static int method_define_device(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return define(userdata, m, CALL_ANSWER_DEVICE, e);
+}
+
+static int method_define_device_async(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return define(userdata, m, CALL_ANSWER_NOW, e);
+}
+
 static int method_get_device(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         _cleanup_(freep) char *path = NULL;
         const char *uuid, *parent;
         Bus *b = userdata;
-        Device *d;
+        Mdev d;
         int r;
 
         r = sd_bus_message_read(m, "ss", &uuid, &parent);
         if (r < 0)
                 return r;
-        r = find_device(b->manager, uuid, parent, &d, e);
+        r = find_mdev(b->manager, uuid, parent, &d, e);
         if (r < 0)
                 return r;
-        r = path_of_device(d, &path);
+        r = path_of_mdev(d.parent, &d.uuid, &path);
         if (r < 0)
                 return r;
         return bus_reply(b, m, "o", path);
@@ -245,6 +333,11 @@ const sd_bus_vtable bus_manager_vtable[] = {
                                 method_create_device_async, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("PlanDevice", CREATE_ARGS, SD_BUS_RESULT("s", plan),
                                 method_plan_device, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("DefineDevice", CREATE_ARGS,
+                                SD_BUS_RESULT("o", device, "s", uuid), method_define_device,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("DefineDeviceAsync", CREATE_ARGS, SD_BUS_RESULT("o", operation),
+                                method_define_device_async, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetDevice", SD_BUS_ARGS("s", uuid, "s", parent),
                                 SD_BUS_RESULT("o", device), method_get_device,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

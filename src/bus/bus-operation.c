@@ -79,10 +79,15 @@ static int get_device(sd_bus *bus, const char *path, const char *iface, const ch
                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         _cleanup_(freep) char *device = NULL;
         const Operation *op = userdata;
+        Mdev d;
         int r;
 
-        if (op->device) {
-                r = path_of_device(op->device, &device);
+        /* of the others: what there is of that name now */
+        if (op->record->kind == RECORD_CREATE ? op->device != NULL :
+            op->state == OPERATION_DONE && op->record->kind != RECORD_CONFIGURE &&
+                    mdev_find(manager_get_model(bus_current(bus)->manager), op->record->parent,
+                              &op->record->uuid, &d)) {
+                r = path_of_mdev(op->record->parent, &op->record->uuid, &device);
                 if (r < 0)
                         return r;
         }

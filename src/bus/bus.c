@@ -144,11 +144,33 @@ static void on_parent_removed(Parent *p, void *userdata) {
         removed(userdata, OBJECT_PARENT, p);
 }
 
-/* What is used and free in the pools, and how many devices can still be made, changes with it. */
+static Definition *definition_of(Bus *b, const Device *d) {
+        return model_find_definition(manager_get_model(b->manager), d->parent->name, &d->uuid,
+                                     NULL);
+}
+
+static Device *device_of(Bus *b, const Definition *d) {
+        const Model *model = manager_get_model(b->manager);
+        const Parent *p = model_find_parent(model, d->parent);
+
+        return p ? model_find_device(model, p, &d->uuid, NULL) : NULL;
+}
+
+/*
+ * A device and its definition are one object: it comes with the first of them and goes with the
+ * last. What is used and free in the pools, and how many devices can still be made, changes with a
+ * device.
+ */
 static void on_device_added(Device *d, void *userdata) {
         Bus *b = userdata;
+        Definition *definition = definition_of(b, d);
 
-        added(b, OBJECT_DEVICE, d);
+        (void) sd_event_source_set_enabled(b->status, SD_EVENT_ONESHOT);
+        if (definition) {
+                changes_forget(&b->changes, definition);
+                changes_add(&b->changes, OBJECT_DEVICE, d);
+        } else
+                added(b, OBJECT_DEVICE, d);
         changes_add(&b->changes, OBJECT_PARENT, d->parent);
 }
 
@@ -161,8 +183,56 @@ static void on_device_changed(Device *d, void *userdata) {
 static void on_device_removed(Device *d, void *userdata) {
         Bus *b = userdata;
 
-        removed(b, OBJECT_DEVICE, d);
+        if (definition_of(b, d)) {
+                changes_forget(&b->changes, d);
+                changes_add(&b->changes, OBJECT_DEFINITION, definition_of(b, d));
+                (void) sd_event_source_set_enabled(b->status, SD_EVENT_ONESHOT);
+        } else
+                removed(b, OBJECT_DEVICE, d);
         changes_add(&b->changes, OBJECT_PARENT, d->parent);
+}
+
+static void tell_problems(Bus *b) {
+        changes_add(&b->changes, OBJECT_MANAGER, b->manager);
+}
+
+static void tell_validity(Bus *b, Definition *d) {
+        if (d->invalid || d->told_invalid)
+                tell_problems(b);
+        d->told_invalid = d->invalid;
+}
+
+static void on_definition_added(Definition *d, void *userdata) {
+        Bus *b = userdata;
+        Device *device = device_of(b, d);
+
+        if (device)
+                changes_add(&b->changes, OBJECT_DEVICE, device);
+        else
+                added(b, OBJECT_DEFINITION, d);
+        tell_validity(b, d);
+}
+
+static void on_definition_changed(Definition *d, void *userdata) {
+        Bus *b = userdata;
+        Device *device = device_of(b, d);
+
+        changes_add(&b->changes, device ? OBJECT_DEVICE : OBJECT_DEFINITION,
+                    device ? (void *) device : d);
+        tell_validity(b, d);
+}
+
+static void on_definition_removed(Definition *d, void *userdata) {
+        Bus *b = userdata;
+        Device *device = device_of(b, d);
+
+        if (device) {
+                changes_forget(&b->changes, d);
+                changes_add(&b->changes, OBJECT_DEVICE, device);
+        } else
+                removed(b, OBJECT_DEFINITION, d);
+        if (d->told_invalid)
+                tell_problems(b);
 }
 
 static void on_operation_added(Operation *op, void *userdata) {
@@ -187,6 +257,9 @@ static void observe(Bus *b) {
                 .device_added = on_device_added,
                 .device_changed = on_device_changed,
                 .device_removed = on_device_removed,
+                .definition_added = on_definition_added,
+                .definition_changed = on_definition_changed,
+                .definition_removed = on_definition_removed,
                 .operation_added = on_operation_added,
                 .operation_changed = on_operation_changed,
                 .operation_removed = on_operation_removed,
@@ -345,7 +418,7 @@ int bus_start(Bus *b) {
 
 int bus_reload(Bus *b) {
         struct timespec now;
-        int r, q;
+        int r;
 
         (void) clock_gettime(CLOCK_MONOTONIC, &now);
         (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
@@ -354,11 +427,8 @@ int bus_reload(Bus *b) {
         if (r < 0)
                 (void) log_error_errno(r, &(LogFields){ .topic = "config" },
                                        "The configuration was not read anew: %m");
-        q = sd_bus_emit_properties_changed(b->bus, MDEVD_OBJECT_ROOT, MDEVD_IFACE_MANAGER,
-                                           "ConfigProblems", NULL);
-        if (q < 0)
-                (void) log_warning_errno(q, &(LogFields){ .topic = "bus" },
-                                         "New configuration problems were not told: %m");
+        tell_problems(b);
+        changes_flush(&b->changes);
         (void) sd_notify(false, "READY=1");
         return r;
 }

@@ -34,12 +34,12 @@ static int reply_device(Call *c, const Operation *op) {
         _cleanup_(freep) char *path = NULL;
         int r;
 
-        if (!op->device)
+        if (op->record->kind == RECORD_CREATE && !op->device)
                 return sd_bus_reply_method_errorf(c->message, BUS_ERROR_NO_SUCH_DEVICE,
                                                   "Device %s was made on %s, and removed again by "
                                                   "somebody else.", UUID_STR(&op->record->uuid),
                                                   op->record->parent);
-        r = path_of_device(op->device, &path);
+        r = path_of_mdev(op->record->parent, &op->record->uuid, &path);
         if (r < 0)
                 return r;
         return bus_reply(c->bus, c->message, "os", path, UUID_STR(&op->record->uuid));

@@ -16,16 +16,23 @@ struct ObjectSpec {
         const char *const *properties;
 };
 
+static const char *const device_properties[] = {
+        "Type",     "State",   "Owner",       "Origin",  "Persistent", "Autostart",
+        "Reserve",  "DefinedType", "Invalid", "Extents", "Opened",     NULL,
+};
+
 static const ObjectSpec specs[_OBJECT_KIND_MAX] = {
+        [OBJECT_MANAGER] = {
+                MDEVD_IFACE_MANAGER,
+                (const char *const[]){ "ConfigProblems", NULL },
+        },
         [OBJECT_PARENT] = {
                 MDEVD_IFACE_PARENT,
                 (const char *const[]){ "Driver", "NumaNode", "State", "Managed", "Pools", "Types",
                                        NULL },
         },
-        [OBJECT_DEVICE] = {
-                MDEVD_IFACE_DEVICE,
-                (const char *const[]){ "State", "Owner", "Origin", "Extents", "Opened", NULL },
-        },
+        [OBJECT_DEVICE] = { MDEVD_IFACE_DEVICE, device_properties },
+        [OBJECT_DEFINITION] = { MDEVD_IFACE_DEVICE, device_properties },
         [OBJECT_OPERATION] = {
                 MDEVD_IFACE_OPERATION,
                 (const char *const[]){ "State", "Step", "EndedUsec", "Device", "ErrorName",

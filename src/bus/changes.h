@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <systemd/sd-bus.h>
 
+#include "model/definition.h"
 #include "model/device.h"
 #include "model/parent.h"
 
@@ -15,8 +16,10 @@ typedef struct Operation Operation;
 typedef struct Changes Changes;
 
 typedef enum ObjectKind {
+        OBJECT_MANAGER,
         OBJECT_PARENT,
         OBJECT_DEVICE,
+        OBJECT_DEFINITION, /* of a device that is not active: the same object */
         OBJECT_OPERATION,
         _OBJECT_KIND_MAX,
 } ObjectKind;

@@ -67,10 +67,12 @@ static int find_ambiguous(const Model *model, const Uuid *uuid, sd_bus_error *e)
         _cleanup_(reason_done) Reason list = {};
         int r;
 
-        list_foreach(d, &model->devices, Device, node) {
-                if (!uuid_equal(&d->uuid, uuid))
+        list_foreach(p, &model->parents, Parent, node) {
+                Mdev d;
+
+                if (!mdev_find(model, p->name, uuid, &d))
                         continue;
-                r = reason_add(&list, "%s", d->parent->name);
+                r = reason_add(&list, "%s", d.parent);
                 if (r < 0)
                         return r;
         }
@@ -82,12 +84,11 @@ static int find_ambiguous(const Model *model, const Uuid *uuid, sd_bus_error *e)
                                  UUID_STR(uuid), list.text ? list.text : "");
 }
 
-int find_device(Manager *m, const char *text, const char *parent, Device **ret, sd_bus_error *e) {
+int find_mdev(Manager *m, const char *text, const char *parent, Mdev *ret, sd_bus_error *e) {
         const Model *model = manager_get_model(m);
         Parent *p = NULL;
-        size_t n = 0;
-        Device *d;
         Uuid uuid;
+        size_t n;
         int r;
 
         r = find_parse_uuid(text, &uuid, e);
@@ -99,14 +100,13 @@ int find_device(Manager *m, const char *text, const char *parent, Device **ret, 
                         return r;
         }
 
-        d = model_find_device(model, p, &uuid, &n);
+        n = p ? mdev_find(model, p->name, &uuid, ret) : mdev_count(model, &uuid, ret);
         if (n > 1)
                 return find_ambiguous(model, &uuid, e);
-        if (!d)
+        if (n == 0)
                 return sd_bus_error_setf(e, BUS_ERROR_NO_SUCH_DEVICE,
                                          "There is no device %s%s%s; GetManagedObjects lists those "
                                          "that are.", UUID_STR(&uuid), p ? " on " : "",
                                          p ? p->name : "");
-        *ret = d;
         return 0;
 }

@@ -20,6 +20,7 @@ struct Option {
         const char *name;
         const char *signature;
         const char *what; /* of the signature, for people */
+        unsigned methods; /* OPTIONS_… that have it */
         int (*read)(sd_bus_message *m, Request *request, sd_bus_error *e);
 };
 
@@ -62,6 +63,7 @@ static int read_owner(sd_bus_message *m, Request *request, sd_bus_error *e) {
                 return sd_bus_error_setf(e, BUS_ERROR_INVALID_OWNER,
                                          "The owner \"%s\" has control characters or is not "
                                          "UTF-8; use a plain name.", BUS_QUOTE(owner));
+        request->owner_given = true;
         return replace_string(&request->owner, owner);
 }
 
@@ -78,21 +80,6 @@ static int read_numa(sd_bus_message *m, Request *request, sd_bus_error *e) {
                                          node);
         request->numa_node = node;
         return 0;
-}
-
-/* A relative path that stays below the device's folder. */
-static bool attribute_name_is_valid(const char *s) {
-        if (strlen(s) > NAME_MAX || s[0] == '/')
-                return false;
-        for (;;) {
-                size_t n = strcspn(s, "/");
-
-                if (n == 0 || (n == 1 && s[0] == '.') || (n == 2 && s[0] == '.' && s[1] == '.'))
-                        return false;
-                if (!s[n])
-                        return true;
-                s += n + 1;
-        }
 }
 
 static int read_attribute(sd_bus_message *m, Request *request, sd_bus_error *e) {
@@ -125,6 +112,7 @@ static int read_attributes(sd_bus_message *m, Request *request, sd_bus_error *e)
         r = sd_bus_message_enter_container(m, 'a', "(ss)");
         if (r < 0)
                 return r;
+        request->attributes_given = true;
         do
                 r = read_attribute(m, request, e);
         while (r > 0);
@@ -133,21 +121,107 @@ static int read_attributes(sd_bus_message *m, Request *request, sd_bus_error *e)
         return sd_bus_message_exit_container(m);
 }
 
+static int read_choice(sd_bus_message *m, Choice *ret) {
+        int yes, r;
+
+        r = sd_bus_message_read_basic(m, 'b', &yes);
+        if (r < 0)
+                return r;
+        *ret = yes ? CHOICE_YES : CHOICE_NO;
+        return 0;
+}
+
+static int read_bool(sd_bus_message *m, bool *ret) {
+        Choice choice;
+        int r;
+
+        r = read_choice(m, &choice);
+        if (r < 0)
+                return r;
+        *ret = choice == CHOICE_YES;
+        return 0;
+}
+
+static int read_define(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        return read_bool(m, &request->define);
+}
+
+static int read_plan(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        return read_bool(m, &request->plan);
+}
+
+static int read_insist(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        return read_bool(m, &request->insist);
+}
+
+static int read_autostart(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        return read_choice(m, &request->autostart);
+}
+
+static int read_reserve(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        return read_choice(m, &request->reserve);
+}
+
+static int read_live(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        return read_choice(m, &request->live);
+}
+
+static int read_config(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        return read_choice(m, &request->config);
+}
+
+static int check_type(const char *type, sd_bus_error *e) {
+        if (strlen(type) > NAME_MAX)
+                return sd_bus_error_setf(e, BUS_ERROR_TOO_LONG,
+                                         "The type \"%s\" has %zu bytes; types have %d at most.",
+                                         BUS_QUOTE(type), strlen(type), NAME_MAX);
+        if (!type[0] || strchr(type, '/'))
+                return sd_bus_error_setf(e, BUS_ERROR_INVALID_ARGUMENT,
+                                         "\"%s\" cannot be a type; the Types of a parent are those "
+                                         "it has.", BUS_QUOTE(type));
+        return 0;
+}
+
+static int read_type(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        const char *type;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &type);
+        if (r >= 0)
+                r = check_type(type, e);
+        return r < 0 ? r : replace_string(&request->type, type);
+}
+
+#define MADE (OPTIONS_CREATE | OPTIONS_DEFINE)
+#define WRITTEN (OPTIONS_CREATE | OPTIONS_DEFINE | OPTIONS_MODIFY)
+
 static const Option options[] = {
-        { "uuid", "s", "a string", read_uuid },
-        { "owner", "s", "a string", read_owner },
-        { "numa", "i", "a signed number", read_numa },
-        { "attributes", "a(ss)", "a list of pairs of strings", read_attributes },
+        { "uuid", "s", "a string", MADE, read_uuid },
+        { "owner", "s", "a string", MADE, read_owner },
+        { "numa", "i", "a signed number", OPTIONS_CREATE, read_numa },
+        { "attributes", "a(ss)", "a list of pairs of strings", WRITTEN, read_attributes },
+        { "define", "b", "a boolean", OPTIONS_CREATE, read_define },
+        { "autostart", "b", "a boolean", WRITTEN, read_autostart },
+        { "reserve", "b", "a boolean", WRITTEN, read_reserve },
+        { "plan", "b", "a boolean", OPTIONS_CREATE, read_plan },
+        { "type", "s", "a string", OPTIONS_MODIFY, read_type },
+        { "live", "b", "a boolean", OPTIONS_MODIFY, read_live },
+        { "config", "b", "a boolean", OPTIONS_MODIFY, read_config },
+        { "insist", "b", "a boolean", OPTIONS_STOP, read_insist },
 };
 
-static int unknown_option(const char *name, sd_bus_error *e) {
-        if (streq(name, "plan"))
-                return sd_bus_error_set(e, BUS_ERROR_UNKNOWN_OPTION,
-                                        "There is no option \"plan\"; call PlanDevice with the "
-                                        "same arguments instead.");
+/* Names those that the method has. */
+static int unknown_option(const char *name, unsigned methods, sd_bus_error *e) {
+        char list[256] = "";
+        size_t n = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(options) && n < sizeof(list); i++)
+                if (options[i].methods & methods)
+                        n += (size_t) snprintf(list + n, sizeof(list) - n, "%s%s",
+                                               n > 0 ? ", " : "", options[i].name);
         return sd_bus_error_setf(e, BUS_ERROR_UNKNOWN_OPTION,
-                                 "There is no option \"%s\"; there are uuid, owner, numa and "
-                                 "attributes.", BUS_QUOTE(name));
+                                 "There is no option \"%s\" here; there are: %s.", BUS_QUOTE(name),
+                                 list);
 }
 
 static int read_value(sd_bus_message *m, const Option *o, Request *request, sd_bus_error *e) {
@@ -171,7 +245,8 @@ static int read_value(sd_bus_message *m, const Option *o, Request *request, sd_b
         return sd_bus_message_exit_container(m);
 }
 
-static int read_option(sd_bus_message *m, Request *request, unsigned *seen, sd_bus_error *e) {
+static int read_option(sd_bus_message *m, unsigned methods, Request *request, unsigned *seen,
+                       sd_bus_error *e) {
         const char *name;
         int r;
 
@@ -179,7 +254,7 @@ static int read_option(sd_bus_message *m, Request *request, unsigned *seen, sd_b
         if (r < 0)
                 return r;
         for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-                if (!streq(options[i].name, name))
+                if (!streq(options[i].name, name) || !(options[i].methods & methods))
                         continue;
                 if (*seen & 1U << i)
                         return sd_bus_error_setf(e, BUS_ERROR_DUPLICATE_OPTION,
@@ -188,10 +263,10 @@ static int read_option(sd_bus_message *m, Request *request, unsigned *seen, sd_b
                 *seen |= 1U << i;
                 return read_value(m, &options[i], request, e);
         }
-        return unknown_option(name, e);
+        return unknown_option(name, methods, e);
 }
 
-static int read_options(sd_bus_message *m, Request *request, sd_bus_error *e) {
+int options_read(sd_bus_message *m, unsigned methods, Request *request, sd_bus_error *e) {
         unsigned seen = 0;
         int r;
 
@@ -199,7 +274,7 @@ static int read_options(sd_bus_message *m, Request *request, sd_bus_error *e) {
         if (r < 0)
                 return r;
         while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                r = read_option(m, request, &seen, e);
+                r = read_option(m, methods, request, &seen, e);
                 if (r < 0)
                         return r;
                 r = sd_bus_message_exit_container(m);
@@ -211,19 +286,7 @@ static int read_options(sd_bus_message *m, Request *request, sd_bus_error *e) {
         return sd_bus_message_exit_container(m);
 }
 
-static int check_type(const char *type, sd_bus_error *e) {
-        if (strlen(type) > NAME_MAX)
-                return sd_bus_error_setf(e, BUS_ERROR_TOO_LONG,
-                                         "The type \"%s\" has %zu bytes; types have %d at most.",
-                                         BUS_QUOTE(type), strlen(type), NAME_MAX);
-        if (!type[0] || strchr(type, '/'))
-                return sd_bus_error_setf(e, BUS_ERROR_INVALID_ARGUMENT,
-                                         "\"%s\" cannot be a type; the Types of a parent are those "
-                                         "it has.", BUS_QUOTE(type));
-        return 0;
-}
-
-int options_read_request(sd_bus_message *m, Request **ret, sd_bus_error *e) {
+int options_read_request(sd_bus_message *m, unsigned methods, Request **ret, sd_bus_error *e) {
         _cleanup_(request_freep) Request *request = NULL;
         const char *parent, *type;
         int r;
@@ -236,7 +299,7 @@ int options_read_request(sd_bus_message *m, Request **ret, sd_bus_error *e) {
                 if (r < 0)
                         return r;
         }
-        r = check_type(type, e);
+        r = !type[0] && methods == OPTIONS_DEFINE ? 0 : check_type(type, e);
         if (r < 0)
                 return r;
 
@@ -248,7 +311,7 @@ int options_read_request(sd_bus_message *m, Request **ret, sd_bus_error *e) {
                 if (r < 0)
                         return r;
         }
-        r = read_options(m, request, e);
+        r = options_read(m, methods, request, e);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(request);

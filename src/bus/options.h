@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* options.h: the arguments of CreateDevice and its kin, as a validated Request. */
+/* options.h: the arguments of methods that have an a{sv}, as a validated Request. */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -8,5 +8,13 @@
 
 #define OPTION_ATTRIBUTES_MAX 64
 
-/* Reads "ssa{sv}" from @m. The form of everything is checked here, existence is not. */
-int options_read_request(sd_bus_message *m, Request **ret, sd_bus_error *e);
+/* Which methods: each has options of its own. */
+#define OPTIONS_CREATE (1U << 0)
+#define OPTIONS_DEFINE (1U << 1)
+#define OPTIONS_MODIFY (1U << 2)
+#define OPTIONS_STOP (1U << 3)
+
+/* Reads "a{sv}" from @m into @request. The form of everything is checked here, existence is not. */
+int options_read(sd_bus_message *m, unsigned methods, Request *request, sd_bus_error *e);
+/* The same of "ssa{sv}": parent or "", type, options. A definition's type may be left open. */
+int options_read_request(sd_bus_message *m, unsigned methods, Request **ret, sd_bus_error *e);

@@ -16,9 +16,16 @@ int path_of_parent(const Parent *p, char **ret) {
         return sd_bus_path_encode(MDEVD_OBJECT_PARENT, p->name, ret);
 }
 
+int path_of_mdev(const char *parent, const Uuid *uuid, char **ret) {
+        return sd_bus_path_encode_many(ret, MDEVD_OBJECT_DEVICE "/%/%", parent, UUID_STR(uuid));
+}
+
 int path_of_device(const Device *d, char **ret) {
-        return sd_bus_path_encode_many(ret, MDEVD_OBJECT_DEVICE "/%/%", d->parent->name,
-                                       UUID_STR(&d->uuid));
+        return path_of_mdev(d->parent->name, &d->uuid, ret);
+}
+
+static int path_of_definition(const Definition *d, char **ret) {
+        return path_of_mdev(d->parent, &d->uuid, ret);
 }
 
 int path_of_operation(const Operation *op, char **ret) {
@@ -31,10 +38,15 @@ int path_of_operation(const Operation *op, char **ret) {
 
 int path_of(ObjectKind kind, const void *object, char **ret) {
         switch (kind) {
+        case OBJECT_MANAGER:
+                *ret = strdup(MDEVD_OBJECT_ROOT);
+                return *ret ? 0 : -ENOMEM;
         case OBJECT_PARENT:
                 return path_of_parent(object, ret);
         case OBJECT_DEVICE:
                 return path_of_device(object, ret);
+        case OBJECT_DEFINITION:
+                return path_of_definition(object, ret);
         case OBJECT_OPERATION:
                 return path_of_operation(object, ret);
         case _OBJECT_KIND_MAX:
@@ -59,20 +71,15 @@ Parent *path_find_parent(Manager *m, const char *path) {
         return p && path_is(OBJECT_PARENT, p, path) ? p : NULL;
 }
 
-Device *path_find_device(Manager *m, const char *path) {
-        _cleanup_(freep) char *name = NULL, *text = NULL;
-        const Model *model = manager_get_model(m);
-        const Parent *p;
-        Device *d;
+bool path_find_mdev(Manager *m, const char *path, Mdev *ret) {
+        _cleanup_(freep) char *name = NULL, *text = NULL, *right = NULL;
         Uuid uuid;
 
-        if (sd_bus_path_decode_many(path, MDEVD_OBJECT_DEVICE "/%/%", &name, &text) <= 0)
-                return NULL;
-        p = model_find_parent(model, name);
-        if (!p || uuid_parse(text, &uuid) < 0)
-                return NULL;
-        d = model_find_device(model, p, &uuid, NULL);
-        return d && path_is(OBJECT_DEVICE, d, path) ? d : NULL;
+        if (sd_bus_path_decode_many(path, MDEVD_OBJECT_DEVICE "/%/%", &name, &text) <= 0 ||
+            uuid_parse(text, &uuid) < 0 ||
+            !mdev_find(manager_get_model(m), name, &uuid, ret))
+                return false;
+        return path_of_mdev(name, &uuid, &right) >= 0 && streq(right, path);
 }
 
 Operation *path_find_operation(Manager *m, const char *path) {

@@ -17,6 +17,7 @@ struct Peer {
         char *name;
         sd_bus_slot *slot; /* the query */
         uid_t uid;
+        pid_t pid; /* 0: not known */
         bool known;
         sd_bus_message **waiting;
         size_t n_waiting;
@@ -102,19 +103,52 @@ static void peer_refuse(Peer *p, const sd_bus_error *error) {
         p->n_waiting = 0;
 }
 
-static int on_uid(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+/* The members that we want of the many that there are, and may be. */
+static int read_credentials(sd_bus_message *m, uid_t *ret_uid, pid_t *ret_pid) {
+        bool has_uid = false;
+        const char *name;
+        uint32_t n;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = sd_bus_message_read_basic(m, 's', &name);
+                if (r < 0)
+                        return r;
+                if (streq(name, "UnixUserID")) {
+                        r = sd_bus_message_read(m, "v", "u", &n);
+                        *ret_uid = n;
+                        has_uid = true;
+                } else if (streq(name, "ProcessID")) {
+                        r = sd_bus_message_read(m, "v", "u", &n);
+                        *ret_pid = (pid_t) n;
+                } else
+                        r = sd_bus_message_skip(m, "v");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        return r < 0 ? r : has_uid ? 0 : -ENODATA;
+}
+
+static int on_credentials(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         Peer *p = userdata;
-        uint32_t uid;
+        uid_t uid;
+        pid_t pid = 0;
 
         p->slot = sd_bus_slot_unref(p->slot);
         if (sd_bus_message_is_method_error(reply, NULL) ||
-            sd_bus_message_read(reply, "u", &uid) < 0) {
+            read_credentials(reply, &uid, &pid) < 0) {
                 peer_refuse(p, sd_bus_message_get_error(reply));
                 peer_free(p);
                 return 1;
         }
 
         p->uid = uid;
+        p->pid = pid;
         p->known = true;
         peer_wake(p);
         return 1;
@@ -154,7 +188,7 @@ static int peers_add(Peers *p, const char *name, Peer **ret, sd_bus_error *e) {
 
         r = sd_bus_call_method_async(p->bus, &peer->slot, "org.freedesktop.DBus",
                                      "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                     "GetConnectionUnixUser", on_uid, peer, "s", name);
+                                     "GetConnectionCredentials", on_credentials, peer, "s", name);
         if (r < 0)
                 return r;
         list_link_before(p->list.next, &peer->node);
@@ -176,6 +210,13 @@ static int peer_wait(Peer *p, sd_bus_message *m, sd_bus_error *e) {
         p->waiting = bigger;
         p->waiting[p->n_waiting++] = sd_bus_message_ref(m);
         return 0;
+}
+
+pid_t peers_get_pid(Peers *p, sd_bus_message *m) {
+        const char *name = sd_bus_message_get_sender(m);
+        const Peer *peer = name ? peers_find(p, name) : NULL;
+
+        return peer && peer->known ? peer->pid : 0;
 }
 
 int peers_get_uid(Peers *p, sd_bus_message *m, uid_t *ret, sd_bus_error *e) {

@@ -20,23 +20,6 @@ bool type_name_is_valid(const char *s) {
         return n > 0 && n <= NAME_BYTES_MAX && !streq(s, ".") && !streq(s, "..");
 }
 
-bool attribute_name_is_valid(const char *s) {
-        if (strlen(s) > NAME_BYTES_MAX)
-                return false;
-        for (;;) {
-                size_t n = strcspn(s, "/");
-
-                if (n == 0 || (n == 1 && s[0] == '.') || (n == 2 && s[0] == '.' && s[1] == '.'))
-                        return false;
-                for (size_t i = 0; i < n; i++)
-                        if (is_control(s[i]))
-                                return false;
-                if (s[n] == '\0')
-                        return true;
-                s += n + 1;
-        }
-}
-
 int attributes_decode(JsonSink *sink, const JsonNode *node, const char *expect,
                       Attribute **attributes, size_t *n_attributes) {
         int r;

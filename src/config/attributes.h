@@ -5,8 +5,6 @@
 #include "model/definition.h"
 #include "util/json.h"
 
-/* What may be written to a device: a relative path of at most 255 bytes that stays below it. */
-bool attribute_name_is_valid(const char *s);
 /* The name of a type: one component of a path. */
 bool type_name_is_valid(const char *s);
 /* Appends in order; duplicates are kept. 0, JSON_BAD or negative errno. */

@@ -153,28 +153,24 @@ static int extras_prepare(int root_fd, const char *path, const Definition *d, co
         return extras_put(root_fd, path, &e);
 }
 
-static int prepare_extras(int root_fd, const Definition *d, const char *definition,
+/* @old is the text of the definition that is to be replaced; NULL: there is none. */
+static int prepare_extras(int root_fd, const Definition *d, const char *old, size_t size,
                           const char *new_text) {
-        _cleanup_(freep) char *path = extras_path(d->parent, &d->uuid), *old = NULL, *why = NULL,
-                              *why_extras = NULL;
+        _cleanup_(freep) char *path = extras_path(d->parent, &d->uuid), *why_extras = NULL;
         _cleanup_(extras_done) Extras before = {};
         char digest_old[EXTRAS_DIGEST_MAX], digest_new[EXTRAS_DIGEST_MAX];
-        size_t size = 0;
-        int r, found;
+        int r;
 
         if (!path)
                 return -ENOMEM;
-        found = file_read(root_fd, definition, &old, &size, &why);
-        if (found < 0 && found != -ENOENT)
-                return found;
         /* extras that are wrong made the definition invalid: nothing of them held */
         r = extras_read(root_fd, path, &before, &why_extras);
         if (r < 0 && r != -ENOENT)
                 return r;
 
-        if (found == 0)
+        if (old)
                 (void) extras_digest(old, size, digest_old);
-        return extras_prepare(root_fd, path, d, &before, found == 0 ? digest_old : NULL,
+        return extras_prepare(root_fd, path, d, &before, old ? digest_old : NULL,
                               extras_digest(new_text, strlen(new_text), digest_new));
 }
 
@@ -222,17 +218,22 @@ static int write_temporary(int root_fd, const char *path, const char *definition
 int store_prepare(int root_fd, const Definition *d) {
         _cleanup_(freep) char *definition = definition_path(d->parent, &d->uuid);
         _cleanup_(freep) char *temporary = temporary_path(d->parent, &d->uuid), *text = NULL;
+        _cleanup_(freep) char *old = NULL, *why = NULL;
+        size_t size = 0;
         int r;
 
         if (!definition || !temporary)
                 return -ENOMEM;
-        r = store_format(d, &text);
+        r = file_read(root_fd, definition, &old, &size, &why);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        r = store_format_over(d, old, size, &text);
         if (r < 0)
                 return r;
         r = folder_make_of(root_fd, definition);
         if (r < 0)
                 return r;
-        r = prepare_extras(root_fd, d, definition, text);
+        r = prepare_extras(root_fd, d, old, size, text);
         if (r < 0)
                 return r;
         return write_temporary(root_fd, temporary, definition, text);

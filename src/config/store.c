@@ -12,6 +12,7 @@
 #include "config/attributes.h"
 #include "config/extras.h"
 #include "config/file.h"
+#include "config/store-rest.h"
 #include "model/model.h"
 #include "names.h"
 #include "util/json.h"
@@ -104,10 +105,15 @@ int store_parse(Definition *d, const char *file, const char *text, size_t size) 
 }
 
 int store_format(const Definition *d, char **ret) {
+        return store_format_over(d, NULL, 0, ret);
+}
+
+int store_format_over(const Definition *d, const char *old, size_t old_size, char **ret) {
         _cleanup_(freep) char *text = NULL;
         FILE *f;
         size_t size;
         bool failed;
+        int r = 0;
 
         f = open_memstream(&text, &size);
         if (!f)
@@ -124,10 +130,13 @@ int store_format(const Definition *d, char **ret) {
                 json_write_string(f, d->attributes[i].value);
                 (void) fputs("\n    }", f);
         }
-        (void) fprintf(f, "%s]\n}", d->n_attributes > 0 ? "\n  " : "");
+        (void) fprintf(f, "%s]", d->n_attributes > 0 ? "\n  " : "");
+        if (old)
+                r = store_rest_write(f, old, old_size);
+        (void) fputs("\n}", f);
 
         failed = ferror(f);
-        if (fclose(f) != 0 || failed)
+        if (fclose(f) != 0 || failed || r < 0)
                 return -ENOMEM;
         *ret = TAKE_PTR(text);
         return 0;
@@ -152,14 +161,17 @@ static int store_load_extras(Definition *d, int root_fd, const char *text, size_
         return extras_apply(extras_in_force(&e, extras_digest(text, size, digest)), d);
 }
 
-/* @path is "/etc/mdevctl.d/<parent>/<uuid>". A file that went away since it was listed: 0. */
-static int store_load_file(Model *model, int root_fd, const char *parent, const Uuid *uuid,
-                           const char *path) {
+int store_read(int root_fd, const char *parent, const Uuid *uuid, Definition **ret) {
         _cleanup_(definition_freep) Definition *d = NULL;
-        _cleanup_(freep) char *text = NULL, *why = NULL;
+        _cleanup_(freep) char *path = NULL, *text = NULL, *why = NULL;
         size_t size = 0;
         int r;
 
+        *ret = NULL;
+        if (asprintf(&path, "/" MDEVD_PATH_DEFINITIONS "/%s/%s", parent, UUID_STR(uuid)) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
         r = definition_new(&d, parent, uuid);
         if (r < 0)
                 return r;
@@ -177,7 +189,7 @@ static int store_load_file(Model *model, int root_fd, const char *parent, const 
         if (r < 0)
                 return r;
 
-        model_link_definition(model, TAKE_PTR(d));
+        *ret = TAKE_PTR(d);
         return 0;
 }
 
@@ -227,7 +239,7 @@ static int store_load_parent(Model *model, int root_fd, const char *parent, List
                 return r;
 
         for (size_t i = 0; i < names.n; i++) {
-                _cleanup_(freep) char *path = NULL;
+                Definition *d;
                 Uuid uuid;
 
                 if (definition_uuid(names.names[i], &uuid) < 0) {
@@ -238,13 +250,11 @@ static int store_load_parent(Model *model, int root_fd, const char *parent, List
                                 return r;
                         continue;
                 }
-                if (asprintf(&path, "%s/%s", folder, names.names[i]) < 0) {
-                        path = NULL;
-                        return -ENOMEM;
-                }
-                r = store_load_file(model, root_fd, parent, &uuid, path);
+                r = store_read(root_fd, parent, &uuid, &d);
                 if (r < 0)
                         return r;
+                if (d) /* it may have gone since it was listed */
+                        model_link_definition(model, d);
         }
         return 0;
 }

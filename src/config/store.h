@@ -13,8 +13,12 @@
 int store_load(Model *model, int root_fd, List *problems);
 /* One file's text to a definition; sets ->invalid rather than failing. Extras are not read. */
 int store_parse(Definition *d, const char *file, const char *text, size_t size);
+/* One definition with its extras; *@ret NULL: there is none. Not linked. */
+int store_read(int root_fd, const char *parent, const Uuid *uuid, Definition **ret);
 /* The text mdevctl 1.4.0 would write: pretty, two blanks, no newline at the end. */
 int store_format(const Definition *d, char **ret);
+/* The same with those keys of @old, a text to be replaced, that are other tools'. NULL: none is. */
+int store_format_over(const Definition *d, const char *old, size_t size, char **ret);
 
 /* ---- changes ---- */
 

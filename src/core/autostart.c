@@ -48,6 +48,8 @@ void autostart_sync(Manager *m) {
 
                 if (!d || !d->autostart || d->invalid)
                         attempt_free(a);
+                else if (a->state == ATTEMPT_NOTED)
+                        a->state = ATTEMPT_DUE; /* a reload says that it is wanted */
         }
         list_foreach(d, &m->model->definitions, Definition, node) {
                 if (!d->autostart || d->invalid || find_attempt(m, d->parent, &d->uuid))
@@ -63,7 +65,7 @@ void autostart_retry(Manager *m, const char *parent, bool all) {
                 return;
         list_foreach(a, &m->attempts, Attempt, node)
                 if ((!parent || streq(a->parent, parent)) &&
-                    (a->state == ATTEMPT_FAILED || (all && a->state == ATTEMPT_UP)))
+                    (a->state == ATTEMPT_FAILED || (all && (a->state == ATTEMPT_UP || a->state == ATTEMPT_NOTED))))
                         a->state = ATTEMPT_DUE;
 }
 
@@ -135,6 +137,29 @@ void autostart_operation_ended(Manager *m, const Operation *op) {
         a->state = ATTEMPT_FAILED;
         free(a->why);
         a->why = op->record->text ? strdup(op->record->text) : NULL;
+}
+
+static void note(Manager *m, const Definition *d) {
+        Attempt *a = find_attempt(m, d->parent, &d->uuid);
+
+        if (a || !d->autostart || d->invalid)
+                return;
+        if (add_attempt(m, d) >= 0)
+                list_entry(m->attempts.prev, Attempt, node)->state = ATTEMPT_NOTED;
+}
+
+void autostart_note(Manager *m, const char *parent, const Uuid *uuid) {
+        list_foreach_safe(a, &m->attempts, Attempt, node) {
+                const Definition *d = model_find_definition(m->model, a->parent, &a->uuid, NULL);
+
+                if (!d || !d->autostart || d->invalid)
+                        attempt_free(a);
+        }
+        if (!parent)
+                list_foreach(d, &m->model->definitions, Definition, node)
+                        note(m, d);
+        else if (model_find_definition(m->model, parent, uuid, NULL))
+                note(m, model_find_definition(m->model, parent, uuid, NULL));
 }
 
 void autostart_done(Manager *m) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * internal.h: what the files of core share and nobody above sees. A file a noun: manager (the
- * whole), refresh (catching up with the kernel), parents, devices, operation, queue, request,
- * recover, autostart.
+ * whole), refresh (catching up with the kernel), parents, devices, definitions, operation, queue,
+ * request, define, recover, autostart.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 
 #include "backend/kmod.h"
 #include "backend/udev.h"
+#include "backend/watch.h"
 #include "core/manager.h"
 #include "names.h"
 
@@ -69,6 +70,7 @@ struct Attempt {
                 ATTEMPT_RUNNING, /* an operation is under way */
                 ATTEMPT_UP,      /* it was there; who stopped it then wanted it stopped */
                 ATTEMPT_FAILED,  /* again when something has changed */
+                ATTEMPT_NOTED,   /* its definition came while we run: nobody wants it now */
         } state;
         char *why; /* the last failure, logged once */
 };
@@ -97,6 +99,7 @@ struct Manager {
         Kmod *kmod; /* NULL: the module is not loaded */
         Uevents *uevents;
         WorkerPool *workers;
+        Watch *watch; /* of the definitions' files */
         List planned;
         List operations;
         List loads;
@@ -211,6 +214,8 @@ bool operation_claims(Manager *m, const Uuid *uuid);
 /* The settled create that made (or found) the device of @uuid on @parent; NULL: none. */
 Operation *operation_find_maker(Manager *m, const char *parent, const Uuid *uuid);
 void operations_forget_device(Manager *m, const Device *d);
+/* Something in sysfs may be another after it; a definition alone is not. */
+bool operation_changes_kernel(const Operation *op);
 
 /* ---- queue.c ---- */
 
@@ -225,6 +230,28 @@ void load_remove(Operation *op);
 int load_check(Manager *m, const char *parent, Reason *reason);
 void operation_on_worker(Worker *w, const Record *record, void *userdata);
 
+/* ---- definitions.c ---- */
+
+/* Reads them all; those of the model become what was read, and on failure stay as they are. */
+int definitions_load(Manager *m, List *problems);
+int definitions_watch(Manager *m);
+/* Positive: there is one, @reason says so. */
+int definitions_check_new(Manager *m, const char *parent, const Uuid *uuid, Reason *reason);
+/*
+ * When an operation's worker is gone and its result is known: puts a prepared definition in its
+ * place if all went well, and starts a second worker that makes sure of it, or that cleans up. False:
+ * there is nothing more to do, the operation can end.
+ */
+bool definitions_follow(Operation *op);
+/* The first step of an undefine, which has no first worker. */
+int definitions_start_undefine(Operation *op);
+
+/* ---- request.c ---- */
+
+int request_refuse_running(const Operation *op, const Uuid *uuid, Reason *reason);
+int request_set_string(char **to, const char *from);
+int request_set_client(Record *r, const char *client);
+
 /* ---- recover.c ---- */
 
 int recover_operations(Manager *m);
@@ -237,4 +264,9 @@ void autostart_operation_ended(Manager *m, const Operation *op);
 void autostart_retry(Manager *m, const char *parent, bool all);
 /* After the definitions were read anew. */
 void autostart_sync(Manager *m);
+/*
+ * A definition came, changed or went while we run (NULL: any may have): it is not started at once,
+ * but with its parent, or with the daemon.
+ */
+void autostart_note(Manager *m, const char *parent, const Uuid *uuid);
 void autostart_done(Manager *m);

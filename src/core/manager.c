@@ -53,6 +53,7 @@ Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
         m->observer = (Observer){};
+        watch_free(m->watch);
         uevents_free(m->uevents);
         kmod_free(m->kmod);
         refresh_done(m);
@@ -106,13 +107,6 @@ static void log_problems(Manager *m) {
                 else
                         log_warning(&f, "%s: %s", p->file, p->text);
         }
-        list_foreach(d, &m->model->definitions, Definition, node)
-                if (d->invalid)
-                        log_warning(FIELDS(.message_id = LOG_ID_DEFINITION_INVALID,
-                                           .topic = "config", .parent = d->parent,
-                                           .device = UUID_STR(&d->uuid)),
-                                    "Definition %s of %s cannot be used: %s", UUID_STR(&d->uuid),
-                                    d->parent, d->invalid);
 }
 
 static int report_rule(const Source *source, bool warning, const char *text, void *userdata) {
@@ -137,19 +131,23 @@ static int take_rules(Manager *m, Config *config) {
         return 0;
 }
 
-static int load_definitions(Manager *m, Config *config) {
-        list_foreach_safe(d, &m->model->definitions, Definition, node)
-                definition_free(d);
-        return store_load(m->model, m->root_fd, &config->problems);
-}
-
 static int load(Manager *m) {
         int r;
 
         r = config_load(&m->config, m->root_fd);
         if (r < 0)
                 return log_error_errno(r, NULL, "Cannot read the configuration: %m");
-        r = load_definitions(m, m->config);
+        /* What a crash left half done is done, or undone, before anybody reads it. */
+        r = store_sweep(m->root_fd);
+        if (r < 0)
+                (void) log_error_errno(r, FIELDS(.topic = "definition"),
+                                       "Cannot clean up among the definitions: %m");
+        r = definitions_watch(m);
+        if (r < 0)
+                (void) log_error_errno(r, FIELDS(.topic = "definition"),
+                                       "Cannot watch the definitions, so changes by others are "
+                                       "seen at the next reload: %m");
+        r = definitions_load(m, &m->config->problems);
         if (r < 0)
                 return log_error_errno(r, NULL, "Cannot read the definitions: %m");
         r = take_rules(m, m->config);
@@ -210,7 +208,7 @@ int manager_reload(Manager *m) {
 
         r = config_load(&config, m->root_fd);
         if (r >= 0)
-                r = load_definitions(m, config);
+                r = definitions_load(m, &config->problems);
         if (r >= 0)
                 r = take_rules(m, config);
         if (r < 0)

@@ -41,12 +41,39 @@ Operation *manager_find_operation(Manager *m, uint64_t id);
  * Positive: an Outcome, @reason has the sentence. With request->plan: OUTCOME_OK and *@ret NULL,
  * @reason says what would happen.
  */
+/* Where manager_create() would make it now, @reason says it in words. Does nothing. */
+int manager_plan(Manager *m, const Request *q, Placement *ret, Reason *reason);
 int manager_create(Manager *m, Request *request, const char *client, Operation **ret,
                    Reason *reason);
-/* The same for the removal of a live device, and for starting a definition. */
+typedef struct StopOptions StopOptions;
+
+struct StopOptions {
+        bool insist;  /* also if it is in use: it is gone when who uses it lets go */
+        pid_t caller; /* who asks: it and its ancestors may hold the device's group open; or 0 */
+};
+
+/*
+ * The same for the removal of a live device, and for starting a definition. A device that somebody
+ * has open is not removed unless the caller insists: the operation fails, and says who.
+ */
+int manager_stop_with(Manager *m, Device *device, const StopOptions *options, const char *client,
+                      Operation **ret, Reason *reason);
 int manager_stop(Manager *m, Device *device, const char *client, Operation **ret, Reason *reason);
 int manager_start_definition(Manager *m, Definition *definition, const char *client,
                              Operation **ret, Reason *reason);
+
+/*
+ * Definitions, as manager_create(). @request is taken in every case. Define: what is not said comes
+ * from the device of that UUID, if it is active. Modify: at least one of @device and @definition,
+ * which are of one UUID and parent; the request's type, autostart, reserve and attributes are the
+ * changes, its live and config say of what. A definition whose file is wrong can be undefined.
+ */
+int manager_define(Manager *m, Request *request, const char *client, Operation **ret,
+                   Reason *reason);
+int manager_modify(Manager *m, Device *device, Definition *definition, Request *request,
+                   const char *client, Operation **ret, Reason *reason);
+int manager_undefine(Manager *m, Definition *definition, const char *client, Operation **ret,
+                     Reason *reason);
 
 /*
  * Reads the counters of our module's devices (faults, insertions, mapped) from the kernel, at most

@@ -16,6 +16,9 @@ struct Observer {
         void (*device_added)(Device *d, void *userdata);
         void (*device_changed)(Device *d, void *userdata);
         void (*device_removed)(Device *d, void *userdata);
+        void (*definition_added)(Definition *d, void *userdata);
+        void (*definition_changed)(Definition *d, void *userdata);
+        void (*definition_removed)(Definition *d, void *userdata);
         void (*operation_added)(Operation *op, void *userdata);
         void (*operation_changed)(Operation *op, void *userdata);
         void (*operation_removed)(Operation *op, void *userdata);

@@ -77,6 +77,7 @@ int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **
         }
         operation_set_phase(op, phase);
         op->found = phase == OPERATION_SETTLING;
+        op->second = phase == OPERATION_WORKING && record->step == STEP_SETTLING;
         op->started_usec = operation_now_usec();
         op->working_since_usec = operation_monotonic_usec();
         plan(op);
@@ -149,7 +150,8 @@ bool operation_parent_is_busy(Manager *m, const char *parent) {
 bool operation_claims(Manager *m, const Uuid *uuid) {
         list_foreach(op, &m->operations, Operation, node)
                 if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_CREATE &&
-                    op->phase != OPERATION_SETTLING && uuid_equal(&op->record->uuid, uuid))
+                    op->phase != OPERATION_SETTLING && !op->second &&
+                    uuid_equal(&op->record->uuid, uuid))
                         return true;
         return false;
 }
@@ -178,6 +180,11 @@ Operation *operation_find_maker(Manager *m, const char *parent, const Uuid *uuid
 
 size_t operations_count_running(Manager *m) {
         return list_length(&m->operations) - m->n_ended;
+}
+
+bool operation_changes_kernel(const Operation *op) {
+        return op->record->kind == RECORD_CREATE || op->record->kind == RECORD_STOP ||
+               op->record->kind == RECORD_CONFIGURE;
 }
 
 void operations_forget_device(Manager *m, const Device *d) {
@@ -216,6 +223,9 @@ static void log_end(const Operation *op) {
                 log_info(&f, "Created %s (%s) on %s.", uuid, r->type, r->parent);
         } else if (r->kind == RECORD_STOP)
                 log_info(&f, "Removed %s from %s.", uuid, r->parent);
+        else if (r->kind != RECORD_CONFIGURE)
+                log_info(&f, "Done: %s %s on %s.", record_kind_to_string(r->kind), uuid,
+                         r->parent);
 }
 
 static void forget_record(Operation *op) {
@@ -394,10 +404,22 @@ static void settle_configure(Operation *op) {
                            op->record->parent);
 }
 
+static void settle_definition(Operation *op) {
+        if (op->record->step != STEP_DONE)
+                operation_set_result(op, OUTCOME_FAILED, 0,
+                           "The worker that was to %s %s on %s was killed before it had reported; "
+                           "the definition is as it was.",
+                           record_kind_to_string(op->record->kind), UUID_STR(&op->record->uuid),
+                           op->record->parent);
+}
+
 static void (*const settlers[_RECORD_KIND_MAX])(Operation *op) = {
         [RECORD_CREATE] = settle_create,
         [RECORD_STOP] = settle_stop,
         [RECORD_CONFIGURE] = settle_configure,
+        [RECORD_DEFINE] = settle_definition,
+        [RECORD_MODIFY] = settle_definition,
+        [RECORD_UNDEFINE] = settle_definition,
 };
 
 static void call_waiters(Manager *m) {
@@ -426,8 +448,11 @@ void operations_settle(Manager *m) {
         list_foreach(op, &m->operations, Operation, node) {
                 if (op->state != OPERATION_RUNNING || op->phase != OPERATION_SETTLING)
                         continue;
-                settlers[op->record->kind](op);
-                operation_end(op);
+                /* a second worker, ours or one of an earlier daemon, changes nothing of that */
+                if (!op->second && op->record->step != STEP_SETTLING)
+                        settlers[op->record->kind](op);
+                if (!definitions_follow(op))
+                        operation_end(op);
         }
         operation_dispatch(m);
         call_waiters(m);

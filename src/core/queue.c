@@ -133,18 +133,22 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
                 op->record->pid = record->pid;
         }
 
+        refresh_wake(m);
+        if (op->second || !operation_changes_kernel(op))
+                return;
         refresh_parent(m, op->record->parent, NULL);
         if (op->record->ours || op->record->kind == RECORD_CONFIGURE)
                 refresh_query(m);
         if (op->record->kind != RECORD_CONFIGURE)
                 refresh_device(m, &op->record->uuid);
-        refresh_wake(m);
 }
 
 static int start(Operation *op) {
         Manager *m = op->manager;
         int r;
 
+        if (op->record->kind == RECORD_UNDEFINE)
+                return definitions_start_undefine(op);
         r = worker_start(&op->worker, m->workers, op->record, operation_on_worker, op);
         if (r < 0)
                 return r;

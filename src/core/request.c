@@ -8,22 +8,14 @@
 
 #define CLIENT_LENGTH_MAX 255
 
-static bool attributes_equal(const Request *q, const Record *r) {
-        if (q->n_attributes != r->n_attributes)
-                return false;
-        for (size_t i = 0; i < q->n_attributes; i++)
-                if (!streq(q->attributes[i].name, r->attributes[i].name) ||
-                    !streq(q->attributes[i].value, r->attributes[i].value))
-                        return false;
-        return true;
-}
-
 /* The same wish, as far as it was uttered: whoever left the parent open takes any. */
 static bool is_same(const Request *q, const Record *r) {
         return r->kind == RECORD_CREATE && uuid_equal(&q->uuid, &r->uuid) &&
                (!q->parent || streq(q->parent, r->parent)) &&
                (streq(q->type, r->type) || streq_ptr(q->type, r->type_name)) &&
-               streq(q->owner ?: "", r->owner ?: "") && attributes_equal(q, r);
+               streq(q->owner ?: "", r->owner ?: "") && q->define == r->define &&
+               (q->autostart == CHOICE_YES) == r->autostart &&
+               attributes_equal(q->attributes, q->n_attributes, r->attributes, r->n_attributes);
 }
 
 /*
@@ -38,18 +30,24 @@ static Operation *find_repeated(Manager *m, const Request *q) {
         return NULL;
 }
 
-static int refuse_running(const Operation *op, const Uuid *uuid, Reason *reason) {
+int request_refuse_running(const Operation *op, const Uuid *uuid, Reason *reason) {
         return reason_set(reason, OUTCOME_BUSY,
                           "An operation (%s, by %s) on %s of %s is running; wait for its end.",
                           record_kind_to_string(op->record->kind), op->record->client ?: "?",
                           UUID_STR(uuid), op->record->parent);
 }
 
-static int set_string(char **to, const char *from) {
+int request_set_string(char **to, const char *from) {
         if (!from)
                 return 0;
         *to = strdup(from);
         return *to ? 0 : -ENOMEM;
+}
+
+int request_set_client(Record *r, const char *client) {
+        if (!client || strlen(client) > CLIENT_LENGTH_MAX)
+                return 0;
+        return request_set_string(&r->client, client);
 }
 
 static int set_place(Record *r, const Parent *p, const char *type, const char *owner,
@@ -58,16 +56,14 @@ static int set_place(Record *r, const Parent *p, const char *type, const char *o
 
         if (!p->path)
                 return -ENODEV;
-        k = set_string(&r->parent, p->name);
+        k = request_set_string(&r->parent, p->name);
         if (k >= 0)
-                k = set_string(&r->parent_path, p->path);
+                k = request_set_string(&r->parent_path, p->path);
         if (k >= 0)
-                k = set_string(&r->type, type);
+                k = request_set_string(&r->type, type);
         if (k >= 0)
-                k = set_string(&r->owner, owner ?: "");
-        if (k >= 0 && client && strlen(client) <= CLIENT_LENGTH_MAX)
-                k = set_string(&r->client, client);
-        return k;
+                k = request_set_string(&r->owner, owner ?: "");
+        return k < 0 ? k : request_set_client(r, client);
 }
 
 static int make_create(const Request *q, const Placement *place, const char *client,
@@ -84,11 +80,14 @@ static int make_create(const Request *q, const Placement *place, const char *cli
         r->origin = q->origin;
         r->ours = place->type->ours;
         if (r->ours)
-                k = set_string(&r->type_name, place->type->name);
+                k = request_set_string(&r->type_name, place->type->name);
         for (size_t i = 0; k >= 0 && i < q->n_attributes; i++)
                 k = record_add_attribute(r, q->attributes[i].name, q->attributes[i].value);
         if (k < 0)
                 return k;
+        r->define = q->define;
+        r->autostart = q->autostart == CHOICE_YES;
+        r->reserve = q->reserve == CHOICE_OPEN ? r->autostart : q->reserve == CHOICE_YES;
         memcpy(r->extents, place->extents, place->n_extents * sizeof(r->extents[0]));
         r->n_extents = place->n_extents;
 
@@ -118,7 +117,7 @@ static int check_create(Manager *m, const Request *q, Operation **ret, Reason *r
 
         op = operation_find_running(m, NULL, &q->uuid);
         if (op && !is_same(q, op->record))
-                return refuse_running(op, &q->uuid, reason);
+                return request_refuse_running(op, &q->uuid, reason);
         if (!op)
                 op = find_repeated(m, q);
         *ret = op;
@@ -181,6 +180,28 @@ static int start_create(Manager *m, const Request *q, const Placement *where, co
         return 0;
 }
 
+static int check_place(Manager *m, const Request *q, Placement *ret, Reason *reason) {
+        int r;
+
+        r = place(m, q, ret, reason);
+        if (r != 0)
+                return r;
+        r = q->define ? definitions_check_new(m, ret->parent->name, &q->uuid, reason) : 0;
+        if (r != 0)
+                return r;
+        return ret->type->ours && !m->kmod ? refuse_without_module(ret, reason) : 0;
+}
+
+int manager_plan(Manager *m, const Request *q, Placement *ret, Reason *reason) {
+        Operation *op;
+        int r;
+
+        r = check_create(m, q, &op, reason);
+        if (r == 0)
+                r = check_place(m, q, ret, reason);
+        return r != 0 ? r : describe_plan(q, ret, reason);
+}
+
 int manager_create(Manager *m, Request *request, const char *client, Operation **ret,
                    Reason *reason) {
         _cleanup_(request_freep) Request *q = request;
@@ -191,11 +212,9 @@ int manager_create(Manager *m, Request *request, const char *client, Operation *
         r = check_create(m, q, ret, reason);
         if (r != 0 || (*ret && !q->plan))
                 return r;
-        r = place(m, q, &where, reason);
+        r = check_place(m, q, &where, reason);
         if (r != 0)
                 return r;
-        if (where.type->ours && !m->kmod)
-                return refuse_without_module(&where, reason);
         if (q->plan) {
                 *ret = NULL;
                 return describe_plan(q, &where, reason);
@@ -208,7 +227,7 @@ static int check_stop(Manager *m, const Device *d, Operation **ret, Reason *reas
 
         op = operation_find_running(m, NULL, &d->uuid);
         if (op && (op->record->kind != RECORD_STOP || !streq(op->record->parent, d->parent->name)))
-                return refuse_running(op, &d->uuid, reason);
+                return request_refuse_running(op, &d->uuid, reason);
         *ret = op;
         if (op)
                 return 0;
@@ -217,19 +236,15 @@ static int check_stop(Manager *m, const Device *d, Operation **ret, Reason *reas
                                   "%s on %s is %s: there is nothing to remove.",
                                   UUID_STR(&d->uuid), d->parent->name,
                                   device_state_to_string(d->state));
-        if (d->opened > 0 && d->opener > 0)
-                return reason_set(reason, OUTCOME_BUSY,
-                                  "%s is open in %s (pid %d); shut that down first.",
-                                  UUID_STR(&d->uuid), d->opener_name, d->opener);
-        if (d->opened > 0)
-                return reason_set(reason, OUTCOME_BUSY,
-                                  "%s is open in %u place%s; shut down the virtual machine that "
-                                  "has it first.",
-                                  UUID_STR(&d->uuid), d->opened, d->opened == 1 ? "" : "s");
         return load_check(m, d->parent->name, reason);
 }
 
 int manager_stop(Manager *m, Device *device, const char *client, Operation **ret, Reason *reason) {
+        return manager_stop_with(m, device, &(StopOptions){}, client, ret, reason);
+}
+
+int manager_stop_with(Manager *m, Device *device, const StopOptions *options, const char *client,
+                      Operation **ret, Reason *reason) {
         _cleanup_(record_freep) Record *record = NULL;
         int r;
 
@@ -250,6 +265,13 @@ int manager_stop(Manager *m, Device *device, const char *client, Operation **ret
         record->uuid = device->uuid;
         record->origin = device->origin;
         record->ours = device->ours;
+        record->insist = options->insist;
+        record->caller = options->caller;
+        record->opened = device->opened;
+        record->opener = device->opener;
+        r = device->opener > 0 ? request_set_string(&record->opener_name, device->opener_name) : 0;
+        if (r < 0)
+                return r;
         r = operation_new(m, TAKE_PTR(record), OPERATION_QUEUED, ret);
         if (r < 0)
                 return r;

@@ -21,8 +21,16 @@ void attribute_done(Attribute *a);
 int attributes_add(Attribute **attributes, size_t *n_attributes, const char *name,
                    const char *value);
 
+/* What may be written to a device: a path of at most 255 bytes that stays below its folder. */
+bool attribute_name_is_valid(const char *s);
+/* The same names and values in the same order. */
+bool attributes_equal(const Attribute *a, size_t n_a, const Attribute *b, size_t n_b);
+/* Frees the array and all that is in it. */
+void attributes_free(Attribute *attributes, size_t n);
+
 struct Definition {
         List node; /* in model->definitions */
+        Definition *next_alike; /* in the model's index by UUID */
         Model *model;
         char *parent; /* name; the parent may be absent */
         Uuid uuid;
@@ -33,9 +41,14 @@ struct Definition {
         char *owner; /* never NULL */
         bool reserve;
         char *invalid; /* why the file cannot be used; NULL: it can */
+        bool told_invalid; /* scratch of who tells clients */
 };
 
 int definition_new(Definition **ret, const char *parent, const Uuid *uuid);
 Definition *definition_free(Definition *d);
 DEFINE_CLEANUP(Definition *, definition_free)
+/* Whether the files of both would say the same. */
+bool definition_equals(const Definition *a, const Definition *b);
+/* @d, which may be linked, takes all that @from says but where it belongs; @from is freed. */
+void definition_take(Definition *d, Definition *from);
 int definition_add_attribute(Definition *d, const char *name, const char *value);

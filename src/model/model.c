@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * model.c: the registry. Three lists in order of arrival, and devices by UUID as well, because a
- * host may have ten thousands of them and every event asks for one.
+ * model.c: the registry. Three lists in order of arrival, and devices and definitions by UUID as
+ * well, because a host may have ten thousands of them and every event asks for one.
  */
 #include "model/model.h"
 
@@ -72,7 +72,7 @@ Definition *model_find_definition(const Model *m, const char *parent, const Uuid
         Definition *found = NULL;
         size_t n = 0;
 
-        list_foreach(d, &m->definitions, Definition, node) {
+        for (Definition *d = m->definition_buckets[bucket_of(uuid)]; d; d = d->next_alike) {
                 if ((parent && !streq(d->parent, parent)) || !uuid_equal(&d->uuid, uuid))
                         continue;
                 if (n++ == 0)
@@ -115,9 +115,25 @@ void model_unlink_device(Device *d) {
 }
 
 void model_link_definition(Model *m, Definition *d) {
+        Definition **last;
+
         assert(!model_find_definition(m, d->parent, &d->uuid, NULL));
         d->model = m;
         list_append(&m->definitions, &d->node);
+        for (last = &m->definition_buckets[bucket_of(&d->uuid)]; *last;
+             last = &(*last)->next_alike)
+                ;
+        *last = d;
+}
+
+void model_unlink_definition(Definition *d) {
+        Definition **i = &d->model->definition_buckets[bucket_of(&d->uuid)];
+
+        while (*i != d)
+                i = &(*i)->next_alike;
+        *i = TAKE_PTR(d->next_alike);
+        list_unlink(&d->node);
+        d->model = NULL;
 }
 
 void model_set_rules(Model *m, Rules *rules) {

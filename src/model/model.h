@@ -21,6 +21,7 @@ struct Model {
         Rules *rules;           /* NULL: there are none */
         uint64_t rules_changes; /* counts model_set_rules() */
         Device *buckets[MODEL_BUCKETS]; /* devices by UUID */
+        Definition *definition_buckets[MODEL_BUCKETS];
 };
 
 int model_new(Model **ret);
@@ -37,8 +38,9 @@ Definition *model_find_definition(const Model *m, const char *parent, const Uuid
 void model_link_parent(Model *m, Parent *p);
 void model_link_device(Model *m, Device *d);
 void model_link_definition(Model *m, Definition *d);
-/* The reverse: ownership is the caller's. device_free() calls it. */
+/* The reverse: ownership is the caller's. device_free() and definition_free() call them. */
 void model_unlink_device(Device *d);
+void model_unlink_definition(Definition *d);
 
 /* Ownership of @rules passes to the model; the former ones are freed. NULL: none. */
 void model_set_rules(Model *m, Rules *rules);

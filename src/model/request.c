@@ -11,6 +11,7 @@ int request_new(Request **ret, const char *type) {
                 return -ENOMEM;
         q->origin = ORIGIN_REQUEST;
         q->numa_node = -1;
+        q->autostart = q->reserve = q->live = q->config = CHOICE_OPEN;
 
         q->type = strdup(type);
         q->owner = strdup("");
@@ -28,9 +29,7 @@ Request *request_free(Request *r) {
         if (!r)
                 return NULL;
 
-        for (size_t i = 0; i < r->n_attributes; i++)
-                attribute_done(&r->attributes[i]);
-        free(r->attributes);
+        attributes_free(r->attributes, r->n_attributes);
         free(r->parent);
         free(r->type);
         free(r->owner);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* request.h: a validated wish for a device, from whatever road; and the answer of the policy. */
+/*
+ * request.h: a validated wish for a device or its definition, from whatever road; and the answer of
+ * the policy.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -10,17 +13,30 @@
 #include "model/types.h"
 #include "util/uuid.h"
 
+/* What may be left to whoever carries it out. */
+typedef enum Choice {
+        CHOICE_OPEN = -1,
+        CHOICE_NO,
+        CHOICE_YES,
+} Choice;
+
 struct Request {
         char *parent; /* NULL: any */
-        char *type;   /* id or name */
+        char *type;   /* id or name; "": as it is */
         char *owner;  /* never NULL */
+        bool owner_given;
         Uuid uuid;    /* always set: random unless given */
         bool uuid_given;
         Origin origin;
         int numa_node; /* -1: any */
         bool plan;     /* say what would happen, do nothing */
+        bool define;   /* create: the device is defined, too */
+        Choice autostart, reserve; /* of the definition */
+        Choice live, config; /* modify: the device, its definition */
+        bool insist;   /* stop: although somebody has it open */
         Attribute *attributes;
         size_t n_attributes;
+        bool attributes_given;
 };
 
 struct Placement {
@@ -30,7 +46,7 @@ struct Placement {
         size_t n_extents; /* 0 for a vendor's device */
 };
 
-/* With a random UUID, no parent, no owner, no NUMA node, ORIGIN_REQUEST. */
+/* With a random UUID, no parent, no owner, no NUMA node, ORIGIN_REQUEST, all choices open. */
 int request_new(Request **ret, const char *type);
 Request *request_free(Request *r);
 DEFINE_CLEANUP(Request *, request_free)

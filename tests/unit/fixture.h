@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
+#include "config/store.h"
 #include "core/internal.h"
 #include "fake-kernel.h"
 #include "fake-tree.h"
@@ -237,10 +238,16 @@ static inline void add_vendor(Fixture *f, const char *name, unsigned available) 
         fake_register(f->tree, name);
 }
 
+static const WorkerStore worker_store _unused_ = {
+        .prepare = store_prepare,
+        .settle = store_settle,
+};
+
 /* A test program is its own worker; the manager executes it with --worker. */
 #define WORKER_TESTS_MAIN                                                                          \
         int main(int argc, char **argv) {                                                          \
                 if (argc == 3 && streq(argv[1], "--worker"))                                       \
-                        return worker_main(WORKER_SOCKET_FD, argv[2] + strlen("--root="));         \
+                        return worker_main(WORKER_SOCKET_FD, argv[2] + strlen("--root="),          \
+                                           &worker_store);                                         \
                 return tests_run();                                                                \
         }

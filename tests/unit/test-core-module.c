@@ -91,7 +91,6 @@ TEST(planned_room_is_taken) {
 }
 
 TEST(open_close_and_scrub) {
-        _cleanup_(reason_done) Reason reason = {};
         Uuid u1 = uuid_of(U1);
         Operation *op;
         FIXTURE(f);
@@ -100,15 +99,17 @@ TEST(open_close_and_scrub) {
         wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
         fake_module_open(f.tree->root, u1.bytes, 4711, "qemu");
         RUN_UNTIL(&f, find_device(&f, U1)->opened == 1 && find_device(&f, U1)->opener == 4711);
-        ASSERT_EQ(manager_stop(f.manager, find_device(&f, U1), ":1.7", &op, &reason),
-                  OUTCOME_BUSY);
-        ASSERT_CONTAINS(reason.text, "qemu (pid 4711)");
+        op = stop_device(&f, U1);
+        wait_for(&f, op);
+        ASSERT_EQ(op->record->outcome, OUTCOME_BUSY);
+        ASSERT_CONTAINS(op->record->text, "qemu (pid 4711)");
         /* the module says pid 0 of who is in no namespace that we see */
         fake_module_open(f.tree->root, u1.bytes, 0, "");
         RUN_UNTIL(&f, find_device(&f, U1)->opened == 2 && find_device(&f, U1)->opener == 0);
-        ASSERT_EQ(manager_stop(f.manager, find_device(&f, U1), ":1.7", &op, &reason),
-                  OUTCOME_BUSY);
-        ASSERT_CONTAINS(reason.text, "is open in 2 places; ");
+        op = stop_device(&f, U1);
+        wait_for(&f, op);
+        ASSERT_EQ(op->record->outcome, OUTCOME_BUSY);
+        ASSERT_CONTAINS(op->record->text, "is open in 2 places; ");
 
         fake_module_hold_scrub(f.tree->root, 1);
         fake_module_close(f.tree->root, u1.bytes);
@@ -170,7 +171,6 @@ TEST(configured_parent_of_another_driver) {
 }
 
 TEST(restart_asks_the_kernel) {
-        _cleanup_(reason_done) Reason reason = {};
         Uuid u1 = uuid_of(U1);
         Operation *op;
         Extent before;
@@ -190,13 +190,14 @@ TEST(restart_asks_the_kernel) {
         ASSERT_EQ(find_device(&f, U1)->extents[0].size, before.size);
         ASSERT_STREQ(find_device(&f, U1)->owner, "vm1");
         ASSERT_EQ(find_device(&f, U1)->opened, 1);
-        ASSERT_EQ(manager_stop(f.manager, find_device(&f, U1), ":1.7", &op, &reason),
-                  OUTCOME_BUSY);
-        ASSERT_CONTAINS(reason.text, "is open in 1 place; ");
         ASSERT_EQ(find_device(&f, U1)->faults, 3);
         ASSERT_EQ(find_device(&f, U1)->origin, ORIGIN_REQUEST);
         run_pending(&f);
         ASSERT_EQ(f.operations_added, 0); /* nothing is configured twice */
+        op = stop_device(&f, U1);
+        wait_for(&f, op);
+        ASSERT_EQ(op->record->outcome, OUTCOME_BUSY);
+        ASSERT_CONTAINS(op->record->text, "is open in 1 place; ");
 
         /* without any file of ours: only the origin is forgotten */
         fake_remove(f.tree, "run/mdevd");

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * holders.c: owns the search in /proc. Processes come and go meanwhile: what has gone is no holder.
+ */
+#include "backend/holders.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "names.h"
+#include "util/fs.h"
+#include "util/parse.h"
+
+#define PROC "proc"
+#define PROC_FILE_MAX 16384
+#define ANCESTORS_MAX 64
+#define LINK_MAX_BYTES 64
+
+typedef struct Search Search;
+
+struct Search {
+        int proc_fd;
+        const dev_t *devices;
+        size_t n_devices;
+        pid_t excused[ANCESTORS_MAX]; /* the caller, its parent, and so on */
+        size_t n_excused;
+        Holders *found;
+};
+
+/* ---- one process ---- */
+
+static int read_proc(int proc_fd, pid_t pid, const char *name, char **ret) {
+        char path[64];
+
+        (void) snprintf(path, sizeof(path), "%d/%s", pid, name);
+        return read_file_at(proc_fd, path, PROC_FILE_MAX, ret, NULL);
+}
+
+static bool parse_pid(const char *name, pid_t *ret) {
+        uint64_t n;
+
+        if (name[0] < '1' || name[0] > '9' || parse_u64(name, &n) < 0 || n > INT32_MAX)
+                return false;
+        *ret = (pid_t) n;
+        return true;
+}
+
+/* 0: it has none, or is gone. Its name stands in brackets and may have brackets of its own. */
+static pid_t parent_of(int proc_fd, pid_t pid) {
+        _cleanup_(freep) char *text = NULL;
+        const char *end;
+        int parent = 0;
+
+        if (read_proc(proc_fd, pid, "stat", &text) < 0)
+                return 0;
+        end = strrchr(text, ')');
+        if (!end || sscanf(end, ") %*c %d", &parent) != 1)
+                return 0;
+        return parent;
+}
+
+/* "\x2d" is what systemd makes of a dash in a name (its unit-name.c). */
+static void unescape(char *s) {
+        char *to = s;
+        unsigned c;
+
+        for (; *s; s++) {
+                if (s[0] == '\\' && s[1] == 'x' && sscanf(s + 2, "%2x", &c) == 1 && c >= 0x20 &&
+                    c != 0x7f && s[2] && s[3]) {
+                        *to++ = (char) c;
+                        s += 3;
+                } else
+                        *to++ = *s;
+        }
+        *to = '\0';
+}
+
+static bool ends_with(const char *s, size_t n, const char *tail) {
+        size_t m = strlen(tail);
+
+        return n > m && strncmp(s + n - m, tail, m) == 0;
+}
+
+/* The path of the one hierarchy, or of systemd's: "0::/…", "1:name=systemd:/…". */
+static const char *cgroup_path(const char *text, size_t *ret_size) {
+        for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+                const char *path;
+
+                line += *line == '\n';
+                path = strchr(line, ':');
+                path = path ? strchr(path + 1, ':') : NULL;
+                if (!path)
+                        continue;
+                if (strncmp(line, "0::", 3) != 0 && !strstr(line, "name=systemd"))
+                        continue;
+                *ret_size = strcspn(path + 1, "\n");
+                return path + 1;
+        }
+        return NULL;
+}
+
+void holder_where(const char *cgroup, char ret[static HOLDER_WHERE_MAX]) {
+        const char *unit = NULL, *path;
+        size_t size = 0, unit_size = 0;
+
+        ret[0] = '\0';
+        path = cgroup_path(cgroup, &size);
+        if (!path)
+                return;
+        /* a machine's scope may have groups of its own below it */
+        for (const char *s = path, *end = path + size; s < end;) {
+                size_t n = strcspn(s, "/\n");
+
+                if (n > (size_t) (end - s))
+                        n = (size_t) (end - s);
+                if (strncmp(s, "machine-", strlen("machine-")) == 0 && ends_with(s, n, ".scope")) {
+                        (void) snprintf(ret, HOLDER_WHERE_MAX, "machine %.*s",
+                                        (int) (n - strlen("machine-") - strlen(".scope")),
+                                        s + strlen("machine-"));
+                        unescape(ret);
+                        return;
+                }
+                if (ends_with(s, n, ".service") || ends_with(s, n, ".scope")) {
+                        unit = s;
+                        unit_size = n;
+                }
+                s += n + 1;
+        }
+        if (unit)
+                (void) snprintf(ret, HOLDER_WHERE_MAX, "unit %.*s", (int) unit_size, unit);
+}
+
+static void describe(int proc_fd, pid_t pid, Holder *ret) {
+        _cleanup_(freep) char *command = NULL, *cgroup = NULL;
+
+        *ret = (Holder){ .pid = pid };
+        if (read_proc(proc_fd, pid, "comm", &command) >= 0) {
+                command[strcspn(command, "\n")] = '\0';
+                (void) snprintf(ret->command, sizeof(ret->command), "%.16s", command);
+        }
+        if (read_proc(proc_fd, pid, "cgroup", &cgroup) >= 0)
+                holder_where(cgroup, ret->where);
+}
+
+void holder_describe(int root_fd, pid_t pid, Holder *ret) {
+        _cleanup_(closep) int proc_fd = -EBADF;
+
+        proc_fd = openat(root_fd, PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        *ret = (Holder){ .pid = pid };
+        if (proc_fd >= 0)
+                describe(proc_fd, pid, ret);
+}
+
+/* ---- descriptors ---- */
+
+static bool is_wanted(const Search *s, int dir_fd, const char *name) {
+        struct statx sx;
+
+        /* what a file system far away knows is not asked for: that could take for ever */
+        if (statx(dir_fd, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &sx) < 0 ||
+            !S_ISCHR(sx.stx_mode))
+                return false;
+        for (size_t i = 0; i < s->n_devices; i++)
+                if (makedev(sx.stx_rdev_major, sx.stx_rdev_minor) == s->devices[i])
+                        return true;
+        return false;
+}
+
+static bool is_vfio_device(int dir_fd, const char *name) {
+        char target[LINK_MAX_BYTES];
+        ssize_t n;
+
+        n = readlinkat(dir_fd, name, target, sizeof(target) - 1);
+        if (n < 0)
+                return false;
+        target[n] = '\0';
+        return streq(target, "anon_inode:[vfio-device]");
+}
+
+/* Does it have one of the devices open? *@ret_uses: any device of VFIO's. */
+static bool look_at(const Search *s, pid_t pid, bool *ret_uses) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        bool holds = false;
+        char path[32];
+        int fd;
+
+        *ret_uses = false;
+        (void) snprintf(path, sizeof(path), "%d/fd", pid);
+        fd = openat(s->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return false;
+        dir = fdopendir(fd);
+        if (!dir) {
+                safe_close(fd);
+                return false;
+        }
+        for (struct dirent *de; (de = readdir(dir));) {
+                if (de->d_name[0] == '.')
+                        continue;
+                if (is_vfio_device(fd, de->d_name))
+                        *ret_uses = true;
+                else if (!holds)
+                        holds = is_wanted(s, fd, de->d_name);
+        }
+        return holds;
+}
+
+static void excuse(Search *s, pid_t caller) {
+        for (pid_t pid = caller; pid > 1 && s->n_excused < ANCESTORS_MAX;
+             pid = parent_of(s->proc_fd, pid))
+                s->excused[s->n_excused++] = pid;
+}
+
+static bool is_excused(const Search *s, pid_t pid) {
+        for (size_t i = 0; i < s->n_excused; i++)
+                if (s->excused[i] == pid)
+                        return true;
+        return false;
+}
+
+static void consider(Search *s, pid_t pid) {
+        bool uses;
+
+        if (!look_at(s, pid, &uses) || (is_excused(s, pid) && !uses))
+                return;
+        if (s->found->n < HOLDERS_MAX)
+                describe(s->proc_fd, pid, &s->found->holders[s->found->n]);
+        s->found->n++;
+}
+
+int holders_find(int root_fd, const dev_t *devices, size_t n_devices, pid_t caller, Holders *ret) {
+        Search s = { .proc_fd = -EBADF, .devices = devices, .n_devices = n_devices, .found = ret };
+        _cleanup_(closedirp) DIR *dir = NULL;
+        pid_t pid;
+
+        *ret = (Holders){};
+        if (n_devices == 0)
+                return 0;
+        s.proc_fd = openat(root_fd, PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (s.proc_fd < 0)
+                return -errno;
+        dir = fdopendir(s.proc_fd);
+        if (!dir) {
+                safe_close(s.proc_fd);
+                return -ENOMEM;
+        }
+        if (caller > 0)
+                excuse(&s, caller);
+        for (struct dirent *de; (de = readdir(dir));)
+                if (parse_pid(de->d_name, &pid))
+                        consider(&s, pid);
+        return 0;
+}
+
+/* ---- the mdev's character devices ---- */
+
+static int read_number(int root_fd, const char *path, dev_t *ret, size_t *ret_n) {
+        _cleanup_(freep) char *text = NULL;
+        unsigned major, minor;
+        int r;
+
+        r = read_attr_at(root_fd, path, &text);
+        if (r < 0)
+                return r == -ENOENT || r == -ENODEV ? 0 : r;
+        if (*ret_n < HOLDER_DEVICES_MAX && sscanf(text, "%u:%u", &major, &minor) == 2)
+                ret[(*ret_n)++] = makedev(major, minor);
+        return 0;
+}
+
+/* The group that the device is in, by its name below /sys/class/vfio. */
+static int add_group(int root_fd, const char *folder, dev_t *ret, size_t *ret_n) {
+        _cleanup_(freep) char *link = NULL, *group = NULL, *path = NULL;
+        int r;
+
+        if (asprintf(&link, "%s/iommu_group", folder) < 0)
+                return -ENOMEM;
+        r = readlink_base_at(root_fd, link, &group);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        if (asprintf(&path, MDEVD_PATH_SYSFS "/class/vfio/%s/dev", group) < 0)
+                return -ENOMEM;
+        return read_number(root_fd, path, ret, ret_n);
+}
+
+/* From 6.6 on a device may have a character device of its own. */
+static int add_own(int root_fd, const char *folder, dev_t *ret, size_t *ret_n) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        _cleanup_(freep) char *where = NULL;
+        int fd, r = 0;
+
+        if (asprintf(&where, "%s/vfio-dev", folder) < 0)
+                return -ENOMEM;
+        fd = openat(root_fd, where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        dir = fdopendir(fd);
+        if (!dir) {
+                safe_close(fd);
+                return -ENOMEM;
+        }
+        for (struct dirent *de; r >= 0 && (de = readdir(dir));) {
+                _cleanup_(freep) char *path = NULL;
+
+                if (de->d_name[0] == '.')
+                        continue;
+                if (asprintf(&path, "%s/%s/dev", where, de->d_name) < 0)
+                        return -ENOMEM;
+                r = read_number(root_fd, path, ret, ret_n);
+        }
+        return r;
+}
+
+int holders_devices_of(int root_fd, const char *folder, dev_t ret[static HOLDER_DEVICES_MAX],
+                       size_t *ret_n) {
+        int r;
+
+        *ret_n = 0;
+        r = add_group(root_fd, folder, ret, ret_n);
+        return r < 0 ? r : add_own(root_fd, folder, ret, ret_n);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * holders.h: which processes have a device open, found in /proc. For workers only: it looks at every
+ * descriptor of every process.
+ *
+ * A process that uses a device by VFIO has three kinds of descriptors: of the container, of the
+ * group or the device's own character device, and of the device itself. The last one is what the
+ * kernel waits for, but it is an anonymous inode and names no device; the character device does, by
+ * its number (drivers/vfio/group.c, device_cdev.c).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "util/macro.h"
+
+#define HOLDERS_MAX 16        /* described; all are counted */
+#define HOLDER_DEVICES_MAX 4  /* character devices of one mdev */
+#define HOLDER_WHERE_MAX 128
+
+typedef struct Holder Holder;
+typedef struct Holders Holders;
+
+struct Holder {
+        pid_t pid;
+        char command[17];             /* its comm */
+        char where[HOLDER_WHERE_MAX]; /* "machine NAME", "unit NAME", or "" */
+};
+
+struct Holders {
+        Holder holders[HOLDERS_MAX];
+        size_t n; /* all of them, described or not */
+};
+
+/*
+ * Who has one of the character devices open. @caller and its ancestors are passed over as long as
+ * they have no device of any kind open by VFIO: libvirt holds the group while it has a device
+ * removed. 0 @caller: nobody is.
+ */
+int holders_find(int root_fd, const dev_t *devices, size_t n_devices, pid_t caller, Holders *ret);
+/* The numbers of the mdev's character devices; its folder is a path below the root. */
+int holders_devices_of(int root_fd, const char *folder, dev_t ret[static HOLDER_DEVICES_MAX],
+                       size_t *ret_n);
+/* Where a process belongs by the text of its /proc/PID/cgroup. */
+void holder_where(const char *cgroup, char ret[static HOLDER_WHERE_MAX]);
+/* Describes one process; what cannot be read is empty. */
+void holder_describe(int root_fd, pid_t pid, Holder *ret);

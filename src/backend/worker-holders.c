@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * worker-holders.c: owns the question who has a device open, asked before it is removed: the write
+ * to "remove" of one that is in use cannot be taken back. Of our module's devices the module has
+ * said how many times they are open; where a vendor's is open nobody says, so all of /proc is read.
+ */
+#include "backend/holders.h"
+#include "backend/worker-internal.h"
+#include "util/log.h"
+
+#define NAMED_MAX 4 /* in one sentence */
+
+static void write_holder(FILE *f, const Holder *h) {
+        (void) fprintf(f, "%s (pid %d%s%s)", h->command[0] ? h->command : "a process", h->pid,
+                       h->where[0] ? ", " : "", h->where);
+}
+
+static int describe(const Holders *holders, char **ret) {
+        _cleanup_(freep) char *text = NULL;
+        size_t size, named = MIN(holders->n, (size_t) NAMED_MAX);
+        FILE *f;
+
+        f = open_memstream(&text, &size);
+        if (!f)
+                return -ENOMEM;
+        for (size_t i = 0; i < named; i++) {
+                (void) fputs(i == 0 ? "" : i + 1 == holders->n ? " and " : ", ", f);
+                write_holder(f, &holders->holders[i]);
+        }
+        if (holders->n > named)
+                (void) fprintf(f, " and %zu more", holders->n - named);
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+static int refuse(Job *j, const char *who) {
+        const Record *r = j->record;
+        char *text = NULL;
+
+        if (asprintf(&text,
+                     "%s on %s is open in %s; shut that down first, or insist: then it is removed "
+                     "when it is closed.",
+                     UUID_STR(&r->uuid), r->parent, who) < 0)
+                return -ENOMEM;
+        record_set_result(j->record, OUTCOME_BUSY, -EBUSY, text);
+        return -EBUSY;
+}
+
+/* What the module said, where /proc does not show us the process. */
+static int refuse_opened(Job *j) {
+        _cleanup_(freep) char *who = NULL;
+        Holders one = { .n = 1 };
+        int r;
+
+        if (j->record->opener > 0) {
+                holder_describe(j->root_fd, j->record->opener, &one.holders[0]);
+                if (!one.holders[0].command[0] && j->record->opener_name)
+                        (void) snprintf(one.holders[0].command, sizeof(one.holders[0].command),
+                                        "%.16s", j->record->opener_name);
+                r = describe(&one, &who);
+                if (r < 0)
+                        return r;
+        } else if (asprintf(&who, "%u place%s", j->record->opened,
+                            j->record->opened == 1 ? "" : "s") < 0)
+                return -ENOMEM;
+        return refuse(j, who);
+}
+
+int job_check_holders(Job *j) {
+        _cleanup_(freep) char *folder = NULL, *who = NULL;
+        dev_t devices[HOLDER_DEVICES_MAX];
+        Holders holders = {};
+        size_t n = 0;
+        int r;
+
+        if (j->record->ours && j->record->opened == 0)
+                return 0;
+        r = job_path(j, &folder, "%s", UUID_STR(&j->record->uuid));
+        if (r >= 0)
+                r = holders_devices_of(j->root_fd, folder, devices, &n);
+        if (r >= 0)
+                r = holders_find(j->root_fd, devices, n, j->record->caller, &holders);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                (void) log_warning_errno(r, &(LogFields){ .topic = "worker" },
+                                         "Cannot find out who has %s open: %m",
+                                         UUID_STR(&j->record->uuid));
+        if (holders.n > 0) {
+                r = describe(&holders, &who);
+                return r < 0 ? r : refuse(j, who);
+        }
+        return j->record->opened > 0 ? refuse_opened(j) : 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* worker-internal.h: what the files of a worker process share; a file a kind of step. */
+#pragma once
+
+#include "backend/kmod.h"
+#include "backend/refusal.h"
+#include "backend/worker.h"
+
+typedef struct Job Job;
+
+struct Job {
+        Record *record;
+        int record_fd;
+        int root_fd;
+        const WorkerStore *store;
+        Kmod *kmod; /* holds the reservation until the device has it */
+};
+
+/* ---- worker-steps.c ---- */
+
+/* Notes the step in the record. */
+void job_reach(Job *j, RecordStep step);
+/* Ends the job: @error is the errno of @step, and the answer. */
+int job_refuse(Job *j, RefusalStep step, int error, const char *detail);
+/* A path below the parent's folder in sysfs. */
+int job_path(const Job *j, char **ret, const char *format, ...) _printf_(3, 4);
+
+/* ---- worker-attributes.c ---- */
+
+/* Refuses names that lead out of the device's folder, before anything is done. */
+int job_check_attributes(Job *j);
+/* In order; *@ret_n (may be NULL) is how many were written when one is refused. */
+int job_write_attributes(Job *j, size_t *ret_n, char **ret_name);
+
+/* ---- worker-holders.c ---- */
+
+/* Refuses a device that somebody has open: whoever is no ancestor of the caller. */
+int job_check_holders(Job *j);
