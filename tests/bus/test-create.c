@@ -297,6 +297,25 @@ TEST(a_plan_does_nothing) {
         fixture_done(&f);
 }
 
+TEST(create_with_plan_says_where_and_does_nothing) {
+        const char *path, *uuid;
+        Reply r = {};
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        CALL(&f, f.client, &r, CREATE, OTHER, TYPE, 2, "uuid", "s", UUID1, "plan", "b", 1);
+        ASSERT_TRUE(sd_bus_message_read(r.m, "os", &path, &uuid) > 0);
+        ASSERT_STREQ(path, "/org/mdevd1/device/_30000_3a00_3a06_2e0/"
+                           "_311111111_2d2222_2d3333_2d4444_2d555555555501");
+        ASSERT_STREQ(uuid, UUID1);
+        reply_done(&r);
+        ASSERT_FALSE(file_exists(&f, "sys/bus/mdev/devices/" UUID1));
+        ASSERT_EQ(count_lines(f.signals, "InterfacesAdded /org/mdevd1/operation"), 0);
+        CALL_ERROR(&f, f.client, "NoSuchType", "nix", CREATE, "", "nix", 1, "plan", "b", 1);
+        fixture_done(&f);
+}
+
 TEST(attributes_are_written_in_order) {
         _cleanup_(freep) char *value = NULL;
         Reply r = {};

@@ -102,8 +102,8 @@ TEST(an_option_must_be_known) {
         fixture_start(&f);
         CALL_ERROR(&f, f.client, "UnknownOption", "\"ownr\"", CREATE, "", TYPE, 1, "ownr", "s",
                    "x");
-        CALL_ERROR(&f, f.client, "UnknownOption", "PlanDevice", CREATE, "", TYPE, 1, "plan", "b",
-                   1);
+        CALL_ERROR(&f, f.client, "InvalidArgument", "PlanDevice", MANAGER, "CreateDeviceAsync",
+                   "ssa{sv}", "", TYPE, 1, "plan", "b", 1);
         CALL_ERROR(&f, f.client, "UnknownOption", "", CREATE, "", TYPE, 1, "", "s", "");
         CALL_ERROR(&f, f.client, "UnknownOption", "nix", MANAGER, "PlanDevice", "ssa{sv}", "", TYPE,
                    1, "nix", "s", "");

@@ -150,7 +150,8 @@ TEST(a_definition_is_there_at_once) {
         fixture_init(&f);
         write_definition(&f, PARENT, UUID1, TYPE);
         fixture_start(&f);
-        wait_signal(&f, "InterfacesAdded /org/mdevd1/device/");
+        /* the object is there from the start, its device a little later */
+        wait_signal(&f, "PropertiesChanged /org/mdevd1/device/");
         CALL(&f, f.client, &r, MANAGER, "GetDevice", "ss", UUID1, PARENT);
         ASSERT_TRUE(sd_bus_message_read(r.m, "o", &path) > 0);
         origin = get_property(&f, path, MDEVD_IFACE_DEVICE, "Origin");
@@ -232,6 +233,8 @@ TEST(reload_by_call_is_done_when_it_replies) {
         CALL(&f, f.client, &r, MANAGER, "Reload", "");
         reply_done(&r);
         wait_signal(&f, "InterfacesAdded /org/mdevd1/device/");
+        wait_signal(&f, "PropertiesChanged /org/mdevd1/device/");
+        ASSERT_TRUE(file_exists(&f, "sys/bus/mdev/devices/" UUID1));
         fixture_done(&f);
 }
 
