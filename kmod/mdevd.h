@@ -25,7 +25,8 @@
  *   vdev->fill_lock       filling page tables, so that a window is filled and
  *                         counted once
  *   vdev->cfg_lock        config space; a leaf
- *   vdev->irq_lock        eventfds; a leaf
+ *   vdev->irq_lock        eventfds
+ *   vdev->vector_lock     those that interrupts signal; a leaf spinlock
  *   ctl->event_lock       a queue of events; a leaf spinlock
  */
 #ifndef MDEVD_H
@@ -59,11 +60,13 @@ struct mdevd_vdev;
  * @mtype: mdev core's part
  * @conf: as configured, ids filled in
  * @available: what sysfs available_instances shows
+ * @shared: kernel mappings of its parts that all devices see
  */
 struct mdevd_type_entry {
 	struct mdev_type mtype;
 	struct mdevd_type conf;
 	u32 available;
+	void __iomem *shared[MDEVD_MAX_PARTS];
 };
 
 /**
@@ -99,7 +102,10 @@ struct mdevd_config {
  * @bar_start: host physical addresses of its BARs; constant
  * @bars: mask of the BARs that we requested; constant
  * @group: its IOMMU group or NULL; constant
- * @dma_owned: the group's DMA ownership is ours; constant
+ * @dma: enum mdevd_dma; constant
+ * @vectors_used: which interrupt vectors a claim has; NULL while none are
+ *	allocated.  Comes and goes under @config_lock while there is no claim;
+ *	its bits: mdevd_lock
  * @claims: claims; mdevd_lock
  * @taken: who owns which range of each BAR; mdevd_lock
  * @idle: woken when @claims becomes empty
@@ -120,7 +126,8 @@ struct mdevd_parent {
 	phys_addr_t bar_start[MDEVD_PCI_BARS];
 	int bars;
 	struct iommu_group *group;
-	bool dma_owned;
+	u32 dma;
+	unsigned long *vectors_used;
 	struct list_head claims;
 	struct mdevd_spans taken[MDEVD_PCI_BARS];
 	wait_queue_head_t idle;
@@ -186,6 +193,9 @@ struct mdevd_other {
  *	while open, cleared under mdevd_lock while closed.
  * @scrub: the work that zeroes it
  * @clean_wait: openers that wait for it
+ * @ids: what the guest sees; constant
+ * @n_vectors: interrupt vectors of its type; constant
+ * @vectors: the vector of the parent behind each; constant
  * @faults: see struct mdevd_device_record
  * @faults_huge: same
  * @insertions: same
@@ -219,6 +229,9 @@ struct mdevd_claim {
 	struct delayed_work hold;
 	struct work_struct scrub;
 	wait_queue_head_t clean_wait;
+	struct mdevd_ids ids;
+	u32 n_vectors;
+	u32 *vectors;
 	atomic64_t faults;
 	atomic64_t faults_huge;
 	atomic64_t insertions;
@@ -230,8 +243,40 @@ struct mdevd_claim {
 };
 
 /**
+ * struct mdevd_order - what a claim is to be made of, as copied from the caller
+ * @uuid: RFC 4122 byte order
+ * @owner: label
+ * @ids: 0 where the type's are meant
+ * @n: number of extents
+ * @extents: the extents
+ * @n_vectors: number of vectors; 0: any
+ * @vectors: the vectors of the parent
+ */
+struct mdevd_order {
+	const u8 *uuid;
+	const char *owner;
+	struct mdevd_ids ids;
+	u32 n;
+	struct mdevd_extent *extents;
+	u32 n_vectors;
+	u32 *vectors;
+};
+
+/**
+ * struct mdevd_vector - an MSI-X vector of a device
+ * @v: the device
+ * @irq: of the parent's vector; 0: none
+ * @ctx: eventfd; @v->vector_lock
+ */
+struct mdevd_vector {
+	struct mdevd_vdev *v;
+	int irq;
+	struct eventfd_ctx *ctx;
+};
+
+/**
  * struct mdevd_bar - a BAR as the guest sees it
- * @length: bytes that are backed
+ * @length: bytes that are there
  * @size: with the padding, a power of two; 0: absent
  * @pieces: what backs it
  * @n: how many pieces
@@ -251,7 +296,8 @@ struct mdevd_bar {
  * @vdev: vfio core's part; first, because vfio core allocates it
  * @parent: referenced through @claim
  * @claim: referenced
- * @type: copy of its type
+ * @entry: its type; while the mdev exists
+ * @type: copy of its type, with the ids of its own
  * @dying: the mdev is being removed, no new opens; mdevd_lock
  * @lost: the parent is going away, no new opens; mdevd_lock
  * @memory_lock: see the head of this file
@@ -265,11 +311,18 @@ struct mdevd_bar {
  * @fill_lock: see the head of this file
  * @cfg_lock: see the head of this file
  * @cfg: config space; @cfg_lock
+ * @msix: where its MSI-X table is; constant
+ * @msix_table: the table; @cfg_lock
  * @irq_lock: see the head of this file
  * @err_ctx: eventfd of VFIO_PCI_ERR_IRQ_INDEX; @irq_lock
  * @req_ctx: eventfd of VFIO_PCI_REQ_IRQ_INDEX; @irq_lock
+ * @vector_lock: guards the eventfds of @vectors, which interrupts use
+ * @n_vectors: how many; constant while it is registered
+ * @vectors: its MSI-X vectors
+ * @irq_name: what /proc/interrupts says
  * @bars: the BARs; constant
- * @pieces: memory of all their pieces
+ * @pieces: the pieces of all of them; their addresses: memory_lock
+ * @n_pieces: how many; constant
  * @inode: whose mapping all its VMAs are in, where vfio core has none
  * @eager_lock: guards @eager
  * @eager: processes that filled a VMA which may not be linked yet
@@ -279,6 +332,7 @@ struct mdevd_vdev {
 	struct vfio_device vdev;
 	struct mdevd_parent *parent;
 	struct mdevd_claim *claim;
+	const struct mdevd_type_entry *entry;
 	struct mdevd_type type;
 	bool dying;
 	bool lost;
@@ -293,11 +347,18 @@ struct mdevd_vdev {
 	struct mutex fill_lock;		/* see the head of this file */
 	struct mutex cfg_lock;		/* same */
 	struct mdevd_cfg cfg;
+	struct mdevd_msix msix;
+	u8 *msix_table;
 	struct mutex irq_lock;		/* same */
 	struct eventfd_ctx *err_ctx;
 	struct eventfd_ctx *req_ctx;
+	spinlock_t vector_lock;		/* see above */
+	u32 n_vectors;
+	struct mdevd_vector *vectors;
+	char *irq_name;
 	struct mdevd_bar bars[MDEVD_MAX_BARS];
 	struct mdevd_piece *pieces;
+	u32 n_pieces;
 	struct inode *inode;
 	spinlock_t eager_lock;		/* guards eager and n_eager */
 	struct list_head eager;
@@ -343,6 +404,9 @@ int mdevd_copy_array(void **ret, u64 addr, u32 n, u32 max, u32 size,
 void mdevd_config_drop(struct mdevd_parent *parent);
 
 /* mdevd_reserve.c */
+int mdevd_order_copy(struct mdevd_order *order, u64 extents, u32 n,
+		     u32 extent_size, u64 vectors, u32 n_vectors);
+void mdevd_order_free(struct mdevd_order *order);
 int mdevd_reserve(struct mdevd_ctl *ctl, const struct mdevd_reserve *arg);
 int mdevd_release(struct mdevd_ctl *ctl, const struct mdevd_release *arg);
 void mdevd_claims_forget(struct mdevd_ctl *ctl);
@@ -351,17 +415,14 @@ void mdevd_claims_drop(struct mdevd_parent *parent);
 /* mdevd_claim.c */
 struct mdevd_claim *mdevd_claim_make(struct mdevd_parent *parent,
 				     const struct mdevd_type_entry *entry,
-				     const u8 *uuid, const char *owner,
-				     const struct mdevd_extent *extents, u32 n);
+				     const struct mdevd_order *order);
 struct mdevd_claim *mdevd_claim_take(struct mdevd_parent *parent,
 				     const struct mdevd_type_entry *entry,
 				     const guid_t *guid);
 struct mdevd_claim *mdevd_claim_find(const u8 *uuid);
 struct mdevd_claim *mdevd_claim_answer(struct mdevd_parent *parent,
 				       const struct mdevd_type_entry *entry,
-				       const u8 *uuid, const char *owner,
-				       const struct mdevd_extent *extents,
-				       u32 n);
+				       const struct mdevd_order *order);
 int mdevd_claim_publish(struct mdevd_claim *claim, struct mdevd_vdev *v);
 void mdevd_claim_announce(struct mdevd_claim *claim);
 void mdevd_claim_return(struct mdevd_claim *claim);
@@ -370,6 +431,19 @@ void mdevd_claim_end(struct mdevd_claim *claim);
 void mdevd_claim_unlink(struct mdevd_claim *claim);
 void mdevd_claim_put(struct mdevd_claim *claim);
 u32 mdevd_claim_state(const struct mdevd_claim *claim);
+
+/* mdevd_dma.c */
+void mdevd_dma_claim(struct mdevd_parent *parent);
+void mdevd_dma_return(struct mdevd_parent *parent);
+int mdevd_dma_check_vectors(const struct mdevd_parent *parent);
+
+/* mdevd_vector.c */
+int mdevd_vectors_enable(struct mdevd_parent *parent,
+			 const struct mdevd_config *config);
+void mdevd_vectors_disable(struct mdevd_parent *parent);
+u32 mdevd_vectors_free(const struct mdevd_parent *parent);
+int mdevd_vectors_take(struct mdevd_claim *claim, const u32 *vectors);
+void mdevd_vectors_drop(struct mdevd_claim *claim);
 
 /* mdevd_backing.c */
 int mdevd_backing_take(struct mdevd_claim *claim);
@@ -443,10 +517,24 @@ long mdevd_vdev_ioctl(struct vfio_device *vdev, unsigned int cmd,
 u32 mdevd_irq_count(const struct mdevd_vdev *v, u32 index);
 int mdevd_irq_set(struct mdevd_vdev *v, const struct vfio_irq_set *set,
 		  const void *data);
+void mdevd_irq_signal(struct mdevd_vdev *v, u32 n);
+int mdevd_irq_attach(struct mdevd_vdev *v);
+void mdevd_irq_detach(struct mdevd_vdev *v);
 void mdevd_irq_request(struct mdevd_vdev *v);
+void mdevd_irq_error(struct mdevd_vdev *v);
 void mdevd_irq_disarm(struct mdevd_vdev *v);
 
+/* mdevd_trap.c */
+int mdevd_trap_map(const struct mdevd_parent *parent,
+		   struct mdevd_type_entry *entry);
+void mdevd_trap_unmap(struct mdevd_type_entry *entry);
+void mdevd_trap_access(struct mdevd_vdev *v, const struct mdevd_target *target,
+		       u64 pos, size_t width, bool write, u64 *value);
+void mdevd_trap_msix(struct mdevd_vdev *v, u64 pos, size_t width, bool write,
+		     u64 *value);
+
 /* mdevd_region.c */
+u64 mdevd_mmio_read(const void __iomem *at, size_t width);
 ssize_t mdevd_region_read(struct vfio_device *vdev, char __user *buf,
 			  size_t count, loff_t *ppos);
 ssize_t mdevd_region_write(struct vfio_device *vdev, const char __user *buf,

@@ -19,6 +19,7 @@ static void claim_free(struct kref *ref)
 	struct mdevd_claim *claim = container_of(ref, struct mdevd_claim, ref);
 
 	put_pid(claim->maker);
+	kvfree(claim->vectors);
 	mdevd_parent_put(claim->parent);
 	kfree(claim);
 }
@@ -107,6 +108,7 @@ void mdevd_claim_unlink(struct mdevd_claim *claim)
 	}
 
 	mdevd_backing_drop_other(claim);
+	mdevd_vectors_drop(claim);
 	list_del_init(&claim->node);
 	mdevd_changed();
 	if (list_empty(&parent->claims))
@@ -114,14 +116,34 @@ void mdevd_claim_unlink(struct mdevd_claim *claim)
 	mdevd_claim_put(claim);
 }
 
-static struct mdevd_claim *claim_new(const u8 *uuid, const char *type,
-				     const char *owner,
-				     const struct mdevd_extent *extents, u32 n)
+/* What the type says, where the order says nothing. */
+static struct mdevd_ids claim_ids(const struct mdevd_type *type,
+				  const struct mdevd_order *order)
+{
+	struct mdevd_ids ids = order->ids;
+
+	if (!ids.vendor && !ids.device) {
+		ids.vendor = type->vendor;
+		ids.device = type->device;
+	}
+	if (!ids.subvendor && !ids.subdevice) {
+		ids.subvendor = type->subvendor;
+		ids.subdevice = type->subdevice;
+	}
+	if (!ids.class)
+		ids.class = type->class;
+
+	return ids;
+}
+
+static struct mdevd_claim *claim_new(const struct mdevd_type *type,
+				     const struct mdevd_order *order)
 {
 	struct mdevd_claim *claim;
 	u32 i;
 
-	claim = kzalloc(struct_size(claim, backing, n), GFP_KERNEL_ACCOUNT);
+	claim = kzalloc(struct_size(claim, backing, order->n),
+			GFP_KERNEL_ACCOUNT);
 	if (!claim)
 		return NULL;
 
@@ -130,58 +152,96 @@ static struct mdevd_claim *claim_new(const u8 *uuid, const char *type,
 	INIT_WORK(&claim->scrub, mdevd_scrub_work);
 	INIT_DELAYED_WORK(&claim->hold, mdevd_hold_expire);
 	init_waitqueue_head(&claim->clean_wait);
-	memcpy(claim->uuid, uuid, sizeof(claim->uuid));
-	strscpy(claim->type, type, sizeof(claim->type));
-	strscpy(claim->owner, owner, sizeof(claim->owner));
-	claim->n = n;
-	for (i = 0; i < n; i++)
-		claim->backing[i].ext = extents[i];
+	memcpy(claim->uuid, order->uuid, sizeof(claim->uuid));
+	strscpy(claim->type, type->name, sizeof(claim->type));
+	strscpy(claim->owner, order->owner, sizeof(claim->owner));
+	claim->ids = claim_ids(type, order);
+	claim->n = order->n;
+	for (i = 0; i < order->n; i++)
+		claim->backing[i].ext = order->extents[i];
+
+	claim->n_vectors = type->vectors;
+	if (claim->n_vectors) {
+		claim->vectors = kvcalloc(claim->n_vectors,
+					  sizeof(*claim->vectors),
+					  GFP_KERNEL_ACCOUNT);
+		if (!claim->vectors) {
+			kfree(claim);
+			return NULL;
+		}
+	}
 
 	return claim;
+}
+
+static int order_check(const struct mdevd_parent *parent,
+		       const struct mdevd_type *type,
+		       const struct mdevd_order *order)
+{
+	int ret;
+
+	if (!mdevd_check_ids(&order->ids))
+		return -EINVAL;
+	ret = mdevd_check_extents(&parent->bounds, parent->config->pools,
+				  parent->config->n_pools, type, order->extents,
+				  order->n);
+	if (ret)
+		return ret;
+	return mdevd_check_vectors(&parent->bounds, type, order->vectors,
+				   order->n_vectors);
+}
+
+/* Extents and vectors, or neither. */
+static int claim_own(struct mdevd_claim *claim, const struct mdevd_order *order)
+{
+	int ret;
+
+	ret = mdevd_vectors_take(claim, order->vectors);
+	if (ret)
+		return ret;
+	ret = mdevd_backing_take(claim);
+	if (ret)
+		mdevd_vectors_drop(claim);
+	return ret;
 }
 
 /**
  * mdevd_claim_make - everything that may refuse a claim, then the claim
  * @parent: its parent, configured; mdevd_lock is held
  * @entry: its type
- * @uuid: its UUID
- * @owner: label
- * @extents: already copied from the caller
- * @n: how many
+ * @order: what it is to be made of
  *
  * Return: the claim, on the parent's list, or what MDEVD_RESERVE says.
  */
 struct mdevd_claim *mdevd_claim_make(struct mdevd_parent *parent,
 				     const struct mdevd_type_entry *entry,
-				     const u8 *uuid, const char *owner,
-				     const struct mdevd_extent *extents, u32 n)
+				     const struct mdevd_order *order)
 {
-	struct mdevd_config *config = parent->config;
 	struct mdevd_claim *claim;
 	int ret;
 
 	lockdep_assert_held(&mdevd_lock);
 
-	claim = mdevd_claim_find(uuid);
+	claim = mdevd_claim_find(order->uuid);
 	if (claim)
 		return ERR_PTR(claim->retired ? -EBUSY : -EEXIST);
-	ret = mdevd_check_extents(&parent->bounds, config->pools,
-				  config->n_pools, &entry->conf, extents, n);
+	ret = order_check(parent, &entry->conf, order);
 	if (ret)
 		return ERR_PTR(ret);
 
-	claim = claim_new(uuid, entry->conf.name, owner, extents, n);
+	claim = claim_new(&entry->conf, order);
 	if (!claim)
 		return ERR_PTR(-ENOMEM);
 	claim->parent = parent;
-	ret = mdevd_backing_take(claim);
+	ret = claim_own(claim, order);
 	if (ret) {
+		kvfree(claim->vectors);
 		kfree(claim);
 		return ERR_PTR(ret);
 	}
 
 	kref_get(&parent->ref);
-	mdevd_backing_fill(claim, config);
+	mdevd_backing_fill(claim, parent->config);
 	list_add_tail(&claim->node, &parent->claims);
 	mdevd_changed();
 	return claim;
@@ -201,23 +261,18 @@ static void consume(struct mdevd_claim *claim)
  * mdevd_claim_answer - reserve for a writer that waits
  * @parent: its parent
  * @entry: its type
- * @uuid: its UUID
- * @owner: label
- * @extents: already copied from the caller
- * @n: how many
+ * @order: what it is to be made of
  *
  * Return: a claim that is consumed already, with a reference for the writer,
  * or what MDEVD_RESERVE would say.
  */
 struct mdevd_claim *mdevd_claim_answer(struct mdevd_parent *parent,
 				       const struct mdevd_type_entry *entry,
-				       const u8 *uuid, const char *owner,
-				       const struct mdevd_extent *extents,
-				       u32 n)
+				       const struct mdevd_order *order)
 {
 	struct mdevd_claim *claim;
 
-	claim = mdevd_claim_make(parent, entry, uuid, owner, extents, n);
+	claim = mdevd_claim_make(parent, entry, order);
 	if (!IS_ERR(claim))
 		consume(claim);
 	return claim;

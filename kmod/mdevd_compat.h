@@ -12,6 +12,7 @@
 #define MDEVD_COMPAT_H
 
 #include <linux/eventfd.h>
+#include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/vfio.h>
 
@@ -60,6 +61,20 @@ static inline void mdevd_vfio_free(struct vfio_device *vdev)
 #else
 #define MDEVD_IOMMUFD_OPS
 #endif
+
+/*
+ * Is there interrupt remapping between a device and the CPUs?  6.1 asks the
+ * IOMMU, later ones the interrupt domain of everything in the group.
+ */
+static inline bool mdevd_msi_isolated(struct device *dev,
+				      struct iommu_group *group)
+{
+#ifdef MDEVD_HAVE_ISOLATED_MSI
+	return iommu_group_has_isolated_msi(group);
+#else
+	return device_iommu_capable(dev, IOMMU_CAP_INTR_REMAP);
+#endif
+}
 
 /* A fault comes with mmap_lock or, where there is one, with the VMA lock. */
 #ifdef MDEVD_HAVE_FAULT_LOCK

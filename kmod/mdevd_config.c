@@ -12,9 +12,13 @@
 
 static void config_free(struct mdevd_config *config)
 {
+	u32 i;
+
 	if (!config)
 		return;
 
+	for (i = 0; config->types && i < config->n_types; i++)
+		mdevd_trap_unmap(&config->types[i]);
 	kvfree(config->pools);
 	kvfree(config->types);
 	kvfree(config->mtypes);
@@ -66,14 +70,16 @@ int mdevd_copy_array(void **ret, u64 addr, u32 n, u32 max, u32 size,
 /* Ids that the configuration leaves out are the parent's own. */
 static void fill_ids(struct mdevd_type *t, const struct pci_dev *pdev)
 {
-	if (t->vendor || t->device || t->subvendor || t->subdevice || t->class)
-		return;
-
-	t->vendor = pdev->vendor;
-	t->device = pdev->device;
-	t->subvendor = pdev->subsystem_vendor;
-	t->subdevice = pdev->subsystem_device;
-	t->class = pdev->class;
+	if (!t->vendor && !t->device) {
+		t->vendor = pdev->vendor;
+		t->device = pdev->device;
+	}
+	if (!t->subvendor && !t->subdevice) {
+		t->subvendor = pdev->subsystem_vendor;
+		t->subdevice = pdev->subsystem_device;
+	}
+	if (!t->class)
+		t->class = pdev->class;
 }
 
 static int config_types(struct mdevd_config *config,
@@ -126,7 +132,7 @@ static struct mdevd_config *config_new(const struct mdevd_configure *arg)
 	ret = mdevd_copy_array(&array, arg->types, arg->n_types,
 			       MDEVD_MAX_TYPES, arg->type_size,
 			       sizeof(struct mdevd_type),
-			       sizeof(struct mdevd_type));
+			       offsetofend(struct mdevd_type, bars));
 	if (ret)
 		goto err_free;
 	types = array;
@@ -157,17 +163,31 @@ static int config_check(const struct mdevd_parent *parent,
 	for (i = 0; i < config->n_types; i++) {
 		const struct mdevd_type *t = &config->types[i].conf;
 
-		ret = mdevd_check_types(&parent->bounds, t, 1);
+		ret = mdevd_check_types(&parent->bounds, config->pools,
+					config->n_pools, t, 1);
 		if (ret)
 			return ret;
 		for (j = 0; j < i; j++)
 			if (!strcmp(config->types[j].conf.name, t->name))
 				return -EINVAL;
-		if (t->vectors)
-			return -EOPNOTSUPP;
 	}
 
 	return 0;
+}
+
+/* What the hardware has to give before mdev core learns of the parent. */
+static int config_prepare(struct mdevd_parent *parent,
+			  struct mdevd_config *config)
+{
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; !ret && i < config->n_types; i++) {
+		fill_ids(&config->types[i].conf, parent->pdev);
+		ret = mdevd_trap_map(parent, &config->types[i]);
+	}
+
+	return ret ?: mdevd_vectors_enable(parent, config);
 }
 
 /* Finds a parent and takes a reference that outlives mdevd_lock. */
@@ -218,7 +238,6 @@ static void state_set(struct mdevd_parent *parent, u32 state,
 static int configure_locked(struct mdevd_parent *parent,
 			    struct mdevd_config *config)
 {
-	u32 i;
 	int ret;
 
 	ret = state_check(parent, false);
@@ -226,11 +245,10 @@ static int configure_locked(struct mdevd_parent *parent,
 		return ret;
 
 	ret = config_check(parent, config);
+	if (!ret)
+		ret = config_prepare(parent, config);
 	if (ret)
 		return ret;
-
-	for (i = 0; i < config->n_types; i++)
-		fill_ids(&config->types[i].conf, parent->pdev);
 
 	/* Before registering: a create may come at once. */
 	state_set(parent, MDEVD_PARENT_CONFIGURED, config, 0);
@@ -240,6 +258,7 @@ static int configure_locked(struct mdevd_parent *parent,
 	if (ret) {
 		state_set(parent, MDEVD_PARENT_BOUND, NULL, 0);
 		mdevd_claims_drop(parent);
+		mdevd_vectors_disable(parent);
 		return ret;
 	}
 
@@ -298,6 +317,7 @@ void mdevd_config_drop(struct mdevd_parent *parent)
 
 	state_set(parent, MDEVD_PARENT_BOUND, NULL,
 		  MDEVD_EVENT_PARENT_UNCONFIGURED);
+	mdevd_vectors_disable(parent);
 	config_free(config);
 }
 

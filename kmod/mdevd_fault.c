@@ -98,8 +98,8 @@ static vm_fault_t fill_fault(struct mdevd_vdev *v, struct vm_fault *vmf,
 	/* a huge fault on another CPU has been here before */
 	if (!pmd_leaf(mdevd_pmdp_get(vmf->pmd)))
 		ret = to_fault(mdevd_fill_range(v, view, target,
-					  mdevd_view_offset(view, addr), start, end,
-					  false));
+						mdevd_view_offset(view, addr),
+						start, end, false));
 	mutex_unlock(&v->fill_lock);
 
 	return ret;
@@ -132,7 +132,7 @@ vm_fault_t mdevd_fault(struct vm_fault *vmf)
 	if (v->gone)
 		ret = vmf_insert_mixed(vmf->vma, addr,
 				       mdevd_pfn(page_to_pfn(v->dummy)));
-	else if (r)
+	else if (r || target.kind != MDEVD_PART_NONE)
 		ret = VM_FAULT_SIGBUS;
 	else
 		ret = fill_fault(v, vmf, &view, &target);
@@ -212,7 +212,8 @@ vm_fault_t mdevd_fault_huge(struct vm_fault *vmf, unsigned int order)
 	if (r == -EAGAIN)
 		return fault_held(v, vmf);
 
-	if (!r && huge_fits(&view, &target, addr))
+	if (!r && target.kind == MDEVD_PART_NONE &&
+	    huge_fits(&view, &target, addr))
 		ret = fill_huge(v, vmf, target.phys - (addr & ~PMD_MASK));
 	up_read(&v->memory_lock);
 

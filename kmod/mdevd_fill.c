@@ -71,8 +71,8 @@ static pgprot_t run_prot(const struct vm_area_struct *vma, u32 cache)
  * Return: 0 or -ENOMEM.
  */
 int mdevd_fill_range(struct mdevd_vdev *v, const struct mdevd_view *view,
-		      const struct mdevd_target *target, u64 offset,
-		      u64 start, u64 end, bool eager)
+		     const struct mdevd_target *target, u64 offset,
+		     u64 start, u64 end, bool eager)
 {
 	struct vm_area_struct *vma = view->vma;
 	struct fill f = {

@@ -30,11 +30,14 @@ static long get_info(struct mdevd_vdev *v, void __user *user)
  * A BAR that is padded to a power of two may be mapped only where something
  * backs it; QEMU maps the areas of this capability and traps the rest.
  */
-static int add_sparse(struct vfio_info_cap *caps, const struct mdevd_bar *bar)
+static int add_sparse(struct vfio_info_cap *caps, const struct mdevd_bar *bar,
+		      u32 n_areas)
 {
 	struct vfio_region_info_cap_sparse_mmap *sparse;
-	size_t size = struct_size(sparse, areas, 1);
+	size_t size = struct_size(sparse, areas, n_areas);
+	u64 start = 0, end;
 	int ret;
+	u32 i;
 
 	sparse = kzalloc(size, GFP_KERNEL);
 	if (!sparse)
@@ -42,9 +45,12 @@ static int add_sparse(struct vfio_info_cap *caps, const struct mdevd_bar *bar)
 
 	sparse->header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
 	sparse->header.version = 1;
-	sparse->nr_areas = 1;
-	sparse->areas[0].offset = 0;
-	sparse->areas[0].size = bar->length;
+	sparse->nr_areas = n_areas;
+	for (i = 0; i < n_areas; i++, start = end) {
+		mdevd_resolve_mappable(bar->pieces, bar->n, &start, &end);
+		sparse->areas[i].offset = start;
+		sparse->areas[i].size = end - start;
+	}
 
 	ret = vfio_info_add_capability(caps, &sparse->header, size);
 	kfree(sparse);
@@ -72,6 +78,27 @@ static int put_caps(struct vfio_region_info *info, struct vfio_info_cap *caps,
 	return 0;
 }
 
+/* What of a BAR can be mapped: nothing, all, or the areas of a capability. */
+static int get_areas(const struct mdevd_bar *bar, struct vfio_region_info *info,
+		     struct vfio_info_cap *caps)
+{
+	u64 start = 0, end = 0, first = 0;
+	u32 n = 0;
+
+	while (mdevd_resolve_mappable(bar->pieces, bar->n, &start, &end)) {
+		if (!n++)
+			first = start;
+		start = end;
+	}
+	if (!n)
+		return 0;
+
+	info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+	if (n == 1 && !first && end == bar->size)
+		return 0;
+	return add_sparse(caps, bar, n);
+}
+
 static long get_region_info(struct mdevd_vdev *v, void __user *user)
 {
 	size_t minsz = offsetofend(struct vfio_region_info, offset);
@@ -91,13 +118,8 @@ static long get_region_info(struct mdevd_vdev *v, void __user *user)
 	if (info.size)
 		info.flags = VFIO_REGION_INFO_FLAG_READ |
 			     VFIO_REGION_INFO_FLAG_WRITE;
-	if (info.size && info.index < MDEVD_MAX_BARS) {
-		const struct mdevd_bar *bar = &v->bars[info.index];
-
-		info.flags |= VFIO_REGION_INFO_FLAG_MMAP;
-		if (bar->length != bar->size)
-			ret = add_sparse(&caps, bar);
-	}
+	if (info.index < MDEVD_MAX_BARS)
+		ret = get_areas(&v->bars[info.index], &info, &caps);
 	if (!ret)
 		ret = put_caps(&info, &caps, user);
 	kfree(caps.buf);
@@ -119,7 +141,7 @@ static long get_irq_info(struct mdevd_vdev *v, void __user *user)
 
 	info.count = mdevd_irq_count(v, info.index);
 	info.flags = info.count ? VFIO_IRQ_INFO_EVENTFD : 0;
-	if (info.count == 1)
+	if (info.index != VFIO_PCI_MSIX_IRQ_INDEX && info.count)
 		info.flags |= VFIO_IRQ_INFO_NORESIZE;
 
 	return copy_to_user(user, &info, minsz) ? -EFAULT : 0;

@@ -38,7 +38,9 @@
  * fault under mmap_lock or the VMA lock too: it may not sleep long nor touch
  * guest memory.
  *
- * Return: 0; -ENXIO where nothing may be mapped; -EAGAIN to wait for
+ * What has a @kind must not be mapped.
+ *
+ * Return: 0; -ENXIO where nothing is; -EAGAIN to wait for
  * hold_seq, because the device is held or this piece of it is being moved.
  */
 int mdevd_map_validate_request(struct mdevd_vdev *v, u32 bar, u64 offset,
@@ -70,6 +72,15 @@ static const struct vm_operations_struct mdevd_map_ops = {
 #endif
 };
 
+/* Is all of [start, end) made of what may be mapped? */
+static bool may_map(const struct mdevd_bar *bar, u64 start, u64 end)
+{
+	u64 from = start, to;
+
+	return mdevd_resolve_mappable(bar->pieces, bar->n, &from, &to) &&
+	       from == start && to >= end;
+}
+
 /**
  * mdevd_map_mmap - mmap op of the vfio device
  * @vdev: vfio core's part
@@ -87,7 +98,7 @@ int mdevd_map_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	if (view.bar >= MDEVD_MAX_BARS ||
-	    view.end > v->bars[view.bar].length)
+	    !may_map(&v->bars[view.bar], view.start, view.end))
 		return -EINVAL;
 
 	ret = mdevd_inode_adopt(v, vma);

@@ -27,21 +27,28 @@ struct job {
 	struct mdevd_vdev *v;
 	struct mdevd_backing *from;
 	struct mdevd_other *other;
-	const struct mdevd_piece *piece;
+	u64 guest;		/* where the extent begins in its BAR */
+	u64 length;
 	bool back;
 	u64 done;		/* bytes in the other place */
 	u32 longest_us;
 };
 
-static struct mdevd_piece *find_piece(struct mdevd_vdev *v, u32 index)
+static bool is_of(const struct mdevd_piece *piece, u32 index)
+{
+	return piece->kind <= MDEVD_PART_TRAPPED && piece->backing == index;
+}
+
+/* An extent is in one piece as the guest sees it, if in several of ours. */
+static u64 guest_of(const struct mdevd_vdev *v, u32 index)
 {
 	u32 i;
 
-	for (i = 0; i < v->claim->n; i++)
-		if (v->pieces[i].backing == index)
-			return &v->pieces[i];
+	for (i = 0; i < v->n_pieces; i++)
+		if (is_of(&v->pieces[i], index))
+			break;
 
-	return NULL;
+	return v->pieces[i].guest;
 }
 
 static int begin_new(struct mdevd_claim *claim, const struct mdevd_move *arg)
@@ -114,7 +121,8 @@ static int begin(struct job *job, const struct mdevd_move *arg)
 	job->v = claim->vdev;
 	job->from = &claim->backing[arg->extent];
 	job->other = &claim->other;
-	job->piece = find_piece(claim->vdev, arg->extent);
+	job->guest = guest_of(claim->vdev, arg->extent);
+	job->length = job->from->ext.length;
 	job->back = arg->flags & MDEVD_MOVE_BACK;
 	job->done = claim->vdev->moved.lo;
 	return 0;
@@ -138,7 +146,7 @@ static void copy(void __iomem *to, const void __iomem *from, u64 length)
 /* Chunks end where a huge entry of the guest's view may end. */
 static void next_chunk(const struct job *job, u64 *lo, u64 *hi)
 {
-	u64 guest = job->piece->guest;
+	u64 guest = job->guest;
 	u64 edge;
 
 	if (job->back) {
@@ -148,7 +156,7 @@ static void next_chunk(const struct job *job, u64 *lo, u64 *hi)
 	} else {
 		edge = round_down(guest + job->done, MOVE_CHUNK) + MOVE_CHUNK;
 		*lo = job->done;
-		*hi = min(edge - guest, job->piece->length);
+		*hi = min(edge - guest, job->length);
 	}
 }
 
@@ -163,7 +171,7 @@ static void move_chunk(struct job *job)
 
 	mdevd_map_move(job->v, true, lo, hi);
 	mdevd_map_zap_range(job->v, job->from->ext.guest_bar,
-			    job->piece->guest + lo, hi - lo);
+			    job->guest + lo, hi - lo);
 	if (job->back)
 		copy(near + lo, far + lo, hi - lo);
 	else
@@ -177,7 +185,7 @@ static void move_chunk(struct job *job)
 
 static bool at_end(const struct job *job)
 {
-	return job->done == (job->back ? 0 : job->piece->length);
+	return job->done == (job->back ? 0 : job->length);
 }
 
 static int move_chunks(struct job *job, u32 max_chunks)
@@ -203,12 +211,15 @@ static int move_chunks(struct job *job, u32 max_chunks)
 static void settle(struct job *job)
 {
 	struct mdevd_vdev *v = job->v;
+	u32 i;
 
 	mutex_lock(&mdevd_lock);
 	down_write(&v->memory_lock);
 	if (!job->back) {
-		find_piece(v, job->other->index)->phys =
-			job->other->backing.phys;
+		for (i = 0; i < v->n_pieces; i++)
+			if (is_of(&v->pieces[i], job->other->index))
+				v->pieces[i].phys = job->other->backing.phys +
+						    v->pieces[i].at;
 		swap(*job->from, job->other->backing);
 	}
 	v->moving = false;

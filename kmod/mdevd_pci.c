@@ -2,16 +2,11 @@
 /*
  * The PCI driver: takes a function, makes it harmless, gives it back.
  *
- * There is no id table; a function comes here by driver_override only.
- *
- * DMA: a generic divider cannot isolate it.  Bus mastering is switched off at
- * probe whatever firmware left, and where there is an IOMMU group its DMA
- * ownership is claimed, so that even a function that finds a way to master
- * the bus reaches nothing.
+ * There is no id table; a function comes here by driver_override only.  What is
+ * done about its DMA stands in mdevd_dma.c.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/iommu.h>
 #include <linux/module.h>
 
 #include "mdevd.h"
@@ -47,6 +42,16 @@ static void find_holes(struct mdevd_parent *parent)
 	b->n_holes = ARRAY_SIZE(at);
 }
 
+/* MSI where there is no MSI-X; the guest sees MSI-X anyway. */
+static void find_vectors(struct mdevd_parent *parent)
+{
+	int n = pci_msix_vec_count(parent->pdev);
+
+	if (n <= 0)
+		n = pci_msi_vec_count(parent->pdev);
+	parent->bounds.vectors = max(n, 0);
+}
+
 static void find_bars(struct mdevd_parent *parent)
 {
 	struct pci_dev *pdev = parent->pdev;
@@ -61,36 +66,6 @@ static void find_bars(struct mdevd_parent *parent)
 		parent->bounds.bar_length[i] = pci_resource_len(pdev, i);
 		parent->bars |= BIT(i);
 	}
-}
-
-/*
- * Without ownership the function still cannot master the bus, because nothing
- * here ever enables that; so a failure is worth a line and no more.
- */
-static void claim_dma(struct mdevd_parent *parent)
-{
-	int ret;
-
-	parent->group = iommu_group_get(&parent->pdev->dev);
-	if (!parent->group)
-		return;
-
-	ret = iommu_group_claim_dma_owner(parent->group, parent);
-	if (ret)
-		pci_info(parent->pdev,
-			 "IOMMU group shared with a driver in use (%d)\n",
-			 ret);
-	else
-		parent->dma_owned = true;
-}
-
-static void return_dma(struct mdevd_parent *parent)
-{
-	if (!parent->group)
-		return;
-	if (parent->dma_owned)
-		iommu_group_release_dma_owner(parent->group);
-	iommu_group_put(parent->group);
 }
 
 static int mdevd_pci_probe(struct pci_dev *pdev,
@@ -110,16 +85,16 @@ static int mdevd_pci_probe(struct pci_dev *pdev,
 	if (ret)
 		goto err_put;
 
-	pci_clear_master(pdev);
 	find_bars(parent);
 	find_holes(parent);
+	find_vectors(parent);
 
 	ret = pci_request_selected_regions_exclusive(pdev, parent->bars,
 						     MDEVD_NAME);
 	if (ret)
 		goto err_disable;
 
-	claim_dma(parent);
+	mdevd_dma_claim(parent);
 	pci_set_drvdata(pdev, parent);
 
 	ret = mdevd_parent_link(parent);
@@ -129,7 +104,7 @@ static int mdevd_pci_probe(struct pci_dev *pdev,
 	return 0;
 
 err_dma:
-	return_dma(parent);
+	mdevd_dma_return(parent);
 	pci_release_selected_regions(pdev, parent->bars);
 err_disable:
 	pci_disable_device(pdev);
@@ -145,12 +120,7 @@ static void mdevd_pci_remove(struct pci_dev *pdev)
 	/* Waits until the last VMM has closed the last device. */
 	mdevd_parent_shut(parent);
 
-	/*
-	 * Master off before the group goes back to its default domain: what a
-	 * tenant has programmed must not run there.
-	 */
-	pci_clear_master(pdev);
-	return_dma(parent);
+	mdevd_dma_return(parent);
 	pci_release_selected_regions(pdev, parent->bars);
 	pci_disable_device(pdev);
 

@@ -42,6 +42,8 @@ typedef __u64 u64;
 
 #define MDEVD_PCI_BARS		6
 #define MDEVD_CFG_SIZE		256
+#define MDEVD_CFG_MSIX		0x40	/* place of the MSI-X capability */
+#define MDEVD_CFG_VENDOR	0x50	/* same of struct mdevd_guest_cap */
 
 /* ---- mdevd_spans.c: who owns which range of a BAR ---- */
 
@@ -78,19 +80,24 @@ bool mdevd_spans_del(struct mdevd_spans *set, u64 start, const void *owner);
 /* ---- mdevd_resolve.c: what lies behind a guest's address ---- */
 
 /**
- * struct mdevd_piece - a piece of a guest BAR and what backs it
+ * struct mdevd_piece - a piece of a guest BAR and what is behind it
  * @guest: first byte, from the start of the guest BAR
  * @length: bytes
  * @phys: host physical address of the first byte
- * @backing: index of the extent that it is made of
+ * @at: offset of the first byte in what backs it
+ * @backing: index of the extent that it is made of, or of the part in the type
+ *	where that has something else behind it
  * @cache: enum mdevd_cache
+ * @kind: enum mdevd_part_kind; MDEVD_PART_NONE: may be mapped
  */
 struct mdevd_piece {
 	u64 guest;
 	u64 length;
 	u64 phys;
+	u64 at;
 	u32 backing;
 	u32 cache;
+	u32 kind;
 };
 
 /**
@@ -99,16 +106,20 @@ struct mdevd_piece {
  * @start: first guest offset of the run around it: contiguous, of one extent
  *	and one memory type
  * @end: guest offset after the run
- * @backing: index of the extent
+ * @at: offset of @start in what backs it
+ * @backing: as of struct mdevd_piece
  * @cache: enum mdevd_cache
+ * @kind: enum mdevd_part_kind
  * @moved: @phys is in the place that the extent moves to
  */
 struct mdevd_target {
 	u64 phys;
 	u64 start;
 	u64 end;
+	u64 at;
 	u32 backing;
 	u32 cache;
+	u32 kind;
 	bool moved;
 };
 
@@ -130,6 +141,47 @@ int mdevd_resolve_moved(const struct mdevd_moved *moved, u64 offset,
 			struct mdevd_target *target);
 int mdevd_resolve(const struct mdevd_piece *pieces, size_t n, u64 offset,
 		  struct mdevd_target *target);
+bool mdevd_resolve_mappable(const struct mdevd_piece *pieces, size_t n,
+			    u64 *start, u64 *end);
+
+/* ---- mdevd_layout.c: what a device's BARs are made of ---- */
+
+/* Pieces that the BARs of a device of so many extents have at most. */
+#define MDEVD_MAX_PIECES(n_extents) ((n_extents) + 2 * MDEVD_MAX_PARTS)
+
+/**
+ * struct mdevd_msix - where a type has its MSI-X table and PBA
+ * @vectors: how many; 0: none, and all else is 0
+ * @bar: guest BAR, which has nothing else in it
+ * @pba: offset of the PBA in it; the table is at 0
+ * @size: of the BAR
+ */
+struct mdevd_msix {
+	u32 vectors;
+	u32 bar;
+	u32 pba;
+	u32 size;
+};
+
+bool mdevd_layout_in_extents(const struct mdevd_part *part);
+int mdevd_layout_msix(const struct mdevd_type *type, struct mdevd_msix *msix);
+size_t mdevd_layout_bar(const struct mdevd_type *type, u32 bar,
+			const struct mdevd_extent *extents, size_t n,
+			struct mdevd_piece *pieces);
+
+/* ---- mdevd_msix.c: the guest's MSI-X table ---- */
+
+void mdevd_msix_reset(u8 *table, u32 vectors);
+void mdevd_msix_read(const u8 *table, u32 vectors, u64 pos, u8 *buf,
+		     size_t count);
+void mdevd_msix_write(u8 *table, u32 vectors, u64 pos, const u8 *buf,
+		      size_t count);
+
+/* ---- mdevd_text.c: names and labels ---- */
+
+bool mdevd_check_string(const char *s, size_t room);
+bool mdevd_check_name(const char *s, size_t room);
+bool mdevd_check_label(const char *s, size_t room);
 
 /* ---- mdevd_check.c: what may be configured and reserved ---- */
 
@@ -142,10 +194,14 @@ int mdevd_resolve(const struct mdevd_piece *pieces, size_t n, u64 offset,
  * @holes.bar: BAR of the range
  * @holes.start: first byte
  * @holes.end: byte after the last
+ * @vectors: interrupt vectors that there are
+ * @vendor: there is a vendor's module
  */
 struct mdevd_bounds {
 	u64 page;
 	u64 bar_length[MDEVD_PCI_BARS];
+	u32 vectors;
+	bool vendor;
 	u32 n_holes;
 	struct {
 		u32 bar;
@@ -154,13 +210,15 @@ struct mdevd_bounds {
 	} holes[2];
 };
 
-bool mdevd_check_string(const char *s, size_t room);
-bool mdevd_check_name(const char *s, size_t room);
-bool mdevd_check_label(const char *s, size_t room);
 int mdevd_check_pools(const struct mdevd_bounds *bounds,
 		      const struct mdevd_pool *pools, size_t n);
 int mdevd_check_types(const struct mdevd_bounds *bounds,
+		      const struct mdevd_pool *pools, size_t n_pools,
 		      const struct mdevd_type *types, size_t n);
+int mdevd_check_vectors(const struct mdevd_bounds *bounds,
+			const struct mdevd_type *type, const u32 *vectors,
+			u32 n);
+bool mdevd_check_ids(const struct mdevd_ids *ids);
 const struct mdevd_pool *mdevd_check_find_pool(const struct mdevd_pool *pools,
 					       size_t n_pools,
 					       const struct mdevd_extent *e);
@@ -182,26 +240,8 @@ struct mdevd_cfg {
 	u8 mask[MDEVD_CFG_SIZE];
 };
 
-/**
- * struct mdevd_cfg_ids - identity of a device as the guest sees it
- * @vendor: vendor id
- * @device: device id
- * @subvendor: subsystem vendor id
- * @subdevice: subsystem id
- * @class: class code, 24 bits
- * @revision: revision id
- */
-struct mdevd_cfg_ids {
-	u16 vendor;
-	u16 device;
-	u16 subvendor;
-	u16 subdevice;
-	u32 class;
-	u8 revision;
-};
-
-void mdevd_cfg_init(struct mdevd_cfg *cfg, const struct mdevd_cfg_ids *ids,
-		    const struct mdevd_type_bar *bars);
+void mdevd_cfg_init(struct mdevd_cfg *cfg, const struct mdevd_type *type,
+		    u8 revision);
 void mdevd_cfg_read(const struct mdevd_cfg *cfg, size_t pos, u8 *buf,
 		    size_t count);
 void mdevd_cfg_write(struct mdevd_cfg *cfg, size_t pos, const u8 *buf,

@@ -65,6 +65,24 @@ static void put_move(struct snapshot *s, const struct mdevd_claim *claim)
 	put_record(s, MDEVD_RECORD_MOVE, &r, sizeof(r));
 }
 
+static void put_vectors(struct snapshot *s, const struct mdevd_claim *claim)
+{
+	const struct mdevd_vectors_record r = { .n = claim->n_vectors };
+	size_t size = claim->n_vectors * sizeof(*claim->vectors);
+	size_t length = ALIGN(sizeof(struct mdevd_record) + sizeof(r) + size,
+			      8);
+	struct mdevd_record *record;
+
+	if (s->buf && s->room - s->length >= length) {
+		record = (struct mdevd_record *)(s->buf + s->length);
+		record->length = length;
+		record->type = MDEVD_RECORD_VECTORS;
+		memcpy(record + 1, &r, sizeof(r));
+		memcpy((char *)(record + 1) + sizeof(r), claim->vectors, size);
+	}
+	s->length += length;
+}
+
 static void put_claim(struct snapshot *s, const struct mdevd_claim *claim)
 {
 	struct mdevd_device_record r = {};
@@ -83,11 +101,14 @@ static void put_claim(struct snapshot *s, const struct mdevd_claim *claim)
 	/* measuring must not depend on what changes without mdevd_lock */
 	if (s->buf && claim->vdev)
 		r.mapped = mdevd_map_bytes(claim->vdev);
+	r.ids = claim->ids;
 	put_record(s, MDEVD_RECORD_DEVICE, &r, sizeof(r));
 
 	for (i = 0; i < claim->n; i++)
 		put_record(s, MDEVD_RECORD_EXTENT, &claim->backing[i].ext,
 			   sizeof(claim->backing[i].ext));
+	if (claim->n_vectors && claim->parent->vectors_used)
+		put_vectors(s, claim);
 	if (claim->other.used)
 		put_move(s, claim);
 }
@@ -101,6 +122,9 @@ static void put_parent(struct snapshot *s, const struct mdevd_parent *parent)
 
 	strscpy(r.name, parent->name, sizeof(r.name));
 	r.state = parent->state;
+	r.dma = parent->dma;
+	r.vectors = parent->bounds.vectors;
+	r.vectors_free = mdevd_vectors_free(parent);
 	put_record(s, MDEVD_RECORD_PARENT, &r, sizeof(r));
 
 	for (i = 0; config && i < config->n_pools; i++)

@@ -48,7 +48,14 @@ static int region_check(const struct mdevd_vdev *v, loff_t ppos, size_t count,
 	return 0;
 }
 
-static u64 mmio_read(const void __iomem *at, size_t width)
+/**
+ * mdevd_mmio_read - one access
+ * @at: naturally aligned
+ * @width: 1, 2, 4 or 8
+ *
+ * Return: what was read, in CPU order.
+ */
+u64 mdevd_mmio_read(const void __iomem *at, size_t width)
 {
 	switch (width) {
 	case 8:
@@ -91,6 +98,11 @@ static int bar_access(struct mdevd_vdev *v, const struct place *place, u64 pos,
 	void __iomem *at;
 	int ret;
 
+	if (v->msix.vectors && place->index == v->msix.bar) {
+		mdevd_trap_msix(v, pos, width, place->write, value);
+		return 0;
+	}
+
 	for (;;) {
 		u32 seq;
 
@@ -109,6 +121,8 @@ static int bar_access(struct mdevd_vdev *v, const struct place *place, u64 pos,
 
 	if (ret) {
 		*value = ~0ULL;
+	} else if (target.kind > MDEVD_PART_TRAPPED) {
+		mdevd_trap_access(v, &target, pos, width, place->write, value);
 	} else {
 		b = target.moved ? &v->claim->other.backing :
 				   &v->claim->backing[target.backing];
@@ -117,7 +131,7 @@ static int bar_access(struct mdevd_vdev *v, const struct place *place, u64 pos,
 			mdevd_claim_touch(v->claim);
 			mmio_write(at, width, *value);
 		} else {
-			*value = mmio_read(at, width);
+			*value = mdevd_mmio_read(at, width);
 		}
 	}
 	up_read(&v->memory_lock);

@@ -196,7 +196,7 @@ static struct request *find(u64 cookie)
 
 static int answer_locked(const struct mdevd_ctl *ctl,
 			 const struct mdevd_answer *arg,
-			 const struct mdevd_extent *extents)
+			 struct mdevd_order *order)
 {
 	struct mdevd_claim *claim;
 	struct request *r;
@@ -211,8 +211,8 @@ static int answer_locked(const struct mdevd_ctl *ctl,
 		return 0;
 	}
 
-	claim = mdevd_claim_answer(r->parent, r->entry, r->uuid, arg->owner,
-				   extents, arg->n_extents);
+	order->uuid = r->uuid;
+	claim = mdevd_claim_answer(r->parent, r->entry, order);
 	if (IS_ERR(claim))
 		return PTR_ERR(claim);
 
@@ -229,28 +229,25 @@ static int answer_locked(const struct mdevd_ctl *ctl,
  */
 int mdevd_answer(struct mdevd_ctl *ctl, const struct mdevd_answer *arg)
 {
-	void *extents = NULL;
-	int ret;
+	struct mdevd_order order = { .owner = arg->owner, .ids = arg->ids };
+	int ret = 0;
 
 	if (arg->__reserved || arg->error > EHWPOISON ||
 	    !mdevd_check_label(arg->owner, sizeof(arg->owner)))
 		return -EINVAL;
-	if (arg->error && arg->n_extents)
+	if (arg->error && (arg->n_extents || arg->n_vectors))
 		return -EINVAL;
 
-	if (!arg->error) {
-		ret = mdevd_copy_array(&extents, arg->extents, arg->n_extents,
-				       MDEVD_MAX_EXTENTS, arg->extent_size,
-				       sizeof(struct mdevd_extent),
-				       sizeof(struct mdevd_extent));
-		if (ret)
-			return ret;
+	if (!arg->error)
+		ret = mdevd_order_copy(&order, arg->extents, arg->n_extents,
+				       arg->extent_size, arg->vectors,
+				       arg->n_vectors);
+	if (!ret) {
+		mutex_lock(&mdevd_lock);
+		ret = answer_locked(ctl, arg, &order);
+		mutex_unlock(&mdevd_lock);
 	}
 
-	mutex_lock(&mdevd_lock);
-	ret = answer_locked(ctl, arg, extents);
-	mutex_unlock(&mdevd_lock);
-
-	kvfree(extents);
+	mdevd_order_free(&order);
 	return ret;
 }

@@ -25,9 +25,55 @@ static u32 count_unconsumed(const struct mdevd_ctl *ctl)
 	return n;
 }
 
+/**
+ * mdevd_order_copy - copy the arrays of an order from user space
+ * @order: filled in; to be freed with mdevd_order_free() whatever comes of it
+ * @extents: address of the extents
+ * @n: how many the caller says there are
+ * @extent_size: size of one as the caller knows it
+ * @vectors: address of the vectors
+ * @n_vectors: how many
+ *
+ * Return: 0; -EINVAL, -E2BIG, -EFAULT, -ENOMEM.
+ */
+int mdevd_order_copy(struct mdevd_order *order, u64 extents, u32 n,
+		     u32 extent_size, u64 vectors, u32 n_vectors)
+{
+	void *array;
+	int ret;
+
+	ret = mdevd_copy_array(&array, extents, n, MDEVD_MAX_EXTENTS,
+			       extent_size, sizeof(struct mdevd_extent),
+			       sizeof(struct mdevd_extent));
+	if (ret)
+		return ret;
+	order->n = n;
+	order->extents = array;
+
+	if (!n_vectors)
+		return 0;
+	ret = mdevd_copy_array(&array, vectors, n_vectors, MDEVD_MAX_VECTORS,
+			       sizeof(u32), sizeof(u32), sizeof(u32));
+	if (ret)
+		return ret;
+	order->n_vectors = n_vectors;
+	order->vectors = array;
+	return 0;
+}
+
+/**
+ * mdevd_order_free - free its arrays
+ * @order: the order
+ */
+void mdevd_order_free(struct mdevd_order *order)
+{
+	kvfree(order->extents);
+	kvfree(order->vectors);
+}
+
 static int reserve_locked(struct mdevd_ctl *ctl,
 			  const struct mdevd_reserve *arg,
-			  const struct mdevd_extent *extents)
+			  const struct mdevd_order *order)
 {
 	const struct mdevd_type_entry *entry;
 	struct mdevd_parent *parent;
@@ -44,8 +90,7 @@ static int reserve_locked(struct mdevd_ctl *ctl,
 	if (count_unconsumed(ctl) >= MDEVD_MAX_RESERVATIONS)
 		return -ENOSPC;
 
-	claim = mdevd_claim_make(parent, entry, arg->uuid, arg->owner, extents,
-				 arg->n_extents);
+	claim = mdevd_claim_make(parent, entry, order);
 	if (IS_ERR(claim))
 		return PTR_ERR(claim);
 
@@ -63,7 +108,11 @@ static int reserve_locked(struct mdevd_ctl *ctl,
  */
 int mdevd_reserve(struct mdevd_ctl *ctl, const struct mdevd_reserve *arg)
 {
-	void *extents;
+	struct mdevd_order order = {
+		.uuid = arg->uuid,
+		.owner = arg->owner,
+		.ids = arg->ids,
+	};
 	int ret;
 
 	if (!mdevd_check_string(arg->parent, sizeof(arg->parent)) ||
@@ -72,18 +121,15 @@ int mdevd_reserve(struct mdevd_ctl *ctl, const struct mdevd_reserve *arg)
 	    !memchr_inv(arg->uuid, 0, sizeof(arg->uuid)))
 		return -EINVAL;
 
-	ret = mdevd_copy_array(&extents, arg->extents, arg->n_extents,
-			       MDEVD_MAX_EXTENTS, arg->extent_size,
-			       sizeof(struct mdevd_extent),
-			       sizeof(struct mdevd_extent));
-	if (ret)
-		return ret;
+	ret = mdevd_order_copy(&order, arg->extents, arg->n_extents,
+			       arg->extent_size, arg->vectors, arg->n_vectors);
+	if (!ret) {
+		mutex_lock(&mdevd_lock);
+		ret = reserve_locked(ctl, arg, &order);
+		mutex_unlock(&mdevd_lock);
+	}
 
-	mutex_lock(&mdevd_lock);
-	ret = reserve_locked(ctl, arg, extents);
-	mutex_unlock(&mdevd_lock);
-
-	kvfree(extents);
+	mdevd_order_free(&order);
 	return ret;
 }
 

@@ -44,8 +44,10 @@ int mdevd_resolve(const struct mdevd_piece *pieces, size_t n, u64 offset,
 	target->phys = p->phys + (offset - p->guest);
 	target->start = p->guest;
 	target->end = p->guest + p->length;
+	target->at = p->at;
 	target->backing = p->backing;
 	target->cache = p->cache;
+	target->kind = p->kind;
 	target->moved = false;
 	return 0;
 }
@@ -61,20 +63,57 @@ int mdevd_resolve(const struct mdevd_piece *pieces, size_t n, u64 offset,
 int mdevd_resolve_moved(const struct mdevd_moved *moved, u64 offset,
 			struct mdevd_target *target)
 {
-	u64 at = offset - target->start;
+	u64 at = target->at + (offset - target->start);
 
-	if (target->backing != moved->backing)
+	/* the index of a part is none of an extent */
+	if (target->kind > MDEVD_PART_TRAPPED ||
+	    target->backing != moved->backing)
 		return 0;
 
 	if (at < moved->lo) {
 		target->phys = moved->phys + at;
-		target->end = target->start + moved->lo;
+		if (target->end - target->start > moved->lo - target->at)
+			target->end = target->start + (moved->lo - target->at);
 		target->moved = true;
 		return 0;
 	}
 	if (at < moved->hi)
 		return -EAGAIN;
 
-	target->start += moved->hi;
+	if (moved->hi > target->at) {
+		target->start += moved->hi - target->at;
+		target->at = moved->hi;
+	}
 	return 0;
+}
+
+/**
+ * mdevd_resolve_mappable - the next run of a BAR that may be mapped
+ * @pieces: the pieces of this BAR, ascending and disjoint
+ * @n: how many
+ * @start: where to look from; then first byte of the run
+ * @end: filled in: byte after the run, whatever it is made of
+ *
+ * Return: false if there is none any more.
+ */
+bool mdevd_resolve_mappable(const struct mdevd_piece *pieces, size_t n,
+			    u64 *start, u64 *end)
+{
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const struct mdevd_piece *p = &pieces[i];
+
+		if (p->kind != MDEVD_PART_NONE || p->guest + p->length <= *start)
+			continue;
+		if (found && p->guest != *end)
+			break;
+		if (!found && p->guest > *start)
+			*start = p->guest;
+		*end = p->guest + p->length;
+		found = true;
+	}
+
+	return found;
 }

@@ -12,17 +12,10 @@
 
 static void reset_config(struct mdevd_vdev *v)
 {
-	const struct mdevd_cfg_ids ids = {
-		.vendor = v->type.vendor,
-		.device = v->type.device,
-		.subvendor = v->type.subvendor,
-		.subdevice = v->type.subdevice,
-		.class = v->type.class,
-		.revision = v->parent->pdev->revision,
-	};
-
 	mutex_lock(&v->cfg_lock);
-	mdevd_cfg_init(&v->cfg, &ids, v->type.bars);
+	mdevd_cfg_init(&v->cfg, &v->type, v->parent->pdev->revision);
+	if (v->msix_table)
+		mdevd_msix_reset(v->msix_table, v->msix.vectors);
 	mutex_unlock(&v->cfg_lock);
 }
 
@@ -67,42 +60,73 @@ u64 mdevd_vdev_region_size(const struct mdevd_vdev *v, u32 index)
 	return 0;
 }
 
-/* Lays the extents out over the BARs in the order they were reserved in. */
+/* From an offset in the parent's BAR to an address. */
+static void build_piece(const struct mdevd_vdev *v, struct mdevd_piece *piece)
+{
+	const struct mdevd_backing *from = &v->claim->backing[piece->backing];
+
+	if (piece->kind > MDEVD_PART_TRAPPED)
+		return;
+	piece->phys = from->phys + piece->at;
+	piece->cache = from->cache;
+}
+
 static int build_bars(struct mdevd_vdev *v)
 {
 	const struct mdevd_claim *claim = v->claim;
-	struct mdevd_piece *piece;
-	u32 i, bar;
+	struct mdevd_extent *extents;
+	struct mdevd_bar *b;
+	u32 i;
 
-	v->pieces = kcalloc(claim->n, sizeof(*v->pieces), GFP_KERNEL_ACCOUNT);
-	if (!v->pieces)
+	extents = kcalloc(claim->n, sizeof(*extents), GFP_KERNEL);
+	v->pieces = kcalloc(MDEVD_MAX_PIECES(claim->n), sizeof(*v->pieces),
+			    GFP_KERNEL_ACCOUNT);
+	if (!extents || !v->pieces) {
+		kfree(extents);
 		return -ENOMEM;
-
-	piece = v->pieces;
-	for (bar = 0; bar < MDEVD_MAX_BARS; bar++) {
-		struct mdevd_bar *b = &v->bars[bar];
-		u64 guest = 0;
-
-		b->pieces = piece;
-		b->length = v->type.bars[bar].length;
-		b->size = b->length ? mdevd_bar_size(b->length) : 0;
-		for (i = 0; i < claim->n; i++) {
-			const struct mdevd_backing *from = &claim->backing[i];
-
-			if (from->ext.guest_bar != bar)
-				continue;
-			piece->guest = guest;
-			piece->length = from->ext.length;
-			piece->phys = from->phys;
-			piece->backing = i;
-			piece->cache = from->cache;
-			guest += piece->length;
-			piece++;
-			b->n++;
-		}
 	}
 
+	for (i = 0; i < claim->n; i++)
+		extents[i] = claim->backing[i].ext;
+	for (i = 0; i < MDEVD_MAX_BARS; i++) {
+		b = &v->bars[i];
+		b->pieces = &v->pieces[v->n_pieces];
+		b->length = v->type.bars[i].length;
+		b->size = b->length ? mdevd_bar_size(b->length) : 0;
+		b->n = mdevd_layout_bar(&v->type, i, extents, claim->n,
+					b->pieces);
+		v->n_pieces += b->n;
+	}
+	for (i = 0; i < v->n_pieces; i++)
+		build_piece(v, &v->pieces[i]);
+
+	kfree(extents);
 	return 0;
+}
+
+static int build_msix(struct mdevd_vdev *v)
+{
+	int ret;
+
+	ret = mdevd_layout_msix(&v->type, &v->msix);
+	if (ret || !v->msix.vectors)
+		return ret;
+
+	v->bars[v->msix.bar].size = v->msix.size;
+	v->msix_table = kvcalloc(v->msix.vectors, PCI_MSIX_ENTRY_SIZE,
+				 GFP_KERNEL_ACCOUNT);
+	return v->msix_table ? 0 : -ENOMEM;
+}
+
+static void build_ids(struct mdevd_vdev *v)
+{
+	const struct mdevd_ids *ids = &v->claim->ids;
+
+	v->type.vendor = ids->vendor;
+	v->type.device = ids->device;
+	v->type.subvendor = ids->subvendor;
+	v->type.subdevice = ids->subdevice;
+	v->type.class = ids->class;
 }
 
 static int mdevd_vdev_init(struct vfio_device *vdev)
@@ -114,6 +138,7 @@ static int mdevd_vdev_init(struct vfio_device *vdev)
 	mutex_init(&v->fill_lock);
 	mutex_init(&v->cfg_lock);
 	mutex_init(&v->irq_lock);
+	spin_lock_init(&v->vector_lock);
 	spin_lock_init(&v->eager_lock);
 	INIT_LIST_HEAD(&v->eager);
 
@@ -124,8 +149,10 @@ static void mdevd_vdev_release(struct vfio_device *vdev)
 {
 	struct mdevd_vdev *v = to_mdevd_vdev(vdev);
 
+	mdevd_irq_detach(v);
 	mdevd_map_done(v);
 	mdevd_inode_free(v);
+	kvfree(v->msix_table);
 	kfree(v->pieces);
 	mutex_destroy(&v->irq_lock);
 	mutex_destroy(&v->cfg_lock);
@@ -233,11 +260,17 @@ static struct mdevd_vdev *vdev_new(struct mdev_device *mdev,
 	}
 
 	v->parent = parent;
+	v->entry = entry;
 	v->type = entry->conf;
 	v->claim = claim;
 	kref_get(&claim->ref);
 
+	build_ids(v);
 	ret = build_bars(v);
+	if (!ret)
+		ret = build_msix(v);
+	if (!ret)
+		ret = mdevd_irq_attach(v);
 	if (!ret)
 		ret = mdevd_claim_publish(claim, v);
 	if (ret) {
@@ -295,6 +328,7 @@ static void mdevd_vdev_remove(struct mdev_device *mdev)
 
 	/* Waits until the VMM has closed it. */
 	vfio_unregister_group_dev(&v->vdev);
+	mdevd_irq_detach(v);
 	mdevd_claim_retire(v->claim);
 	vfio_put_device(&v->vdev);
 }

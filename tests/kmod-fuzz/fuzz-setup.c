@@ -23,6 +23,8 @@ typedef unsigned __int128 wide;
 static const struct mdevd_bounds bounds = {
         .page = PAGE,
         .bar_length = { 64 << 20, 0, UINT64_C(1) << 40, 4096, 256, UINT64_MAX - 4095 },
+        .vectors = 2048,
+        .vendor = true,
         .n_holes = 2,
         .holes = { { 0, 4096, 8192 }, { 2, 0, 4096 } },
 };
@@ -59,11 +61,10 @@ static void check_pools(const struct mdevd_pool *pools, size_t n) {
 }
 
 static void check_type(const struct mdevd_type *t) {
-        static const struct mdevd_cfg_ids ids = { .vendor = 0x1af4 };
         static const uint8_t ones[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
         struct mdevd_cfg cfg;
 
-        mdevd_cfg_init(&cfg, &ids, t->bars);
+        mdevd_cfg_init(&cfg, t, 0);
         for (size_t i = 0; i < MDEVD_MAX_BARS; i++) {
                 uint64_t size = t->bars[i].length ? mdevd_bar_size(t->bars[i].length) : 0;
                 bool is64 = t->bars[i].flags & MDEVD_BAR_64BIT;
@@ -80,22 +81,18 @@ static void check_type(const struct mdevd_type *t) {
         }
 }
 
-/* As the module lays extents out over a BAR. */
-static size_t lay_out(const struct mdevd_extent *extents, size_t n, size_t bar,
-                      struct mdevd_piece *pieces) {
-        size_t n_pieces = 0;
-        uint64_t guest = 0;
+/* What an access to it would reach. */
+static void check_part(const struct mdevd_type *t, const struct mdevd_target *target) {
+        const struct mdevd_part *part;
 
-        for (size_t i = 0; i < n; i++) {
-                if (extents[i].guest_bar != bar)
-                        continue;
-                pieces[n_pieces++] = (struct mdevd_piece) {
-                        .guest = guest, .length = extents[i].length, .phys = extents[i].offset,
-                        .backing = (uint32_t) i,
-                };
-                guest += extents[i].length;
-        }
-        return n_pieces;
+        assert(target->backing < MDEVD_MAX_PARTS);
+        part = &t->parts[target->backing];
+        assert(part->kind == target->kind && part->offset == target->start);
+        assert(target->end - target->start == part->length);
+        if (part->kind != MDEVD_PART_SHARED)
+                return;
+        assert((wide) part->parent_offset + part->length <= bounds.bar_length[part->parent_bar]);
+        assert(target->phys == part->parent_offset);
 }
 
 static void check_device(const struct mdevd_pool *pools, size_t n_pools,
@@ -112,8 +109,8 @@ static void check_device(const struct mdevd_pool *pools, size_t n_pools,
                                   extents[j].offset, extents[j].length));
         }
         for (size_t bar = 0; bar < MDEVD_MAX_BARS; bar++) {
-                struct mdevd_piece pieces[EXTENTS];
-                size_t n_pieces = lay_out(extents, n, bar, pieces);
+                struct mdevd_piece pieces[MDEVD_MAX_PIECES(EXTENTS)];
+                size_t n_pieces = mdevd_layout_bar(type, (uint32_t) bar, extents, n, pieces);
                 uint64_t length = type->bars[bar].length, at = 0;
                 struct mdevd_target target;
 
@@ -121,7 +118,11 @@ static void check_device(const struct mdevd_pool *pools, size_t n_pools,
                 while (at < length) {
                         assert(mdevd_resolve(pieces, n_pieces, at, &target) == 0);
                         assert(target.start == at && target.end > at);
-                        assert(target.phys == extents[target.backing].offset);
+                        if (target.kind > MDEVD_PART_TRAPPED)
+                                check_part(type, &target);
+                        else
+                                assert(target.phys ==
+                                       extents[target.backing].offset + target.at);
                         at = target.end;
                 }
                 assert(at == length);
@@ -148,7 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         good = n_pools > 0 && mdevd_check_pools(&bounds, pools, n_pools) == 0;
         if (good)
                 check_pools(pools, n_pools);
-        if (mdevd_check_types(&bounds, &type, 1) != 0)
+        if (mdevd_check_types(&bounds, pools, good ? n_pools : 0, &type, 1) != 0)
                 return 0;
         check_type(&type);
         if (good && mdevd_check_extents(&bounds, pools, n_pools, &type, extents, n) == 0)

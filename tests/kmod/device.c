@@ -106,9 +106,9 @@ static void test_config(void) {
         set_config(PCI_STATUS, 0xffff, 2);
         set_config(PCI_CAPABILITY_LIST, 0xff, 1);
         CHECK_EQ(config(PCI_VENDOR_ID), 0x11101af4, "ids cannot be written");
-        CHECK_EQ(config(PCI_COMMAND) >> 16, 0, "nor status");
+        CHECK_EQ(config(PCI_COMMAND) >> 16, PCI_STATUS_CAP_LIST, "nor status");
         set_config(PCI_COMMAND, 0xffff, 2);
-        CHECK_EQ(config(PCI_COMMAND), PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
+        CHECK_EQ(config(PCI_COMMAND) & 0xffff, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
                  PCI_COMMAND_PARITY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE, "command");
         set_config(PCI_INTERRUPT_LINE, 0xab, 1);
         CHECK_EQ(config(PCI_INTERRUPT_LINE), 0xab, "interrupt line");
@@ -125,7 +125,7 @@ static void test_config(void) {
         CHECK(pread(d.fd, nowhere, 4, (off_t)at(7, 0)) < 0 && errno == EFAULT, "read to NULL");
 
         CHECK_EQ(ioctl(d.fd, VFIO_DEVICE_RESET), 0, "reset");
-        CHECK_EQ(config(PCI_COMMAND), 0, "command after reset");
+        CHECK_EQ(config(PCI_COMMAND) & 0xffff, 0, "command after reset");
         CHECK_EQ(config(PCI_BASE_ADDRESS_0), PCI_BASE_ADDRESS_MEM_TYPE_64, "BAR after reset");
 
         /* not one bit of all this reached the parent */

@@ -14,10 +14,22 @@
 
 unsigned long kmod_compared;
 
-static const struct mdevd_cfg_ids ids = {
-        .vendor = 0x1234, .device = 0x5678, .subvendor = 0x9abc, .subdevice = 0xdef0,
-        .class = 0x0b4000, .revision = 0x42,
-};
+/* A type of these BARs, with vectors or without. */
+static struct mdevd_type type_of(const struct mdevd_type_bar *bars, uint32_t vectors) {
+        struct mdevd_type type = {
+                .name = "name", .vendor = 0x1234, .device = 0x5678, .subvendor = 0x9abc,
+                .subdevice = 0xdef0, .class = 0x0b4000, .vectors = vectors,
+        };
+
+        memcpy(type.bars, bars, sizeof(type.bars));
+        return type;
+}
+
+static void init(struct mdevd_cfg *cfg, const struct mdevd_type_bar *bars) {
+        struct mdevd_type type = type_of(bars, 0);
+
+        mdevd_cfg_init(cfg, &type, 0x42);
+}
 
 static uint32_t get(const struct mdevd_cfg *cfg, size_t pos, size_t n) {
         uint8_t bytes[4] = {};
@@ -76,7 +88,7 @@ static void check_size(uint64_t length, size_t i, uint32_t flags) {
         struct mdevd_cfg cfg;
 
         bars[i] = (struct mdevd_type_bar) { length, flags, 0 };
-        mdevd_cfg_init(&cfg, &ids, bars);
+        init(&cfg, bars);
         ASSERT_EQ(get(&cfg, BAR(i), 4), (wide ? 0x4 : 0) | (flags & MDEVD_BAR_PREFETCH ? 0x8 : 0));
         ASSERT_EQ(size_bar(&cfg, i, wide), next_power(length));
         /* an address, its low bits dropped, reads back */
@@ -114,7 +126,7 @@ TEST(cfg_shows_the_identity) {
         struct mdevd_type_bar bars[MDEVD_MAX_BARS] = { { 4096, 0, 0 } };
         struct mdevd_cfg cfg;
 
-        mdevd_cfg_init(&cfg, &ids, bars);
+        init(&cfg, bars);
         ASSERT_EQ(get(&cfg, 0x00, 4), 0x56781234);
         ASSERT_EQ(get(&cfg, 0x08, 4), 0x0b400042);
         ASSERT_EQ(get(&cfg, 0x2c, 4), 0xdef09abc);
@@ -151,7 +163,7 @@ static void wild_writes(uint64_t *state, const struct mdevd_type_bar *bars, size
         struct mdevd_cfg cfg, fresh;
         uint8_t bytes[MDEVD_CFG_SIZE];
 
-        mdevd_cfg_init(&fresh, &ids, bars);
+        init(&fresh, bars);
         cfg = fresh;
         for (size_t round = 0; round < rounds; round++) {
                 size_t pos = kmod_below(state, MDEVD_CFG_SIZE);

@@ -29,6 +29,8 @@
 #define MDEVD_MAX_POOLS		32	/* pools of one parent */
 #define MDEVD_MAX_TYPES		64	/* types of one parent */
 #define MDEVD_MAX_EXTENTS	32	/* extents of one device */
+#define MDEVD_MAX_PARTS		8	/* special parts of the BARs of a type */
+#define MDEVD_MAX_VECTORS	2048	/* MSI-X vectors of one device */
 #define MDEVD_MAX_PARENTS	256
 #define MDEVD_MAX_RESERVATIONS	1024	/* unconsumed, of one descriptor */
 
@@ -76,7 +78,8 @@ struct mdevd_pool {
 
 /**
  * struct mdevd_type_bar - one BAR of a type, as the guest sees it
- * @length: bytes backed by extents, page aligned; 0: the BAR is absent.  The
+ * @length: bytes that are there: backed by extents, but for parts that have
+ *	something else behind them; page aligned; 0: the BAR is absent.  The
  *	guest sees the next power of two, the rest reads as ones.
  * @flags: MDEVD_BAR_*
  */
@@ -84,6 +87,61 @@ struct mdevd_type_bar {
 	__aligned_u64 length;
 	__u32 flags;
 	__u32 __reserved;
+};
+
+enum mdevd_part_kind {
+	MDEVD_PART_NONE		= 0,	/* this element says nothing */
+	MDEVD_PART_TRAPPED	= 1,	/* of the device's extents, not mapped */
+	MDEVD_PART_SHARED	= 2,	/* of the parent, for all, read only */
+	MDEVD_PART_VENDOR	= 3,	/* of the vendor's module */
+};
+
+/**
+ * struct mdevd_part - a part of a BAR of a type that is not simply mapped
+ * @bar: the guest BAR
+ * @kind: enum mdevd_part_kind; with MDEVD_PART_NONE all else is 0
+ * @parent_bar: of MDEVD_PART_SHARED: BAR of the parent, else 0
+ * @__reserved: 0
+ * @offset: first byte, from the start of the guest BAR, page aligned
+ * @length: bytes, page aligned, not zero; within the BAR's length, and
+ *	overlapping no other part
+ * @parent_offset: of MDEVD_PART_SHARED: first byte, from the start of the
+ *	parent's BAR, page aligned, else 0.  The range lies in the BAR and
+ *	overlaps neither a pool nor the pages of the MSI-X table and PBA.
+ *
+ * No part can be mapped: the guest's accesses come to the module, one by one,
+ * naturally aligned and of 1, 2, 4 or 8 bytes.  A TRAPPED part is backed by the
+ * extents as if it were none.  A SHARED one shows the same bytes of the parent
+ * to every device, and writes to it are dropped: a page table entry could not
+ * enforce that, because a guest's page becomes writable behind the back of who
+ * made it.  A VENDOR one is answered by the vendor's module, and refused where
+ * the parent has none.  The last two take nothing of the extents, and no extent
+ * may lie on both sides of one.
+ */
+struct mdevd_part {
+	__u8 bar;
+	__u8 kind;
+	__u8 parent_bar;
+	__u8 __reserved[5];
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__aligned_u64 parent_offset;
+};
+
+/**
+ * struct mdevd_ids - what a device says it is
+ * @vendor: PCI vendor id
+ * @device: PCI device id
+ * @subvendor: PCI subsystem vendor id
+ * @subdevice: PCI subsystem id
+ * @class: PCI class code, 24 bits
+ */
+struct mdevd_ids {
+	__u16 vendor;
+	__u16 device;
+	__u16 subvendor;
+	__u16 subdevice;
+	__u32 class;
 };
 
 enum mdevd_map_mode {
@@ -99,14 +157,17 @@ enum mdevd_map_mode {
  * @name: sysfs id is "<driver>-<name>"
  * @label: sysfs "name", free text, one line
  * @map: enum mdevd_map_mode
- * @vectors: MSI-X vectors, 0..2048
- * @vendor: PCI ids the guest sees; 0 everywhere: the parent's own
- * @device: see @vendor
- * @subvendor: see @vendor
- * @subdevice: see @vendor
- * @class: PCI class code, 24 bits; see @vendor
+ * @vectors: MSI-X vectors, 0..MDEVD_MAX_VECTORS; their table gets the first BAR
+ *	that is free, 32 bits wide, and there must be one
+ * @vendor: PCI vendor id that the guest sees; 0 here and in @device: the
+ *	parent's own are shown
+ * @device: PCI device id
+ * @subvendor: PCI subsystem vendor id; 0 here and in @subdevice: the parent's
+ * @subdevice: PCI subsystem id
+ * @class: PCI class code, 24 bits; 0: the parent's
  * @flags: MDEVD_TYPE_*
  * @bars: the BARs
+ * @parts: what of them is not simply mapped
  */
 struct mdevd_type {
 	char name[MDEVD_NAME_LEN];
@@ -120,6 +181,7 @@ struct mdevd_type {
 	__u32 class;
 	__u32 flags;
 	struct mdevd_type_bar bars[MDEVD_MAX_BARS];
+	struct mdevd_part parts[MDEVD_MAX_PARTS];
 };
 
 /**
@@ -128,7 +190,8 @@ struct mdevd_type {
  * @length: bytes; page aligned, not zero
  * @bar: BAR of the parent
  * @guest_bar: BAR of the device; its extents follow each other in array order
- *	and must add up to exactly the type's length
+ *	and must add up to exactly the type's length, less the parts that have
+ *	something else behind them
  */
 struct mdevd_extent {
 	__aligned_u64 offset;
@@ -136,6 +199,35 @@ struct mdevd_extent {
 	__u8 bar;
 	__u8 guest_bar;
 	__u8 __reserved[6];
+};
+
+/* ---- what the guest sees ---- */
+
+#define MDEVD_GUEST_CAP_MAGIC	0x6476646d	/* "mdvd" */
+#define MDEVD_GUEST_CAP_VERSION	1
+
+/**
+ * struct mdevd_guest_cap - vendor capability in a device's PCI config space
+ * @id: PCI_CAP_ID_VNDR
+ * @next: next capability
+ * @length: of this one in bytes
+ * @version: MDEVD_GUEST_CAP_VERSION
+ * @magic: MDEVD_GUEST_CAP_MAGIC
+ * @bar_length: of each BAR the bytes that are there; what a BAR has beyond is
+ *	padding.  0: no BAR of the type (the one of the MSI-X table is not)
+ * @label: the type's label, or its name if it has none
+ *
+ * Little endian.  Tells the driver in the guest what it can use: the size of a
+ * BAR is a power of two and may be more than there is.
+ */
+struct mdevd_guest_cap {
+	__u8 id;
+	__u8 next;
+	__u8 length;
+	__u8 version;
+	__u32 magic;
+	__aligned_u64 bar_length[MDEVD_MAX_BARS];
+	char label[MDEVD_LABEL_LEN];
 };
 
 /* ---- verbs ---- */
@@ -172,9 +264,15 @@ struct mdevd_get_info {
  *
  * Registers the parent with mdev core once everything has been checked.
  * Errors: -ENODEV no such bound device or it is going away; -EEXIST it is
- * configured already; -EINVAL, -ERANGE a pool outside its BAR; -EBUSY pools
- * overlap or cover the MSI-X table or PBA; -EOPNOTSUPP what this module or
- * machine cannot do (vectors without MSI isolation).
+ * configured already; -EINVAL, -ERANGE a pool or a shared part outside its BAR;
+ * -EBUSY pools or shared parts overlap or cover the MSI-X table or PBA.
+ *
+ * A type with vectors has the parent master the bus, because an interrupt is a
+ * write.  So these are refused unless the parent's DMA reaches nothing and its
+ * interrupts are isolated: -EOPNOTSUPP there is no IOMMU in front of it; -EXDEV
+ * its IOMMU group is also another driver's; -EPERM there is no interrupt
+ * remapping; -ENOSPC a type wants more vectors than the parent has (struct
+ * mdevd_parent_record).  And -EOPNOTSUPP for a vendor part without a vendor.
  */
 struct mdevd_configure {
 	__u32 size;
@@ -214,15 +312,22 @@ struct mdevd_unconfigure {
  * @n_extents: 1..MDEVD_MAX_EXTENTS
  * @extent_size: sizeof(struct mdevd_extent)
  * @extents: address of the array
+ * @ids: what the guest sees; where they are 0, what the type says
+ * @n_vectors: 0, or the number of vectors of the type
+ * @vectors: address of an array of __u32: the vector of the parent behind each
+ *	of the device's; with @n_vectors of 0 the module takes the first that
+ *	are free
  *
- * All extents or none.  Consumed by the create of @uuid on @parent with @type
+ * All extents, vectors and ids or none.  Consumed by the create of @uuid on @parent with @type
  * that the same process (thread group) writes to sysfs; an unconsumed
  * reservation ends with the descriptor that made it.  Never blocks.
  * Errors: -ENODEV; -ENOENT no such type; -EEXIST the UUID is reserved or
  * alive; -ERANGE an extent outside every pool; -EINVAL lengths that do not
  * make up the type, an extent that is not aligned or overlaps another of the
- * same call, or a @uuid of zeros; -EBUSY an extent is another's or is being
- * scrubbed, or so is what @uuid had before; -ENOSPC too many reservations.
+ * same call, vectors that are too many, too few or not the parent's, or a @uuid
+ * of zeros; -EBUSY an extent or a vector is another's or is being scrubbed, or
+ * so is what @uuid had before, a vector is there twice, or too few are left; -ENOSPC too many
+ * reservations.
  * The create that consumes it fails with -ENOENT when there is no reservation,
  * -EBUSY when it is another process's, -EINVAL when @parent or @type differ.
  */
@@ -236,6 +341,9 @@ struct mdevd_reserve {
 	__u32 n_extents;
 	__u32 extent_size;
 	__aligned_u64 extents;
+	struct mdevd_ids ids;
+	__u32 n_vectors;
+	__aligned_u64 vectors;
 };
 
 /**
@@ -280,6 +388,7 @@ enum mdevd_record_type {
 	MDEVD_RECORD_DEVICE	= 4,	/* struct mdevd_device_record, same */
 	MDEVD_RECORD_EXTENT	= 5,	/* struct mdevd_extent, of the last device */
 	MDEVD_RECORD_MOVE	= 6,	/* struct mdevd_move_record, same */
+	MDEVD_RECORD_VECTORS	= 7,	/* struct mdevd_vectors_record, same */
 };
 
 /**
@@ -298,10 +407,30 @@ enum mdevd_parent_state {
 	MDEVD_PARENT_CLOSING	= 2,	/* going away, no new devices */
 };
 
+enum mdevd_dma {
+	MDEVD_DMA_NO_IOMMU	= 0,	/* nothing stands in front of it */
+	MDEVD_DMA_SHARED	= 1,	/* its IOMMU group is not ours alone */
+	MDEVD_DMA_NO_REMAP	= 2,	/* its DMA reaches nothing; its interrupts
+					 * could be any
+					 */
+	MDEVD_DMA_ISOLATED	= 3,	/* nor that: its types may have vectors */
+};
+
+/**
+ * struct mdevd_parent_record - a parent
+ * @name: name on its bus
+ * @state: enum mdevd_parent_state
+ * @dma: enum mdevd_dma
+ * @vectors: interrupt vectors that it has (MSI-X, else MSI)
+ * @vectors_free: of these, while configured with a type that has some: not
+ *	taken by a device or reservation
+ */
 struct mdevd_parent_record {
 	char name[MDEVD_PARENT_LEN];
 	__u32 state;
-	__u32 __reserved;
+	__u32 dma;
+	__u32 vectors;
+	__u32 vectors_free;
 };
 
 enum mdevd_device_state {
@@ -327,6 +456,8 @@ enum mdevd_device_state {
  * @insertions_eager: of these, made at mmap()
  * @mapped: bytes of its BARs that VMAs cover now
  * @pages: pages (of PAGE_SIZE) that the insertions put in
+ * @ids: what the guest sees
+ * @__reserved: 0
  */
 struct mdevd_device_record {
 	__u8 uuid[16];
@@ -340,6 +471,18 @@ struct mdevd_device_record {
 	__aligned_u64 insertions_eager;
 	__aligned_u64 mapped;
 	__aligned_u64 pages;
+	struct mdevd_ids ids;
+	__u32 __reserved;
+};
+
+/**
+ * struct mdevd_vectors_record - the vectors of a device that has any
+ * @n: how many
+ * @vectors: the vector of the parent behind each
+ */
+struct mdevd_vectors_record {
+	__u32 n;
+	__u32 vectors[];
 };
 
 /**
@@ -426,6 +569,9 @@ struct mdevd_listen {
  * @n_extents: see struct mdevd_reserve; 0 with @error
  * @extent_size: same
  * @extents: same
+ * @ids: same
+ * @n_vectors: same; 0 with @error
+ * @vectors: same
  *
  * Reserves for the writer that waits, and only for it.  When the extents are
  * refused (errors as of MDEVD_RESERVE) the request is still to be answered.
@@ -442,6 +588,9 @@ struct mdevd_answer {
 	__u32 n_extents;
 	__u32 extent_size;
 	__aligned_u64 extents;
+	struct mdevd_ids ids;
+	__u32 n_vectors;
+	__aligned_u64 vectors;
 };
 
 /**
