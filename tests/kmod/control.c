@@ -196,7 +196,7 @@ static void test_types(void) {
         TYPE_REFUSED(EINVAL, "whose label does not end", memset(type.label, 'a', MDEVD_LABEL_LEN));
         TYPE_REFUSED(EINVAL, "of an unknown map mode", type.map = 2);
         TYPE_REFUSED(EINVAL, "of 2049 vectors", type.vectors = 2049);
-        TYPE_REFUSED(EOPNOTSUPP, "of a vector without MSI", type.vectors = 1);
+        TYPE_REFUSED(ENOSPC, "of a vector without MSI", type.vectors = 1);
         TYPE_REFUSED(EINVAL, "of a class of 25 bits", type.class = 1 << 24);
         TYPE_REFUSED(EINVAL, "with an unknown flag", type.flags = 2);
         TYPE_REFUSED(EINVAL, "without a BAR", type.bars[0].length = 0);
@@ -257,7 +257,8 @@ static void test_configure(void) {
         CONFIGURE_REFUSED(EFAULT, "with types at NULL", bad.types = 0);
         CONFIGURE_REFUSED(EFAULT, "with pools in the kernel", bad.pools = 0xffff888000000000ULL);
         CONFIGURE_REFUSED(EINVAL, "with short pools", bad.pool_size--);
-        CONFIGURE_REFUSED(EINVAL, "with short types", bad.type_size--);
+        CONFIGURE_REFUSED(EINVAL, "with short types",
+                          bad.type_size = offsetof(struct mdevd_type, parts) - 1);
         CONFIGURE_REFUSED(E2BIG, "with huge pools", bad.pool_size = 8192);
         CONFIGURE_REFUSED(EINVAL, "with 2^32 - 1 types", bad.n_types = ~0U);
 
