@@ -22,7 +22,7 @@ static int path_of(const Uuid *uuid, const char *suffix, char **ret) {
 }
 
 static int apply(Device *d, json_object *o) {
-        const char *parent, *type, *owner, *origin;
+        const char *parent, *type, *owner, *origin, *profile;
         int k;
 
         if (json_get_string(o, "parent", &parent) < 0 || json_get_string(o, "type", &type) < 0 ||
@@ -34,6 +34,14 @@ static int apply(Device *d, json_object *o) {
         if (!streq(parent, d->parent->name) || !streq(type, d->type))
                 return -ESTALE;
 
+        if (json_get_string(o, "profile", &profile) >= 0) {
+                if (!name_is_valid_id(profile))
+                        return -EBADMSG;
+                free(d->profile);
+                d->profile = strdup(profile);
+                if (!d->profile)
+                        return -ENOMEM;
+        }
         d->origin = k;
         if (d->ours)
                 return 0;
@@ -95,6 +103,8 @@ int origin_save(int root_fd, const Device *d) {
                 r = json_put_string(o, "owner", d->owner);
         if (r >= 0)
                 r = json_put_string(o, "origin", origin_to_string(d->origin));
+        if (r >= 0)
+                r = json_put_string(o, "profile", d->profile);
         text = r < 0 ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
         if (r >= 0)
                 r = text ? write_file(root_fd, temporary, text) : -ENOMEM;

@@ -57,6 +57,7 @@ Record *record_free(Record *r) {
         free(r->owner);
         free(r->client);
         free(r->opener_name);
+        free(r->profile);
         free(r->text);
         parent_free(r->config);
         free(r);
@@ -128,6 +129,7 @@ static const StringField string_fields[] = {
         { "owner", offsetof(Record, owner), name_is_valid_owner, 0 },
         { "client", offsetof(Record, client), is_client, 0 },
         { "opener_name", offsetof(Record, opener_name), is_client, 0 },
+        { "profile", offsetof(Record, profile), name_is_valid_id, 0 },
 };
 
 static char **string_at(const Record *r, const StringField *f) {

@@ -58,6 +58,7 @@ struct Record {
         char *owner;
         char *client; /* unique bus name or "config" */
         Origin origin;
+        char *profile; /* of ORIGIN_PROFILE: its name; else NULL */
         bool ours;
         bool define;    /* the operation writes a definition, from what stands here */
         bool autostart; /* of the definition */

@@ -47,6 +47,10 @@ static int run_stop(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Opera
 
 static int run_undefine(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Operation **ret,
                         Reason *reason) {
+        int r = manager_refuse_profile(b->manager, &d->uuid, reason);
+
+        if (r != 0)
+                return r;
         if (!d->definition)
                 return reason_set(reason, OUTCOME_NO_DEFINITION,
                                   "Mediated device %s on %s is not defined.", UUID_STR(&d->uuid),

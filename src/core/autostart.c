@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * autostart.c: owns the definitions that are to be up: each is tried once whenever something has
- * changed that could help, never twice at a time. Who stops such a device by hand wanted it
+ * autostart.c: owns what is to be up: definitions that start by themselves, and the devices of
+ * profiles that are applied at start. Each is tried whenever something has changed that could help,
+ * and a few times after a while when nothing tells that it would: a vendor's service that makes its
+ * parents ready says so to nobody. Never twice at a time. Who stops such a device by hand wanted it
  * stopped: it comes back when its parent does, or with the daemon.
  */
 #include "core/internal.h"
@@ -13,28 +15,31 @@ static Attempt *attempt_free(Attempt *a) {
                 return NULL;
         list_unlink(&a->node);
         free(a->parent);
+        free(a->profile);
         free(a->why);
         free(a);
         return NULL;
 }
 
+/* @parent: of a definition, or where a profile's device has been made. */
 static Attempt *find_attempt(Manager *m, const char *parent, const Uuid *uuid) {
         list_foreach(a, &m->attempts, Attempt, node)
-                if (uuid_equal(&a->uuid, uuid) && streq(a->parent, parent))
+                if (uuid_equal(&a->uuid, uuid) && (!a->parent || streq(a->parent, parent)))
                         return a;
         return NULL;
 }
 
-static int add_attempt(Manager *m, const Definition *d) {
+static int add(Manager *m, const char *parent, const char *profile, const Uuid *uuid) {
         Attempt *a;
 
         a = calloc(1, sizeof(*a));
         if (!a)
                 return -ENOMEM;
         list_init(&a->node);
-        a->uuid = d->uuid;
-        a->parent = strdup(d->parent);
-        if (!a->parent) {
+        a->uuid = *uuid;
+        a->parent = parent ? strdup(parent) : NULL;
+        a->profile = profile ? strdup(profile) : NULL;
+        if ((parent && !a->parent) || (profile && !a->profile)) {
                 attempt_free(a);
                 return -ENOMEM;
         }
@@ -42,11 +47,73 @@ static int add_attempt(Manager *m, const Definition *d) {
         return 0;
 }
 
-void autostart_sync(Manager *m) {
-        list_foreach_safe(a, &m->attempts, Attempt, node) {
-                const Definition *d = model_find_definition(m->model, a->parent, &a->uuid, NULL);
+static int add_attempt(Manager *m, const Definition *d) {
+        return add(m, d->parent, NULL, &d->uuid);
+}
 
-                if (!d || !d->autostart || d->invalid)
+/* ---- how far it is ---- */
+
+static bool is_pending(const Attempt *a) {
+        return a->state == ATTEMPT_DUE || a->state == ATTEMPT_RUNNING ||
+               a->state == ATTEMPT_WAITING;
+}
+
+void manager_count_autostart(const Manager *m, unsigned *ret_pending, unsigned *ret_failed) {
+        unsigned pending = 0, failed = 0;
+
+        list_foreach(a, &m->attempts, Attempt, node) {
+                pending += is_pending(a);
+                failed += a->state == ATTEMPT_FAILED;
+        }
+        *ret_pending = pending;
+        *ret_failed = failed;
+}
+
+static void set_state(Manager *m, Attempt *a, AttemptState state) {
+        bool before = is_pending(a);
+
+        a->state = state;
+        if (before != is_pending(a) && m->observer.autostart_changed)
+                m->observer.autostart_changed(m->observer.userdata);
+}
+
+/* ---- what there is to be ---- */
+
+static bool is_wanted(Manager *m, const Attempt *a) {
+        const Definition *d;
+
+        if (a->profile)
+                return a->want;
+        d = model_find_definition(m->model, a->parent, &a->uuid, NULL);
+        return d && d->autostart && !d->invalid;
+}
+
+static int note_want(Manager *m, const Profile *profile, const Want *w, const Uuid *uuid,
+                     void *userdata) {
+        int r;
+
+        /* where a definition has the UUID, too, that is a problem, and the definition holds */
+        if (!profile->apply || model_find_definition(m->model, NULL, uuid, NULL))
+                return 0;
+        list_foreach(a, &m->attempts, Attempt, node)
+                if (a->profile && uuid_equal(&a->uuid, uuid)) {
+                        a->want = w;
+                        return 0;
+                }
+        r = add(m, w->parent, profile->name, uuid);
+        if (r >= 0)
+                list_entry(m->attempts.prev, Attempt, node)->want = w;
+        return r;
+}
+
+void autostart_sync(Manager *m) {
+        int r;
+
+        list_foreach(a, &m->attempts, Attempt, node)
+                a->want = NULL;
+        r = profiles_foreach(m, note_want, NULL);
+        list_foreach_safe(a, &m->attempts, Attempt, node) {
+                if (!is_wanted(m, a))
                         attempt_free(a);
                 else if (a->state == ATTEMPT_NOTED)
                         a->state = ATTEMPT_DUE; /* a reload says that it is wanted */
@@ -54,68 +121,157 @@ void autostart_sync(Manager *m) {
         list_foreach(d, &m->model->definitions, Definition, node) {
                 if (!d->autostart || d->invalid || find_attempt(m, d->parent, &d->uuid))
                         continue;
-                if (add_attempt(m, d) < 0)
-                        (void) log_error_errno(-ENOMEM, FIELDS(.topic = "autostart"),
-                                               "Cannot start definitions: %m");
+                if (r >= 0)
+                        r = add_attempt(m, d);
         }
+        if (r < 0)
+                (void) log_error_errno(r, FIELDS(.topic = "autostart"),
+                                       "Cannot start all that is to be up: %m");
+        if (m->observer.autostart_changed)
+                m->observer.autostart_changed(m->observer.userdata);
 }
 
 void autostart_retry(Manager *m, const char *parent, bool all) {
         if (!m->attempts.next)
                 return;
+        list_foreach(a, &m->attempts, Attempt, node) {
+                if (parent && a->parent && !streq(a->parent, parent))
+                        continue;
+                /* what an event makes us try is not one of the tries that nothing told us of */
+                a->failures = all || a->failures == 0 ? 0 : a->failures - 1;
+                if (a->state == ATTEMPT_FAILED || a->state == ATTEMPT_WAITING ||
+                    (all && (a->state == ATTEMPT_UP || a->state == ATTEMPT_NOTED)))
+                        set_state(m, a, ATTEMPT_DUE);
+        }
+}
+
+/* ---- failing, and trying again ---- */
+
+static int on_backoff(sd_event_source *s, uint64_t usec, void *userdata) {
+        uint64_t now = operation_monotonic_usec();
+        Manager *m = userdata;
+
         list_foreach(a, &m->attempts, Attempt, node)
-                if ((!parent || streq(a->parent, parent)) &&
-                    (a->state == ATTEMPT_FAILED || (all && (a->state == ATTEMPT_UP || a->state == ATTEMPT_NOTED))))
-                        a->state = ATTEMPT_DUE;
+                if (a->state == ATTEMPT_WAITING && a->due_usec <= now)
+                        set_state(m, a, ATTEMPT_DUE);
+        refresh_autostart(m);
+        return 0;
+}
+
+/* The timer goes off for the first that waits; while none does there is none. */
+static void set_backoff(Manager *m) {
+        uint64_t first = UINT64_MAX;
+        int r = 0;
+
+        list_foreach(a, &m->attempts, Attempt, node)
+                if (a->state == ATTEMPT_WAITING)
+                        first = MIN(first, a->due_usec);
+        if (first == UINT64_MAX) {
+                if (m->backoff)
+                        (void) sd_event_source_set_enabled(m->backoff, SD_EVENT_OFF);
+                return;
+        }
+        if (!m->backoff)
+                r = sd_event_add_time(m->event, &m->backoff, CLOCK_MONOTONIC, first, 0, on_backoff,
+                                      m);
+        else {
+                r = sd_event_source_set_time(m->backoff, first);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(m->backoff, SD_EVENT_ONESHOT);
+        }
+        if (r < 0)
+                (void) log_warning_errno(r, FIELDS(.topic = "autostart"),
+                                         "Cannot set a timer for devices that are to be up: %m");
+}
+
+/* What is wrong with the wish itself no time mends. A type may be offered later, without a word. */
+static bool may_help_itself(int outcome) {
+        return outcome != OUTCOME_INVALID;
+}
+
+static void fail(Manager *m, Attempt *a, int outcome) {
+        a->failures++;
+        if (may_help_itself(outcome) && a->failures <= AUTOSTART_TRIES_MAX) {
+                a->due_usec = operation_monotonic_usec() +
+                              (AUTOSTART_BACKOFF_USEC << (a->failures - 1));
+                set_state(m, a, ATTEMPT_WAITING);
+        } else
+                set_state(m, a, ATTEMPT_FAILED);
+        set_backoff(m);
 }
 
 /* The same failure as the last time is not news. */
-static void fail(Attempt *a, const char *type, const char *why) {
-        a->state = ATTEMPT_FAILED;
+static void note_failure(Attempt *a, const char *why) {
         if (streq_ptr(a->why, why))
                 return;
         free(a->why);
         a->why = strdup(why);
         log_warning(FIELDS(.message_id = LOG_ID_REQUEST_REFUSED, .topic = "autostart",
-                           .parent = a->parent, .device = UUID_STR(&a->uuid), .type = type),
-                    "Cannot start %s on %s: %s", UUID_STR(&a->uuid), a->parent, why);
+                           .parent = a->parent, .device = UUID_STR(&a->uuid)),
+                    "Cannot start %s%s%s: %s", UUID_STR(&a->uuid), a->parent ? " on " : "",
+                    a->parent ?: "", why);
 }
 
-static void attempt(Manager *m, Attempt *a, Definition *d) {
+/* ---- trying ---- */
+
+static bool is_up(Manager *m, const Attempt *a, const Definition *d) {
+        Parent *p = a->parent ? model_find_parent(m->model, a->parent) : NULL;
+        Device *device = model_find_device(m->model, p, &a->uuid, NULL);
+
+        if (!device || device->state == DEVICE_DYING || device->state == DEVICE_RESERVED)
+                return false;
+        return d ? streq(device->type, d->type) : profiles_has(a->want, device);
+}
+
+/* False: it is due when its parent is there, or has less to do. */
+static bool may_try(Manager *m, const Attempt *a) {
+        const Parent *p = a->parent ? model_find_parent(m->model, a->parent) : NULL;
+
+        if (a->parent && (!p || p->state != PARENT_REGISTERED))
+                return false;
+        return !a->parent || load_count(m, a->parent) < AUTOSTART_AT_ONCE_MAX;
+}
+
+/* Operations are under way that will end, where it could be. */
+static bool is_busy(Manager *m, const Attempt *a) {
+        return a->parent ? load_count(m, a->parent) > 0 :
+                           operations_count_running(m) > m->n_blocked;
+}
+
+static void attempt(Manager *m, Attempt *a) {
         _cleanup_(reason_done) Reason reason = {};
-        Parent *p = model_find_parent(m->model, a->parent);
-        Device *device = p ? model_find_device(m->model, p, &a->uuid, NULL) : NULL;
-        Operation *op;
+        Definition *d = a->profile ? NULL :
+                                     model_find_definition(m->model, a->parent, &a->uuid, NULL);
+        Operation *op = NULL;
         int r;
 
-        if (!p || p->state != PARENT_REGISTERED)
-                return; /* it is due when that changes */
-        if (device && device->state != DEVICE_DYING && device->state != DEVICE_RESERVED &&
-            streq(device->type, d->type)) {
-                a->state = ATTEMPT_UP;
+        if (!a->profile && !d)
+                return;
+        if (is_up(m, a, d)) {
+                set_state(m, a, ATTEMPT_UP);
                 return;
         }
-
-        r = manager_start_definition(m, d, "autostart", &op, &reason);
+        if (!may_try(m, a))
+                return;
+        r = d ? manager_start_definition(m, d, "autostart", &op, &reason) :
+                profiles_start(m, a->profile, a->want, &a->uuid, &op, &reason);
+        /* what is being made may be counted twice for a moment: its end is an event */
+        if (r == OUTCOME_NO_ROOM && is_busy(m, a))
+                return;
         if (r != 0) {
-                fail(a, d->type, r < 0 ? strerrordesc_np(-r) : reason.text);
+                note_failure(a, r < 0 ? strerrordesc_np(-r) : reason.text ?: "refused");
+                fail(m, a, r);
                 return;
         }
-        a->state = ATTEMPT_RUNNING;
+        set_state(m, a, ATTEMPT_RUNNING);
         if (op->state != OPERATION_RUNNING) /* it could not even begin */
                 autostart_operation_ended(m, op);
 }
 
 void autostart_run(Manager *m) {
-        list_foreach(a, &m->attempts, Attempt, node) {
-                Definition *d;
-
-                if (a->state != ATTEMPT_DUE)
-                        continue;
-                d = model_find_definition(m->model, a->parent, &a->uuid, NULL);
-                if (d)
-                        attempt(m, a, d);
-        }
+        list_foreach(a, &m->attempts, Attempt, node)
+                if (a->state == ATTEMPT_DUE)
+                        attempt(m, a);
 }
 
 void autostart_operation_ended(Manager *m, const Operation *op) {
@@ -123,20 +279,22 @@ void autostart_operation_ended(Manager *m, const Operation *op) {
 
         if (!m->attempts.next)
                 return;
+        refresh_autostart(m); /* others may have waited for this one's place */
         a = find_attempt(m, op->record->parent, &op->record->uuid);
         /* a client's is ours when we joined it */
-        if (!a || (a->state != ATTEMPT_RUNNING && op->record->origin != ORIGIN_DEFINITION))
+        if (!a || (a->state != ATTEMPT_RUNNING && op->record->origin != ORIGIN_DEFINITION &&
+                   op->record->origin != ORIGIN_PROFILE))
                 return;
+        free(a->why);
+        a->why = NULL;
         if (op->state == OPERATION_DONE) {
-                a->state = ATTEMPT_UP;
-                free(a->why);
-                a->why = NULL;
+                a->failures = 0;
+                set_state(m, a, ATTEMPT_UP);
                 return;
         }
         /* the operation was logged, so the reason is only remembered */
-        a->state = ATTEMPT_FAILED;
-        free(a->why);
         a->why = op->record->text ? strdup(op->record->text) : NULL;
+        fail(m, a, op->record->outcome);
 }
 
 static void note(Manager *m, const Definition *d) {
@@ -149,12 +307,9 @@ static void note(Manager *m, const Definition *d) {
 }
 
 void autostart_note(Manager *m, const char *parent, const Uuid *uuid) {
-        list_foreach_safe(a, &m->attempts, Attempt, node) {
-                const Definition *d = model_find_definition(m->model, a->parent, &a->uuid, NULL);
-
-                if (!d || !d->autostart || d->invalid)
+        list_foreach_safe(a, &m->attempts, Attempt, node)
+                if (!is_wanted(m, a))
                         attempt_free(a);
-        }
         if (!parent)
                 list_foreach(d, &m->model->definitions, Definition, node)
                         note(m, d);
@@ -163,6 +318,8 @@ void autostart_note(Manager *m, const char *parent, const Uuid *uuid) {
 }
 
 void autostart_done(Manager *m) {
+        sd_event_source_disable_unref(m->backoff);
+        m->backoff = NULL;
         if (m->attempts.next)
                 list_foreach_safe(a, &m->attempts, Attempt, node)
                         attempt_free(a);

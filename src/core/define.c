@@ -159,6 +159,9 @@ int manager_define(Manager *m, Request *request, const char *client, Operation *
         r = find_active(m, q, &d, reason);
         if (r != 0)
                 return r;
+        r = manager_refuse_profile(m, &q->uuid, reason);
+        if (r != 0)
+                return r;
         r = make_define(m, q, d, client, &record, reason);
         if (r != 0)
                 return r;
@@ -263,6 +266,9 @@ int manager_modify(Manager *m, Device *d, Definition *def, Request *request, con
         int r;
 
         *ret = NULL;
+        r = manager_refuse_profile(m, d ? &d->uuid : &def->uuid, reason);
+        if (r != 0)
+                return r;
         r = check_modify(q, d, def, config, live, reason);
         if (r != 0)
                 return r;

@@ -20,6 +20,12 @@ static int take_origin(Manager *m, Device *d) {
 
         if (op && streq(op->record->type, d->type)) {
                 d->origin = op->record->origin;
+                if (op->record->profile) {
+                        free(d->profile);
+                        d->profile = strdup(op->record->profile);
+                        if (!d->profile)
+                                return -ENOMEM;
+                }
                 r = d->ours ? 0 : device_set_owner(d, op->record->owner ?: "");
                 if (r >= 0)
                         r = origin_save(m->root_fd, d);

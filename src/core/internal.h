@@ -60,19 +60,32 @@ struct Refresh {
         bool timed;             /* it has gone off: this look at them counts */
 };
 
-/* One autostart definition. */
+/* How many creates of one parent autostart has under way; clients' calls do not wait for all. */
+#define AUTOSTART_AT_ONCE_MAX 32
+/* After failures that nothing will tell the end of: 1, 2, 4, 8 and 16 s, then only at events. */
+#define AUTOSTART_BACKOFF_USEC UINT64_C(1000000)
+#define AUTOSTART_TRIES_MAX 5
+
+typedef enum AttemptState {
+        ATTEMPT_DUE,     /* when its parent is registered */
+        ATTEMPT_RUNNING, /* an operation is under way */
+        ATTEMPT_UP,      /* it was there; who stopped it then wanted it stopped */
+        ATTEMPT_WAITING, /* it failed; again after a while, or when something has changed */
+        ATTEMPT_FAILED,  /* too often; again when something has changed */
+        ATTEMPT_NOTED,   /* its definition came while we run: nobody wants it now */
+} AttemptState;
+
+/* One device that is to be up. */
 struct Attempt {
         List node;
-        char *parent;
+        char *parent;  /* NULL: a profile takes any */
+        char *profile; /* NULL: a definition wants it */
+        const Want *want; /* borrowed from the rules in force; autostart_sync() follows them */
         Uuid uuid;
-        enum {
-                ATTEMPT_DUE,     /* when its parent is ready */
-                ATTEMPT_RUNNING, /* an operation is under way */
-                ATTEMPT_UP,      /* it was there; who stopped it then wanted it stopped */
-                ATTEMPT_FAILED,  /* again when something has changed */
-                ATTEMPT_NOTED,   /* its definition came while we run: nobody wants it now */
-        } state;
-        char *why; /* the last failure, logged once */
+        AttemptState state;
+        unsigned failures; /* since its parent was registered */
+        uint64_t due_usec; /* CLOCK_MONOTONIC; of ATTEMPT_WAITING */
+        char *why;         /* the last failure, logged once */
 };
 
 /*
@@ -110,6 +123,7 @@ struct Manager {
         sd_event_source *blocked; /* looks again when workers may be blocked */
         Refresh refresh;
         List attempts;
+        sd_event_source *backoff; /* for attempts that wait */
         List tried;
         bool started;    /* the model is built */
         bool autostart;  /* manager_autostart() was called */
@@ -228,6 +242,8 @@ int load_add(Operation *op);
 void load_remove(Operation *op);
 /* Positive: one more, of @parent (NULL: not known yet), would be too many, and @reason says so. */
 int load_check(Manager *m, const char *parent, Reason *reason);
+/* Running operations of @parent whose workers are not blocked. */
+size_t load_count(Manager *m, const char *parent);
 void operation_on_worker(Worker *w, const Record *record, void *userdata);
 
 /* ---- definitions.c ---- */
@@ -255,6 +271,23 @@ int request_set_client(Record *r, const char *client);
 /* ---- recover.c ---- */
 
 int recover_operations(Manager *m);
+
+/* ---- profiles.c ---- */
+
+typedef int (*ProfileWantFn)(Manager *m, const Profile *profile, const Want *want,
+                             const Uuid *uuid, void *userdata);
+
+/* Every device of every profile, with its UUID; an answer other than 0 ends it. */
+int profiles_foreach(Manager *m, ProfileWantFn fn, void *userdata);
+/* @d is what @w wants, as far as type and parent go. */
+bool profiles_has(const Want *w, const Device *d);
+/* As manager_create(). */
+int profiles_start(Manager *m, const char *profile, const Want *w, const Uuid *uuid,
+                   Operation **ret, Reason *reason);
+/* A problem for each UUID that a definition has, too. */
+int profiles_check(Manager *m, List *problems);
+/* What profiles had made and want no more, at start. */
+void profiles_remove_unwanted(Manager *m);
 
 /* ---- autostart.c ---- */
 

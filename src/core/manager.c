@@ -151,6 +151,8 @@ static int load(Manager *m) {
         if (r < 0)
                 return log_error_errno(r, NULL, "Cannot read the definitions: %m");
         r = take_rules(m, m->config);
+        if (r >= 0)
+                r = profiles_check(m, &m->config->problems);
         if (r < 0)
                 return log_error_errno(r, NULL, "Cannot check the rules: %m");
         log_problems(m);
@@ -198,6 +200,7 @@ int manager_autostart(Manager *m) {
         m->autostart = true;
         (void) worker_pool_prepare(m->workers); /* else the first operation does */
         parents_forgive(m, NULL);
+        profiles_remove_unwanted(m);
         refresh_autostart(m);
         return 0;
 }
@@ -211,6 +214,9 @@ int manager_reload(Manager *m) {
                 r = definitions_load(m, &config->problems);
         if (r >= 0)
                 r = take_rules(m, config);
+        autostart_sync(m); /* wants are borrowed from the rules, and these may be others now */
+        if (r >= 0)
+                r = profiles_check(m, &config->problems);
         if (r < 0)
                 return log_error_errno(r, NULL, "Cannot read the configuration: %m");
         config_free(m->config);
@@ -224,7 +230,6 @@ int manager_reload(Manager *m) {
                 return r;
         (void) refresh_open_kmod(m);
         parents_forgive(m, NULL);
-        autostart_sync(m);
         autostart_retry(m, NULL, false);
         refresh_all(m);
         refresh_autostart(m);

@@ -34,6 +34,8 @@ const List *manager_get_planned(Manager *m);        /* of Planned */
 const List *manager_get_operations(Manager *m);     /* of Operation */
 const List *manager_get_problems(Manager *m);       /* of ConfigProblem */
 Operation *manager_find_operation(Manager *m, uint64_t id);
+/* Devices that are to be up: those that are not yet, and those that could not be brought up. */
+void manager_count_autostart(const Manager *m, unsigned *ret_pending, unsigned *ret_failed);
 
 /*
  * Starts, or joins, the creation of a device. Takes ownership of @request in every case. 0: *@ret
@@ -72,6 +74,8 @@ int manager_define(Manager *m, Request *request, const char *client, Operation *
                    Reason *reason);
 int manager_modify(Manager *m, Device *device, Definition *definition, Request *request,
                    const char *client, Operation **ret, Reason *reason);
+/* Positive: the UUID is a profile's, whose file @reason names as the place to change it. */
+int manager_refuse_profile(Manager *m, const Uuid *uuid, Reason *reason);
 int manager_undefine(Manager *m, Definition *definition, const char *client, Operation **ret,
                      Reason *reason);
 

@@ -22,5 +22,6 @@ struct Observer {
         void (*operation_added)(Operation *op, void *userdata);
         void (*operation_changed)(Operation *op, void *userdata);
         void (*operation_removed)(Operation *op, void *userdata);
+        void (*autostart_changed)(void *userdata); /* see manager_count_autostart() */
         void *userdata;
 };

@@ -114,6 +114,12 @@ int load_check(Manager *m, const char *parent, Reason *reason) {
         return l ? check_parent(l, reason) : 0;
 }
 
+size_t load_count(Manager *m, const char *parent) {
+        const Load *l = load_find(m, parent);
+
+        return l ? l->n_running - l->n_blocked : 0;
+}
+
 /* ---- workers ---- */
 
 /* The process is gone. What it left is taken over; the rest follows when the model is up to date. */

@@ -81,6 +81,8 @@ static int make_create(const Request *q, const Placement *place, const char *cli
         r->ours = place->type->ours;
         if (r->ours)
                 k = request_set_string(&r->type_name, place->type->name);
+        if (k >= 0)
+                k = request_set_string(&r->profile, q->profile);
         for (size_t i = 0; k >= 0 && i < q->n_attributes; i++)
                 k = record_add_attribute(r, q->attributes[i].name, q->attributes[i].value);
         if (k < 0)

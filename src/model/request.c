@@ -33,6 +33,7 @@ Request *request_free(Request *r) {
         free(r->parent);
         free(r->type);
         free(r->owner);
+        free(r->profile);
         free(r);
         return NULL;
 }

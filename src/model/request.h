@@ -28,6 +28,7 @@ struct Request {
         Uuid uuid;    /* always set: random unless given */
         bool uuid_given;
         Origin origin;
+        char *profile; /* of ORIGIN_PROFILE: its name; else NULL */
         int numa_node; /* -1: any */
         bool plan;     /* say what would happen, do nothing */
         bool define;   /* create: the device is defined, too */

@@ -13,6 +13,13 @@ static void define(Fixture *f, const char *parent, const char *uuid, const char 
         fake_write(f->tree, text, MDEVD_PATH_DEFINITIONS "/%s/%s", parent, uuid);
 }
 
+static const char *nth_uuid(unsigned n) {
+        static char text[UUID_STRING_MAX];
+
+        (void) snprintf(text, sizeof(text), "%08x-aaaa-4aaa-8aaa-aaaaaaaaaaaa", n);
+        return text;
+}
+
 TEST(definitions_are_started) {
         FIXTURE(f);
 
@@ -177,14 +184,227 @@ TEST(parents_are_restored_in_parallel) {
         RUN_UNTIL(&f, find_device(&f, U1));
 }
 
-/* ---- the queue ---- */
+/* ---- trying again ---- */
 
-static const char *nth_uuid(unsigned n) {
-        static char text[UUID_STRING_MAX];
-
-        (void) snprintf(text, sizeof(text), "%08x-aaaa-4aaa-8aaa-aaaaaaaaaaaa", n);
-        return text;
+static Attempt *first_attempt(Fixture *f) {
+        return list_first(&f->manager->attempts, Attempt, node);
 }
+
+static unsigned count_pending(Fixture *f) {
+        unsigned pending, failed;
+
+        manager_count_autostart(f->manager, &pending, &failed);
+        return pending;
+}
+
+/* A service makes the parent ready, and nothing tells of that. */
+TEST(late_vendor_needs_no_event) {
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        fake_write(f.tree, "11", FAKE(P1, "create-errno"));
+        define(&f, P1, U1, "vendor-1", "auto");
+        fixture_start(&f);
+        ASSERT_EQ(count_pending(&f), 1);
+        run_idle(&f);
+        ASSERT_EQ(f.operations_added, 1);
+        ASSERT_EQ(first_attempt(&f)->state, ATTEMPT_WAITING);
+        ASSERT_EQ(count_pending(&f), 1);
+        fake_remove(f.tree, FAKE(P1, "create-errno"));
+        RUN_UNTIL(&f, find_device(&f, U1));
+        run_idle(&f);
+        ASSERT_EQ(f.operations_added, 2);
+        ASSERT_EQ(count_pending(&f), 0);
+}
+
+/* Later and later, and then no more: an idle daemon with a device that cannot be is idle. */
+TEST(trying_again_has_an_end) {
+        uint64_t before = 0;
+        int enabled;
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        fake_write(f.tree, "5", FAKE(P1, "create-errno"));
+        define(&f, P1, U1, "vendor-1", "auto");
+        fixture_start(&f);
+        for (unsigned i = 0; i < AUTOSTART_TRIES_MAX; i++) {
+                uint64_t now = operation_monotonic_usec(), wait;
+
+                RUN_UNTIL(&f, first_attempt(&f)->state == ATTEMPT_WAITING);
+                wait = first_attempt(&f)->due_usec - now;
+                ASSERT_TRUE(wait >= AUTOSTART_BACKOFF_USEC << i);
+                ASSERT_TRUE(first_attempt(&f)->due_usec > before);
+                before = first_attempt(&f)->due_usec;
+                ASSERT_EQ(count_pending(&f), 1);
+                /* as if that time were over */
+                first_attempt(&f)->due_usec = 0;
+                ASSERT_OK(sd_event_source_set_time(f.manager->backoff, 0));
+                RUN_UNTIL(&f, first_attempt(&f)->state == ATTEMPT_RUNNING);
+        }
+        RUN_UNTIL(&f, first_attempt(&f)->state == ATTEMPT_FAILED);
+        ASSERT_EQ(f.operations_added, 1 + AUTOSTART_TRIES_MAX);
+        ASSERT_EQ(count_pending(&f), 0);
+        ASSERT_OK(sd_event_source_get_enabled(f.manager->backoff, &enabled));
+        ASSERT_EQ(enabled, SD_EVENT_OFF);
+        /* an event that could help is one more chance */
+        fake_remove(f.tree, FAKE(P1, "create-errno"));
+        fake_unregister(f.tree, P1);
+        RUN_UNTIL(&f, state_of(&f, P1) != PARENT_REGISTERED);
+        fake_type(f.tree, P1, "vendor-1", 2);
+        fake_register(f.tree, P1);
+        RUN_UNTIL(&f, find_device(&f, U1));
+}
+
+/* Clients do not wait for a whole restore; it goes on as places become free. */
+TEST(restore_leaves_room_for_others) {
+        const unsigned n = AUTOSTART_AT_ONCE_MAX + 5;
+        int gate;
+        FIXTURE(f);
+
+        add_vendor(&f, P1, n + 1);
+        fake_fifo(f.tree, FAKE(P1, "create-block"));
+        for (unsigned i = 0; i < n; i++)
+                define(&f, P1, nth_uuid(i), "vendor-1", "auto");
+        fixture_start(&f);
+        run_pending(&f);
+        ASSERT_EQ(operations_count_running(f.manager), AUTOSTART_AT_ONCE_MAX);
+        ASSERT_EQ(count_pending(&f), n);
+        (void) create_device(&f, P1, "vendor-1", U1, "");
+        gate = hold_open(&f, FAKE(P1, "create-block"));
+        RUN_UNTIL(&f, count_pending(&f) == 0);
+        run_idle(&f);
+        ASSERT_EQ(f.devices_added, n + 1);
+        safe_close(gate);
+}
+
+/* Room that a definition reserves is not given away while its parent's restore is under way. */
+TEST(reserved_room_is_kept_during_the_restore) {
+        _cleanup_(reason_done) Reason reason = {};
+        int gate;
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        fake_fifo(f.tree, FAKE(P1, "create-block"));
+        define(&f, P1, U1, "vendor-1", "auto");
+        define(&f, P1, U2, "vendor-1", "auto");
+        fixture_start(&f);
+        run_pending(&f);
+        ASSERT_EQ(refuse_create(&f, new_request(P1, "vendor-1", U3, ""), &reason),
+                  OUTCOME_NO_ROOM);
+        gate = hold_open(&f, FAKE(P1, "create-block"));
+        RUN_UNTIL(&f, find_device(&f, U1) && find_device(&f, U2));
+        safe_close(gate);
+}
+
+/* ---- profiles ---- */
+
+#define PROFILE(text) "{ \"profiles\": { \"night\": { \"apply\": true, \"devices\": [" text "] } } }"
+#define CONFIG_FILE "etc/mdevd/mdevd.json"
+
+static void nth_of_profile(uint64_t index, char text[static UUID_STRING_MAX]) {
+        Uuid u;
+
+        profile_uuid("night", index, &u);
+        (void) uuid_format(&u, text);
+}
+
+TEST(profile_is_applied_at_start) {
+        char first[UUID_STRING_MAX], second[UUID_STRING_MAX];
+        FIXTURE(f);
+
+        nth_of_profile(0, first);
+        nth_of_profile(1, second);
+        fake_write(f.tree,
+                   PROFILE("{ \"type\": \"vendor-1\", \"count\": 2, \"owner\": \"vm1\" },"
+                           "{ \"type\": \"vendor-1\", \"parent\": \"" P2 "\","
+                           "  \"uuid\": \"" U1 "\" }"),
+                   CONFIG_FILE);
+        add_vendor(&f, P1, 2);
+        fixture_start(&f);
+        ASSERT_EQ(count_pending(&f), 3);
+        RUN_UNTIL(&f, find_device(&f, first) && find_device(&f, second));
+        ASSERT_STREQ(find_device(&f, first)->parent->name, P1);
+        ASSERT_STREQ(find_device(&f, first)->owner, "vm1");
+        ASSERT_EQ(find_device(&f, first)->origin, ORIGIN_PROFILE);
+        ASSERT_STREQ(find_device(&f, first)->profile, "night");
+        run_idle(&f);
+        ASSERT_EQ(count_pending(&f), 1);
+        /* its parent comes late */
+        add_vendor(&f, P2, 2);
+        RUN_UNTIL(&f, find_device(&f, U1));
+        run_idle(&f);
+        ASSERT_EQ(count_pending(&f), 0);
+
+        /* the next daemon knows whose they are, and has nothing to do */
+        fixture_restart(&f);
+        run_idle(&f);
+        ASSERT_EQ(f.operations_added, 0);
+        ASSERT_STREQ(find_device(&f, second)->profile, "night");
+
+        /* what the profile wants no more goes, what others made stays */
+        ASSERT_OK(fake_create(f.tree, P2, "vendor-1", U3));
+        fake_write(f.tree, PROFILE("{ \"type\": \"vendor-1\", \"owner\": \"vm1\" }"), CONFIG_FILE);
+        fixture_restart(&f);
+        run_idle(&f);
+        ASSERT_NOT_NULL(find_device(&f, first));
+        ASSERT_NULL(find_device(&f, second));
+        ASSERT_NULL(find_device(&f, U1));
+        ASSERT_NOT_NULL(find_device(&f, U3));
+}
+
+TEST(profile_that_is_not_to_be_applied) {
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        fake_write(f.tree,
+                   "{ \"profiles\": { \"night\": { \"devices\": [ { \"type\": \"vendor-1\" } ] } } }",
+                   CONFIG_FILE);
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_EQ(f.operations_added, 0);
+        /* a reload that says otherwise is a wish like any other */
+        fake_write(f.tree, PROFILE("{ \"type\": \"vendor-1\", \"uuid\": \"" U1 "\" }"), CONFIG_FILE);
+        ASSERT_OK(manager_reload(f.manager));
+        RUN_UNTIL(&f, find_device(&f, U1));
+        ASSERT_OK(manager_reload(f.manager));
+        run_idle(&f);
+        ASSERT_EQ(f.operations_added, 1);
+}
+
+static const ConfigProblem *only_problem(Fixture *f) {
+        ASSERT_EQ(list_length(manager_get_problems(f->manager)), 1);
+        return list_first(manager_get_problems(f->manager), ConfigProblem, node);
+}
+
+TEST(uuid_of_a_profile_and_of_a_definition) {
+        _cleanup_(reason_done) Reason reason = {};
+        Uuid u1 = uuid_of(U1), u2 = uuid_of(U2);
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        add_vendor(&f, P2, 2);
+        define(&f, P2, U1, "vendor-1", "auto");
+        fake_write(f.tree,
+                   PROFILE("{ \"type\": \"vendor-1\", \"parent\": \"" P1 "\", \"uuid\": \"" U1 "\" },"
+                           "\n{ \"type\": \"vendor-1\", \"parent\": \"" P1 "\", \"uuid\": \"" U2 "\" }"),
+                   CONFIG_FILE);
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_CONTAINS(only_problem(&f)->file, "mdevd.json");
+        ASSERT_EQ(only_problem(&f)->line, 1);
+        ASSERT_CONTAINS(only_problem(&f)->text, "profile night");
+        ASSERT_CONTAINS(only_problem(&f)->text, "mdevctl.d/" P2 "/" U1);
+        ASSERT_STREQ(find_device(&f, U1)->parent->name, P2);
+        ASSERT_EQ(find_device(&f, U1)->origin, ORIGIN_DEFINITION);
+        ASSERT_STREQ(find_device(&f, U2)->parent->name, P1);
+
+        /* the file is where a profile's device is changed; the definition can be given up */
+        ASSERT_EQ(manager_refuse_profile(f.manager, &u2, &reason), OUTCOME_INVALID);
+        ASSERT_CONTAINS(reason.text, "mdevd.json:2:");
+        ASSERT_EQ(manager_refuse_profile(f.manager, &u1, &reason), 0);
+}
+
+/* ---- the queue ---- */
 
 static unsigned count_phase(Fixture *f, OperationPhase phase) {
         unsigned n = 0;
