@@ -188,14 +188,28 @@ int kmod_query(Kmod *k, KmodSnapshot **ret) {
         return -EAGAIN;
 }
 
-static void handle(Kmod *k, const struct mdevd_event *e) {
+static void handle(const struct mdevd_event *e, KmodEventFn fn, void *userdata) {
         KmodEvent event = { .type = e->type, .pid = e->pid };
 
         memcpy(event.parent, e->parent, sizeof(e->parent));
         memcpy(event.comm, e->comm, sizeof(e->comm));
         memcpy(event.uuid.bytes, e->uuid, sizeof(e->uuid));
         event.parent[sizeof(e->parent)] = '\0';
-        k->fn(&event, k->userdata);
+        fn(&event, userdata);
+}
+
+void kmod_parse_events(const void *data, size_t n, KmodEventFn fn, void *userdata) {
+        for (size_t at = 0; at + sizeof(uint32_t) <= n;) {
+                struct mdevd_event e = {};
+                uint32_t size;
+
+                memcpy(&size, (const char *) data + at, sizeof(size));
+                if (size < offsetof(struct mdevd_event, parent) || size > n - at)
+                        break; /* a torn record: the next one starts with a new read */
+                memcpy(&e, (const char *) data + at, MIN((size_t) size, sizeof(e)));
+                handle(&e, fn, userdata);
+                at += size;
+        }
 }
 
 static int on_readable(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -211,18 +225,7 @@ static int on_readable(sd_event_source *s, int fd, uint32_t revents, void *userd
                 k->fn(NULL, k->userdata); /* may free @k: nothing of it is touched after this */
                 return 0;
         }
-
-        for (size_t at = 0; at + sizeof(uint32_t) <= (size_t) n;) {
-                struct mdevd_event e = {};
-                uint32_t size;
-
-                memcpy(&size, (char *) events + at, sizeof(size));
-                if (size < offsetof(struct mdevd_event, parent) || size > (size_t) n - at)
-                        break; /* a torn record: the next one starts with a new read */
-                memcpy(&e, (char *) events + at, MIN((size_t) size, sizeof(e)));
-                handle(k, &e);
-                at += size;
-        }
+        kmod_parse_events(events, (size_t) n, k->fn, k->userdata);
         return 0;
 }
 

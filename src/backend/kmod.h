@@ -69,6 +69,9 @@ int kmod_snapshot_parse(KmodSnapshot **ret, const void *buffer, size_t size);
 
 typedef void (*KmodEventFn)(const KmodEvent *event, void *userdata);
 
+/* What one read() of /dev/mdevd gave, event by event; for fuzzers too. */
+void kmod_parse_events(const void *data, size_t n, KmodEventFn fn, void *userdata);
+
 /*
  * Starts to listen. @fn gets each event; an event of type MDEVD_EVENT_LOST means that others were
  * missed. When the device is gone for good @fn gets NULL, once.

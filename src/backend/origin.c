@@ -79,15 +79,16 @@ static int write_file(int root_fd, const char *path, const char *text) {
         return (size_t) n == size ? 0 : -EIO;
 }
 
-int origin_save(int root_fd, const Device *d) {
+static int save(int root_fd, const Uuid *uuid, const char *parent, const char *type,
+                const char *owner, Origin origin, const char *profile) {
         _cleanup_(freep) char *path = NULL, *temporary = NULL;
         json_object *o;
         const char *text;
         int r;
 
-        r = path_of(&d->uuid, "", &path);
+        r = path_of(uuid, "", &path);
         if (r >= 0)
-                r = path_of(&d->uuid, ".new", &temporary);
+                r = path_of(uuid, ".new", &temporary);
         if (r >= 0)
                 r = mkdir_parents_at(root_fd, path, 0755);
         if (r < 0)
@@ -96,15 +97,15 @@ int origin_save(int root_fd, const Device *d) {
         o = json_object_new_object();
         if (!o)
                 return -ENOMEM;
-        r = json_put_string(o, "parent", d->parent->name);
+        r = json_put_string(o, "parent", parent);
         if (r >= 0)
-                r = json_put_string(o, "type", d->type);
+                r = json_put_string(o, "type", type);
         if (r >= 0)
-                r = json_put_string(o, "owner", d->owner);
+                r = json_put_string(o, "owner", owner);
         if (r >= 0)
-                r = json_put_string(o, "origin", origin_to_string(d->origin));
+                r = json_put_string(o, "origin", origin_to_string(origin));
         if (r >= 0)
-                r = json_put_string(o, "profile", d->profile);
+                r = json_put_string(o, "profile", profile);
         text = r < 0 ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
         if (r >= 0)
                 r = text ? write_file(root_fd, temporary, text) : -ENOMEM;
@@ -114,6 +115,23 @@ int origin_save(int root_fd, const Device *d) {
         if (r < 0)
                 (void) unlinkat(root_fd, temporary, 0);
         return r;
+}
+
+int origin_save(int root_fd, const Device *d) {
+        return save(root_fd, &d->uuid, d->parent->name, d->type, d->owner, d->origin,
+                    d->profile);
+}
+
+int origin_announce(int root_fd, const Record *r) {
+        return save(root_fd, &r->uuid, r->parent, r->type, r->owner ?: "", r->origin,
+                    r->profile);
+}
+
+bool origin_is_known(int root_fd, const Uuid *uuid) {
+        _cleanup_(freep) char *path = NULL;
+
+        return path_of(uuid, "", &path) >= 0 &&
+               faccessat(root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
 }
 
 int origin_forget(int root_fd, const Uuid *uuid) {

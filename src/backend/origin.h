@@ -5,11 +5,15 @@
  */
 #pragma once
 
+#include "backend/record.h"
 #include "model/device.h"
 
 /* Fills origin, and owner where the kernel does not know it, of @d if its file fits. */
 int origin_load(int root_fd, Device *d);
 int origin_save(int root_fd, const Device *d);
+/* The same for a device that is about to be made: the file is there before it. */
+int origin_announce(int root_fd, const Record *r);
+bool origin_is_known(int root_fd, const Uuid *uuid);
 int origin_forget(int root_fd, const Uuid *uuid);
 
 typedef bool (*OriginKnown)(const Uuid *uuid, void *userdata);

@@ -26,9 +26,10 @@ static int take_origin(Manager *m, Device *d) {
                         if (!d->profile)
                                 return -ENOMEM;
                 }
-                r = d->ours ? 0 : device_set_owner(d, op->record->owner ?: "");
-                if (r >= 0)
-                        r = origin_save(m->root_fd, d);
+                if (!d->ours && device_set_owner(d, op->record->owner ?: "") < 0)
+                        return -ENOMEM;
+                /* it was announced, unless somebody has cleared the folder */
+                r = origin_is_known(m->root_fd, &d->uuid) ? 0 : origin_save(m->root_fd, d);
                 if (r < 0)
                         (void) log_warning_errno(r,
                                                  FIELDS(.topic = "device",
@@ -37,10 +38,29 @@ static int take_origin(Manager *m, Device *d) {
                                                  "Cannot note who made %s; a restart will take it "
                                                  "for foreign: %m",
                                                  UUID_STR(&d->uuid));
-                return r == -ENOMEM ? r : 0;
+                return 0;
         }
+        /* the announcement of a create that may not be what made this one */
+        if (operation_find_doubtful(m, d->parent->name, &d->uuid))
+                return 0;
         r = origin_load(m->root_fd, d);
         return r == -ENOMEM ? r : 0;
+}
+
+/*
+ * Who is to have a device is on record before there is one: were it noted afterwards, and could not
+ * be, the device would be nobody's after a restart.
+ */
+int devices_announce(Manager *m, const Record *record) {
+        return origin_announce(m->root_fd, record);
+}
+
+/* A foreign device of that UUID, which was there first, is not what was announced. */
+void devices_withdraw(Manager *m, const Uuid *uuid) {
+        const Device *d = model_find_device(m->model, NULL, uuid, NULL);
+
+        if (!d || d->origin == ORIGIN_FOREIGN)
+                (void) origin_forget(m->root_fd, uuid);
 }
 
 /* @d is complete but for its origin; it is taken in every case. */
@@ -77,9 +97,9 @@ void devices_unlink(Manager *m, Device *d) {
         operations_forget_device(m, d);
         refresh_parent(m, p->name, NULL);
         device_free(d);
-        /* its file may be another's by now: one that was made while this was being cleaned */
-        if (!model_find_device(m->model, NULL, &uuid, NULL))
-                (void) origin_forget(m->root_fd, &uuid);
+        /* its file may be another's by now: one that is made while this was being cleaned */
+        if (!operation_is_creating(m, &uuid))
+                devices_withdraw(m, &uuid);
         manager_tell(m, parent_changed, p);
 
         /* There is room again. */

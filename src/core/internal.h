@@ -204,6 +204,9 @@ int devices_update_all(Manager *m);
 /* Brings all devices of our module in line with its snapshot. */
 int devices_apply_kmod(Manager *m, const KmodSnapshot *s);
 void devices_unlink(Manager *m, Device *d);
+/* The origin of a device that is about to be made is noted; taken back when it was not made. */
+int devices_announce(Manager *m, const Record *record);
+void devices_withdraw(Manager *m, const Uuid *uuid);
 void devices_note_opener(Manager *m, const KmodEvent *event);
 int devices_sweep_origins(Manager *m);
 
@@ -227,6 +230,9 @@ size_t operations_count_running(Manager *m);
 bool operation_claims(Manager *m, const Uuid *uuid);
 /* The settled create that made (or found) the device of @uuid on @parent; NULL: none. */
 Operation *operation_find_maker(Manager *m, const char *parent, const Uuid *uuid);
+/* A settled create that may or may not have made it; NULL: none. */
+Operation *operation_find_doubtful(Manager *m, const char *parent, const Uuid *uuid);
+bool operation_is_creating(Manager *m, const Uuid *uuid);
 void operations_forget_device(Manager *m, const Device *d);
 /* Something in sysfs may be another after it; a definition alone is not. */
 bool operation_changes_kernel(const Operation *op);

@@ -169,13 +169,29 @@ static bool may_have_made(const Operation *op) {
         return r->step == STEP_CREATED || !op->found || r->n_attributes == 0;
 }
 
-Operation *operation_find_maker(Manager *m, const char *parent, const Uuid *uuid) {
+static Operation *find_settling(Manager *m, const char *parent, const Uuid *uuid, bool sure) {
         list_foreach(op, &m->operations, Operation, node)
                 if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_CREATE &&
-                    op->phase == OPERATION_SETTLING && may_have_made(op) &&
+                    op->phase == OPERATION_SETTLING && may_have_made(op) == sure &&
                     uuid_equal(&op->record->uuid, uuid) && streq(op->record->parent, parent))
                         return op;
         return NULL;
+}
+
+Operation *operation_find_maker(Manager *m, const char *parent, const Uuid *uuid) {
+        return find_settling(m, parent, uuid, true);
+}
+
+Operation *operation_find_doubtful(Manager *m, const char *parent, const Uuid *uuid) {
+        return find_settling(m, parent, uuid, false);
+}
+
+bool operation_is_creating(Manager *m, const Uuid *uuid) {
+        list_foreach(op, &m->operations, Operation, node)
+                if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_CREATE &&
+                    uuid_equal(&op->record->uuid, uuid))
+                        return true;
+        return false;
 }
 
 size_t operations_count_running(Manager *m) {
@@ -307,6 +323,8 @@ void operation_end(Operation *op) {
 
         if (op->record->kind == RECORD_CONFIGURE)
                 parents_configure_ended(m, op);
+        if (op->record->kind == RECORD_CREATE && op->state == OPERATION_FAILED)
+                devices_withdraw(m, &op->record->uuid);
         if (op->record->kind == RECORD_CREATE)
                 autostart_operation_ended(m, op);
         manager_tell(m, operation_changed, op);

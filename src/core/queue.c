@@ -155,7 +155,9 @@ static int start(Operation *op) {
 
         if (op->record->kind == RECORD_UNDEFINE)
                 return definitions_start_undefine(op);
-        r = worker_start(&op->worker, m->workers, op->record, operation_on_worker, op);
+        r = op->record->kind == RECORD_CREATE ? devices_announce(m, op->record) : 0;
+        if (r >= 0)
+                r = worker_start(&op->worker, m->workers, op->record, operation_on_worker, op);
         if (r < 0)
                 return r;
         op->started_usec = operation_now_usec();
