@@ -282,22 +282,31 @@ static void set_environment(const Fixture *f) {
 }
 
 void fixture_spawn(Fixture *f, char *const extra[]) {
-        char *argv[8] = { (char *) "mdevd" }, root[96];
-        const char *daemon = environment("MDEVD_TEST_DAEMON");
+        char *argv[32], root[96], wrapper[1024], *save = NULL;
         pid_t parent = getpid();
-        size_t n = 1;
+        size_t n = 0;
 
+        /* $MDEVD_TEST_WRAPPER: what the daemon is to be run by, as valgrind */
+        ASSERT_TRUE((size_t) snprintf(wrapper, sizeof(wrapper), "%s",
+                                      f->wrapper ?: getenv("MDEVD_TEST_WRAPPER") ?: "") <
+                    sizeof(wrapper));
+        for (char *s = strtok_r(wrapper, " ", &save); s; s = strtok_r(NULL, " ", &save)) {
+                ASSERT_TRUE(n < 16);
+                argv[n++] = s;
+        }
         (void) snprintf(root, sizeof(root), "--root=%s", f->tree.path);
+        argv[n++] = (char *) environment("MDEVD_TEST_DAEMON");
         argv[n++] = root;
         argv[n++] = (char *) "--log-level=debug";
-        for (size_t i = 0; extra && extra[i]; i++)
+        for (size_t i = 0; extra && extra[i] && n < ARRAY_SIZE(argv) - 1; i++)
                 argv[n++] = extra[i];
+        argv[n] = NULL;
         f->daemon_pid = fork();
         ASSERT_TRUE(f->daemon_pid >= 0);
         if (f->daemon_pid == 0) {
                 set_environment(f);
                 child_setup(f, "log", parent);
-                (void) execv(daemon, argv);
+                (void) execvp(argv[0], argv);
                 _exit(1);
         }
 }

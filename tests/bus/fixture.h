@@ -38,6 +38,7 @@ struct Fixture {
         sd_bus *client; /* root's */
         sd_bus *watcher; /* hears the signals */
         const char *awaited;
+        const char *wrapper; /* a program, and options, that runs the daemon; NULL: none */
 };
 
 struct Reply {

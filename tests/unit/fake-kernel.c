@@ -25,6 +25,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../bus/tracer-mark.h"
+
 #define PARENTS_MAX 4
 #define DEVICES_MAX 256
 #define DEVPATH "devices/pci0000:00"
@@ -778,8 +780,11 @@ ssize_t write(int fd, const void *buf, size_t n) {
                 r = real_write(fd, buf, n);
         else {
                 (void) snprintf(text, sizeof(text), "%.*s", (int) n, (const char *) buf);
-                r = act(root, rel, text);
-                errno = r < 0 ? -r : 0;
+                r = tracer_mark_begin(P("write %s", rel));
+                if (r >= 0)
+                        r = act(root, rel, text);
+                tracer_mark_end();
+                errno = r < 0 ? (int) -r : 0;
                 r = r < 0 ? -1 : (ssize_t) n;
         }
         maybe_kill(root, true);
@@ -805,13 +810,18 @@ int ioctl(int fd, unsigned long request, ...) {
                         continue;
                 if (verbs[i].changes)
                         maybe_kill(root, false);
-                lock = lock_tree(root);
-                m = map_module(root);
-                r = verbs[i].fn(m, root, arg);
-                unmap_module(m);
-                (void) close(lock);
-                if (verbs[i].changes)
+                r = verbs[i].changes ? tracer_mark_begin(P("ioctl %u", (unsigned) _IOC_NR(request))) : 0;
+                if (r >= 0) {
+                        lock = lock_tree(root);
+                        m = map_module(root);
+                        r = verbs[i].fn(m, root, arg);
+                        unmap_module(m);
+                        (void) close(lock);
+                }
+                if (verbs[i].changes) {
+                        tracer_mark_end();
                         maybe_kill(root, true);
+                }
         }
         if (r >= 0)
                 return 0;
