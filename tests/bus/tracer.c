@@ -18,7 +18,7 @@
  *
  * A point is "ROLE CALL OBJECT #N": the N-th such call of that role since it was armed; without #N
  * it is all of them. The role is
- * "daemon", "worker KIND/UUID" (from the record that is its descriptor 3) or "child". A fake kernel
+ * "daemon", "worker KIND/UUID" (from the record that it wrote to last), "worker" or "child". A fake kernel
  * that is loaded into the traced programs marks its work by prctl(TRACER_MARK, …), see
  * tracer-mark.h: between the marks there is one call, whatever it takes to imitate it.
  */
@@ -132,11 +132,20 @@ static void member(const char *text, const char *key, char *buf, size_t size) {
 }
 
 static void on_exec(Task *t) {
-        char text[4096], kind[16], uuid[40];
+        char text[4096];
         size_t n;
 
-        if (!read_proc(t->tid, "cmdline", text, sizeof(text), &n) ||
-            !memmem(text, n, "--worker", 8) || !read_proc(t->tid, "fd/3", text, sizeof(text), &n))
+        if (read_proc(t->tid, "cmdline", text, sizeof(text), &n) && memmem(text, n, "--worker", 8))
+                strcpy(t->role, "worker");
+}
+
+/* A worker has one job after the other; which, says the record that it writes to. */
+static void on_record(Task *t, int fd) {
+        char name[32], text[4096], kind[16], uuid[40];
+        size_t n;
+
+        (void) snprintf(name, sizeof(name), "fd/%d", fd);
+        if (!read_proc(t->tid, name, text, sizeof(text), &n))
                 return;
         member(text, "\"kind\":\"", kind, sizeof(kind));
         member(text, "\"uuid\":\"", uuid, sizeof(uuid));
@@ -237,8 +246,12 @@ static void on_entry(Task *t, const struct ptrace_syscall_info *info) {
 
         if (info->entry.nr == SYS_prctl && args[0] == TRACER_MARK)
                 on_mark(t, args);
-        else if (!t->in_kernel && call_changes(options.root, t->tid, info->entry.nr, args, &c))
+        else if (!t->in_kernel && call_changes(options.root, t->tid, info->entry.nr, args, &c)) {
+                if (strncmp(t->role, "worker", 6) == 0 && strcmp(c.name, "write") == 0 &&
+                    strncmp(c.object, "run/mdevd/ops/", 14) == 0)
+                        on_record(t, (int) args[0]);
                 act(t, meet(t, &c));
+        }
 }
 
 static void on_exit_of(Task *t) {

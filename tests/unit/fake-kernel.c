@@ -136,6 +136,7 @@ struct FakeDevice {
         unsigned n_extents;
         struct mdevd_extent extents[MDEVD_MAX_EXTENTS];
         pid_t reserver;
+        int reserver_fd; /* of /dev/mdevd, in that process */
 };
 
 struct FakeModule {
@@ -144,6 +145,19 @@ struct FakeModule {
         FakeParent parents[PARENTS_MAX];
         FakeDevice devices[DEVICES_MAX];
 };
+
+/* An unconsumed reservation dies with the descriptor that it was made on. */
+static bool is_reserved_still(const FakeDevice *d) {
+        char path[PATH_MAX];
+        ssize_t n;
+
+        n = readlink(P("/proc/%d/fd/%d", (int) d->reserver, d->reserver_fd), path,
+                     sizeof(path) - 1);
+        if (n < 0)
+                return false;
+        path[n] = '\0';
+        return strstr(path, "/dev/mdevd") != NULL;
+}
 
 static FakeModule *map_module(const char *root) {
         int fd = open(P("%s/fake/module", root), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -155,10 +169,9 @@ static FakeModule *map_module(const char *root) {
         if (m == MAP_FAILED)
                 abort();
         (void) close(fd);
-        /* an unconsumed reservation dies with who made it */
         for (unsigned i = 0; i < DEVICES_MAX; i++)
                 if (m->devices[i].used && m->devices[i].record.state == MDEVD_DEVICE_RESERVED &&
-                    kill(m->devices[i].reserver, 0) < 0)
+                    !is_reserved_still(&m->devices[i]))
                         m->devices[i].used = false;
         return m;
 }
@@ -368,6 +381,8 @@ static bool in_pool(const FakeParent *p, const struct mdevd_extent *e) {
         return false;
 }
 
+static int ioctl_fd; /* of the call under way */
+
 static int on_reserve(FakeModule *m, const char *root, void *arg) {
         const struct mdevd_reserve *r = arg;
         const struct mdevd_extent *extents = (const void *) (uintptr_t) r->extents;
@@ -389,7 +404,8 @@ static int on_reserve(FakeModule *m, const char *root, void *arg) {
         if (!d)
                 return -ENOSPC;
 
-        *d = (FakeDevice){ .used = true, .n_extents = r->n_extents, .reserver = getpid() };
+        *d = (FakeDevice){ .used = true, .n_extents = r->n_extents, .reserver = getpid(),
+                            .reserver_fd = ioctl_fd };
         memcpy(d->parent, r->parent, sizeof(d->parent));
         memcpy(d->record.uuid, r->uuid, sizeof(d->record.uuid));
         memcpy(d->record.type, r->type, sizeof(d->record.type));
@@ -805,12 +821,15 @@ int ioctl(int fd, unsigned long request, ...) {
         if (_IOC_TYPE(request) != 'm' || !split(fd, path, &root))
                 return (int) syscall(SYS_ioctl, fd, request, arg);
 
+        ioctl_fd = fd;
         for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
                 if (verbs[i].request != request)
                         continue;
                 if (verbs[i].changes)
                         maybe_kill(root, false);
-                r = verbs[i].changes ? tracer_mark_begin(P("ioctl %u", (unsigned) _IOC_NR(request))) : 0;
+                r = 0;
+                if (verbs[i].changes)
+                        r = tracer_mark_begin(P("ioctl %u", (unsigned) _IOC_NR(request)));
                 if (r >= 0) {
                         lock = lock_tree(root);
                         m = map_module(root);
