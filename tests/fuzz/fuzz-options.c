@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz-options.c: the arguments of CreateDevice() as anybody may send them: a request that is right
- * in form, or an error with a name of ours and a sentence. The input is read as parent, type and
- * options, strings ended by NUL, a byte before each option for the type of its value.
+ * fuzz-options.c: the arguments of methods with options as anybody may send them: a request that is
+ * right in form, or an error with a name of ours and a sentence. The input is read as a byte for the
+ * method, parent, type and options, strings ended by NUL, a byte before each option for the type of
+ * its value.
  */
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -71,7 +72,9 @@ static int append_attributes(sd_bus_message *m, Input *in) {
 }
 
 static int append_option(sd_bus_message *m, Input *in) {
-        static const char *const names[] = { "uuid", "owner", "numa", "attributes", NULL };
+        static const char *const names[] = { "uuid", "owner", "numa", "attributes", "autostart",
+                                             "reserve", "live", "config", "insist", "type", "plan",
+                                             NULL };
         uint8_t kind = byte(in), which = byte(in) % ARRAY_SIZE(names);
         _cleanup_(freep) char *name = names[which] ? strdup(names[which]) : string(in);
         _cleanup_(freep) char *value = NULL;
@@ -82,7 +85,7 @@ static int append_option(sd_bus_message *m, Input *in) {
                 r = sd_bus_message_append(m, "s", name);
         if (r < 0)
                 return r;
-        switch (kind % 6) {
+        switch (kind % 7) {
         case 0:
         case 1:
                 value = string(in);
@@ -99,6 +102,9 @@ static int append_option(sd_bus_message *m, Input *in) {
                 break;
         case 5:
                 r = sd_bus_message_append(m, "v", "u", byte(in));
+                break;
+        case 6:
+                r = sd_bus_message_append(m, "v", "b", byte(in) & 1);
                 break;
         }
         return r < 0 ? r : sd_bus_message_close_container(m);
@@ -127,8 +133,9 @@ static int make_message(Input *in, sd_bus_message **ret) {
         return r;
 }
 
-static void check(const Request *q) {
-        assert(q->type[0] && !strchr(q->type, '/'));
+static void check(const Request *q, unsigned methods) {
+        assert(methods == OPTIONS_DEFINE || q->type[0]);
+        assert(!strchr(q->type, '/'));
         assert(!q->parent || name_is_valid_parent(q->parent));
         assert(name_is_valid_owner(q->owner ?: "") && q->numa_node >= -1);
         assert(q->n_attributes <= OPTION_ATTRIBUTES_MAX);
@@ -145,16 +152,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_(request_freep) Request *q = NULL;
         Input in = { (const char *) data, size };
+        unsigned methods;
         int r;
 
         if (!bus)
                 make_bus();
+        methods = byte(&in) & 1 ? OPTIONS_DEFINE : OPTIONS_CREATE;
         if (make_message(&in, &m) < 0)
                 return 0; /* not even sd-bus would send it */
-        r = options_read_request(m, &q, &e);
+        r = options_read_request(m, methods, &q, &e);
         if (r >= 0) {
                 assert(!sd_bus_error_is_set(&e));
-                check(q);
+                check(q, methods);
                 return 0;
         }
         assert(!q);
