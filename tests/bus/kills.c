@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* kills.c: owns the scenarios of test-kills.c: each is one thing that the daemon can do. */
+#include <dirent.h>
+
 #include "kills.h"
 
 #define DEVICE_ON_PARENT(uuid_tail)                                                                \
@@ -100,12 +102,188 @@ static const Scenario boot = {
         .boots = true,
 };
 
+/* ---- definitions ---- */
+
+#define DEFINITION MDEVD_PATH_DEFINITIONS "/" PARENT "/" UUID3
+
+/* Of the definition of UUID3: what the model says and what the files say, which must be the same. */
+typedef struct Defined Defined;
+
+struct Defined {
+        bool there, autostart;
+        char type[64], owner[64];
+};
+
+static Defined in_model(json_object *state) {
+        json_object *list = NULL, *d = NULL, *v = NULL;
+        Defined ret = {};
+
+        ASSERT_TRUE(json_object_object_get_ex(state, "definitions", &list));
+        ASSERT_TRUE(json_object_array_length(list) <= 1);
+        if (json_object_array_length(list) == 0)
+                return ret;
+        d = json_object_array_get_idx(list, 0);
+        ASSERT_TRUE(json_object_object_get_ex(d, "invalid", &v));
+        ASSERT_NULL(v); /* JSON's null: it can be used */
+        ret.there = true;
+        ASSERT_TRUE(json_object_object_get_ex(d, "autostart", &v));
+        ret.autostart = json_object_get_boolean(v);
+        ASSERT_TRUE(json_object_object_get_ex(d, "type", &v));
+        (void) snprintf(ret.type, sizeof(ret.type), "%s", json_object_get_string(v));
+        ASSERT_TRUE(json_object_object_get_ex(d, "owner", &v));
+        (void) snprintf(ret.owner, sizeof(ret.owner), "%s", json_object_get_string(v) ?: "");
+        return ret;
+}
+
+static bool is_in_file(Trial *t, const Defined *d) {
+        _cleanup_(freep) char *text = NULL;
+        json_object *o, *v = NULL;
+
+        if (read_file_at(t->f.tree.fd, DEFINITION, 65536, &text, NULL) < 0)
+                return !d->there;
+        o = json_tokener_parse(text); /* whole, or no JSON */
+        ASSERT_NOT_NULL(o);
+        ASSERT_TRUE(json_object_object_get_ex(o, "mdev_type", &v));
+        ASSERT_STREQ(json_object_get_string(v), d->type);
+        ASSERT_TRUE(json_object_object_get_ex(o, "start", &v));
+        ASSERT_STREQ(json_object_get_string(v), d->autostart ? "auto" : "manual");
+        json_object_put(o);
+        return d->there;
+}
+
+static size_t count_plain(Trial *t, const char *folder) {
+        int fd = openat(t->f.tree.fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        size_t n = 0;
+
+        for (struct dirent *de; dir && (de = readdir(dir));)
+                n += !streq(de->d_name, ".") && !streq(de->d_name, "..");
+        if (dir)
+                (void) closedir(dir);
+        return n;
+}
+
+/* No file is left over: the folder of the parent is all that is in the store. */
+static void check_store(Trial *t, const Defined *d) {
+        ASSERT_TRUE(is_in_file(t, d));
+        ASSERT_TRUE(count_plain(t, MDEVD_PATH_DEFINITIONS) <= 1);
+        ASSERT_EQ(count_plain(t, MDEVD_PATH_DEFINITIONS "/" PARENT), d->there);
+        ASSERT_EQ(count_plain(t, MDEVD_PATH_EXTRAS "/" PARENT), d->there && d->owner[0]);
+}
+
+static void act_define(Trial *t, Reply *r) {
+        call_begin(t->f.client, r, MANAGER, "DefineDevice", "ssa{sv}", PARENT, TYPE, 3, "uuid",
+                   "s", UUID3, "owner", "s", "vm3", "attributes", "a(ss)", 1, "first", "1");
+}
+
+static void check_defined(Trial *t, json_object *state, bool strict, bool done) {
+        Defined d = in_model(state);
+
+        ASSERT_TRUE(d.there || !done);
+        if (d.there) {
+                ASSERT_STREQ(d.type, TYPE);
+                ASSERT_STREQ(d.owner, "vm3");
+                ASSERT_FALSE(d.autostart);
+        }
+        if (strict)
+                check_store(t, &d);
+        else
+                ASSERT_TRUE(is_in_file(t, &d));
+}
+
+static const Scenario definition = {
+        .name = "define",
+        .devices = {},
+        .act = act_define,
+        .check_files = check_defined,
+        .done_error = "DeviceExists",
+};
+
+static void prepare_definition(Trial *t) {
+        tree_write(&t->f.tree, DEFINITION,
+                   "{\n  \"mdev_type\": \"" TYPE "\",\n  \"start\": \"manual\",\n"
+                   "  \"attrs\": []\n}");
+        tree_write(&t->f.tree, MDEVD_PATH_EXTRAS "/" PARENT "/" UUID3 ".json", extras);
+}
+
+/* Whole, before or after: attributes and reserve (in the other file) go together. */
+static void act_modify(Trial *t, Reply *r) {
+        call_begin(t->f.client, r, DEVICE_ON_PARENT("03"), MDEVD_IFACE_DEVICE, "Modify", "a{sv}", 2,
+                   "reserve", "b", 1, "attributes", "a(ss)", 2, "first", "1", "second", "2");
+}
+
+static void check_modified(Trial *t, json_object *state, bool strict, bool done) {
+        _cleanup_(freep) char *text = NULL;
+        json_object *list = NULL, *v = NULL;
+        Defined d = in_model(state);
+        bool reserves, has_attributes;
+
+        ASSERT_TRUE(d.there);
+        ASSERT_STREQ(d.owner, "vm3");
+        ASSERT_OK(read_file_at(t->f.tree.fd, DEFINITION, 65536, &text, NULL));
+        has_attributes = strstr(text, "second") != NULL;
+        ASSERT_TRUE(json_object_object_get_ex(state, "definitions", &list));
+        ASSERT_TRUE(json_object_object_get_ex(json_object_array_get_idx(list, 0), "reserve", &v));
+        reserves = json_object_get_boolean(v);
+        ASSERT_EQ(reserves, has_attributes);
+        ASSERT_TRUE(reserves || !done);
+        if (strict)
+                check_store(t, &d);
+}
+
+static const Scenario modify = {
+        .name = "modify",
+        .prepare = prepare_definition,
+        .act = act_modify,
+        .check_files = check_modified,
+};
+
+static void act_undefine(Trial *t, Reply *r) {
+        call_begin(t->f.client, r, DEVICE_ON_PARENT("03"), MDEVD_IFACE_DEVICE, "Undefine", "");
+}
+
+static void check_undefined(Trial *t, json_object *state, bool strict, bool done) {
+        Defined d = in_model(state);
+
+        ASSERT_FALSE(d.there && done);
+        if (d.there)
+                ASSERT_STREQ(d.owner, "vm3");
+        if (strict)
+                check_store(t, &d);
+        else
+                ASSERT_TRUE(is_in_file(t, &d));
+}
+
+static const Scenario undefine = {
+        .name = "undefine",
+        .prepare = prepare_definition,
+        .act = act_undefine,
+        .check_files = check_undefined,
+        .done_error = "UnknownObject",
+};
+
+static void act_start(Trial *t, Reply *r) {
+        call_begin(t->f.client, r, DEVICE_ON_PARENT("03"), MDEVD_IFACE_DEVICE, "Start", "");
+}
+
+static const Scenario start = {
+        .name = "start",
+        .devices = { { UUID3, PARENT, "vm3", "definition", false, true } },
+        .prepare = prepare_definition,
+        .act = act_start,
+        .done_error = "DeviceExists",
+};
+
 const Scenario *const kills_scenarios[] = {
-        &create, &create_ours, &stop, &stop_ours, &restore, &boot, NULL,
+        &create, &create_ours, &stop, &stop_ours, &definition, &modify, &undefine, &start, &restore,
+        &boot, NULL,
 };
 
 const Sabotage kills_sabotages[] = {
         /* who made it is forgotten */
         { &create, "daemon renameat run/mdevd/devices/" UUID1 },
+        /* the commit of a definition */
+        { &definition, "daemon renameat " DEFINITION },
+        { &undefine, "daemon unlinkat " DEFINITION },
         {},
 };

@@ -185,7 +185,7 @@ static void check(Trial *t, json_object *state, bool strict, bool done) {
         if (strict)
                 ASSERT_EQ(count_names(t, MDEVD_PATH_OPERATIONS), 0);
         if (t->s->check_files)
-                t->s->check_files(t, state, done);
+                t->s->check_files(t, state, strict, done);
 }
 
 static void check_effect(Trial *t) {
@@ -389,7 +389,7 @@ bool trial_was_hit(const char *log) {
         return line[0] == '!';
 }
 
-static void prepare(Trial *t, const Scenario *s) {
+void trial_prepare(Trial *t, const Scenario *s) {
         *t = (Trial){ .s = s };
         fixture_init_for(&t->f, s->name);
         t->tree = (FakeTree){ .root = t->f.tree.path, .root_fd = t->f.tree.fd };
@@ -486,7 +486,7 @@ void trial_run(const Scenario *s, const char *point, const char *deed, bool thaw
         bool done = false;
         Trial t;
 
-        prepare(&t, s);
+        trial_prepare(&t, s);
         make_past(&t);
         start_traced(&t, point, deed, log);
         fixture_wait(&t.f, is_ready, &t, "READY=1, or the end");

@@ -34,8 +34,11 @@ struct Scenario {
         void (*prepare)(Trial *t);
         /* Begins the call. NULL: the daemon's start is what is looked at. */
         void (*act)(Trial *t, Reply *r);
-        /* What the files say, however the call ended; @done: it is over and was well. */
-        void (*check_files)(Trial *t, json_object *state, bool done);
+        /*
+         * What model and files say, however the call ended. @strict: after a restart, when nothing
+         * is left over any more. @done: the caller was told that all is well.
+         */
+        void (*check_files)(Trial *t, json_object *state, bool strict, bool done);
         const char *done_error; /* repeating what is done already: this error is right, too */
         bool boots; /* the module's parent is not configured yet, and nobody is about */
 };
@@ -60,6 +63,8 @@ void trial_run(const Scenario *s, const char *point, const char *deed, bool thaw
 
 bool trial_was_hit(const char *log);
 
+/* Bus and tree, with two vendors' parents and one of our module's; no daemon yet. */
+void trial_prepare(Trial *t, const Scenario *s);
 /* Until nothing is under way and what is to be there is there; the daemon's own description. */
 json_object *trial_settle(Trial *t, bool finally);
 json_object *trial_describe(Trial *t);
