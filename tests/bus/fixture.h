@@ -44,7 +44,7 @@ struct Fixture {
 struct Reply {
         sd_bus_message *m;
         sd_bus_slot *slot;
-        char what[64]; /* for who waits in vain */
+        char iface[64], what[64]; /* what was called: for who waits in vain, and coverage.py */
 };
 
 /* A bus and a tree with two parents (PARENT, OTHER) of TYPE, 4 instances each. No daemon yet. */
