@@ -11,21 +11,19 @@
 
 #include "backend/worker.h"
 #include "bus/bus.h"
-#include "config/config.h"
 #include "config/store.h"
 #include "core/manager.h"
+#include "core/offline.h"
 #include "names.h"
-#include "util/fs.h"
 #include "util/log-ids.h"
 #include "util/log.h"
-
-#define CONFIG_SIZE_MAX (1024 * 1024)
 
 typedef enum Verb {
         VERB_RUN,
         VERB_HELP,
         VERB_VERSION,
         VERB_CHECK_CONFIG,
+        VERB_EXPLAIN_POLICY,
         VERB_WORKER,
         VERB_INTROSPECT,
 } Verb;
@@ -35,7 +33,8 @@ typedef struct Arguments Arguments;
 struct Arguments {
         Verb verb;
         const char *root;
-        const char *file; /* to check; NULL: all that the daemon would read */
+        const char *file; /* to check or explain; NULL: all that the daemon would read */
+        bool json;
 };
 
 static const char help_text[] =
@@ -51,6 +50,10 @@ static const char help_text[] =
         "      --check-config[=FILE]\n"
         "                           Say what is wrong with FILE, or with all that is read at\n"
         "                           start, as file:line:column: sentence; fails if anything is\n"
+        "      --explain-policy[=FILE] [--json]\n"
+        "                           Print the rules of FILE, or of all that is read at start, in\n"
+        "                           the order in which they count; fails if they contradict\n"
+        "                           each other\n"
         "      --log-level=LEVEL    emerg, alert, crit, err, warning, notice, info or debug\n"
         "      --root=DIR           Use DIR/etc, DIR/sys, DIR/dev, DIR/run: for tests\n"
         "      --bus-introspect     Print the D-Bus interfaces\n"
@@ -87,6 +90,8 @@ static int set_log_level(const char *name) {
 enum {
         OPTION_VERSION = 0x100,
         OPTION_CHECK_CONFIG,
+        OPTION_EXPLAIN_POLICY,
+        OPTION_JSON,
         OPTION_LOG_LEVEL,
         OPTION_ROOT,
         OPTION_WORKER,
@@ -97,6 +102,8 @@ static const struct option long_options[] = {
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, OPTION_VERSION },
         { "check-config", optional_argument, NULL, OPTION_CHECK_CONFIG },
+        { "explain-policy", optional_argument, NULL, OPTION_EXPLAIN_POLICY },
+        { "json", no_argument, NULL, OPTION_JSON },
         { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
         { "root", required_argument, NULL, OPTION_ROOT },
         { "worker", no_argument, NULL, OPTION_WORKER },
@@ -115,6 +122,13 @@ static int parse_option(int c, Arguments *args) {
         case OPTION_CHECK_CONFIG:
                 args->verb = VERB_CHECK_CONFIG;
                 args->file = optarg;
+                return 0;
+        case OPTION_EXPLAIN_POLICY:
+                args->verb = VERB_EXPLAIN_POLICY;
+                args->file = optarg;
+                return 0;
+        case OPTION_JSON:
+                args->json = true;
                 return 0;
         case OPTION_LOG_LEVEL:
                 return set_log_level(optarg);
@@ -143,8 +157,13 @@ static int parse_arguments(int argc, char *argv[], Arguments *ret) {
                         return r;
         }
         /* "--check-config FILE", as everybody types it */
-        if (args.verb == VERB_CHECK_CONFIG && !args.file && optind < argc)
+        if ((args.verb == VERB_CHECK_CONFIG || args.verb == VERB_EXPLAIN_POLICY) && !args.file &&
+            optind < argc)
                 args.file = argv[optind++];
+        if (args.json && args.verb != VERB_EXPLAIN_POLICY) {
+                fprintf(stderr, "mdevd: --json goes with --explain-policy; see mdevd --help.\n");
+                return -EINVAL;
+        }
         if (optind < argc) {
                 fprintf(stderr, "mdevd: \"%s\" is one argument too many; see mdevd --help.\n",
                         argv[optind]);
@@ -152,93 +171,6 @@ static int parse_arguments(int argc, char *argv[], Arguments *ret) {
         }
         *ret = args;
         return 0;
-}
-
-/* ---- --check-config ---- */
-
-static int load_file(const char *file, Config **ret) {
-        _cleanup_(closep) int fd = -EBADF;
-        _cleanup_(freep) char *text = NULL;
-        size_t size;
-        int r;
-
-        fd = open(file[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        r = read_file_at(fd, file + strspn(file, "/"), CONFIG_SIZE_MAX, &text, &size);
-        if (r < 0)
-                return r;
-        return config_load_text(ret, file, text, size);
-}
-
-static int load_root(const char *root, Config **ret, Model **ret_model) {
-        _cleanup_(model_freep) Model *model = NULL;
-        _cleanup_(config_freep) Config *config = NULL;
-        _cleanup_(closep) int fd = -EBADF;
-        int r;
-
-        fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        r = config_load(&config, fd);
-        if (r < 0)
-                return r;
-        r = model_new(&model);
-        if (r < 0)
-                return r;
-        r = store_load(model, fd, &config->problems);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(config);
-        *ret_model = TAKE_PTR(model);
-        return 0;
-}
-
-static void print_problem(const ConfigProblem *p) {
-        const char *warning = p->warning ? "warning: " : "";
-
-        if (p->line > 0)
-                printf("%s:%u:%u: %s%s\n", p->file, p->line, p->column, warning, p->text);
-        else
-                printf("%s: %s%s\n", p->file, warning, p->text);
-}
-
-/* Warnings are said, and do no harm. */
-static size_t print_problems(const Config *config, const Model *model) {
-        size_t n = 0;
-
-        list_foreach(p, &config->problems, ConfigProblem, node) {
-                print_problem(p);
-                n += !p->warning;
-        }
-        if (!model)
-                return n;
-        list_foreach(d, &model->definitions, Definition, node)
-                if (d->invalid) {
-                        puts(d->invalid); /* with its file, line and column */
-                        n++;
-                }
-        return n;
-}
-
-static int check_config(const Arguments *args) {
-        _cleanup_(config_freep) Config *config = NULL;
-        _cleanup_(model_freep) Model *model = NULL;
-        const char *what = args->file ?: args->root;
-        size_t n;
-        int r;
-
-        r = args->file ? load_file(args->file, &config) : load_root(args->root, &config, &model);
-        if (r < 0) {
-                fprintf(stderr, "mdevd: cannot read %s: %s.\n", what, strerror(-r));
-                return EXIT_FAILURE;
-        }
-        n = print_problems(config, model);
-        if (n > 0)
-                return EXIT_FAILURE;
-        n = list_length(&config->parents);
-        printf("No error found; %zu parent%s configured.\n", n, n == 1 ? " is" : "s are");
-        return EXIT_SUCCESS;
 }
 
 /* ---- the daemon ---- */
@@ -382,7 +314,9 @@ int main(int argc, char *argv[]) {
                 puts("mdevd " MDEVD_VERSION);
                 return EXIT_SUCCESS;
         case VERB_CHECK_CONFIG:
-                return check_config(&args);
+                return offline_check_config(args.root, args.file);
+        case VERB_EXPLAIN_POLICY:
+                return offline_explain_policy(args.root, args.file, args.json);
         case VERB_WORKER:
                 return worker_main(WORKER_SOCKET_FD, args.root, &worker_store);
         case VERB_INTROSPECT:

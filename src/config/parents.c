@@ -72,6 +72,7 @@ static const JsonField pool_fields[] = {
           .max = BARS_MAX - 1, .expect = "the number of a BAR" },
         { "offset", JSON_FIELD(Pool, offset, decode_offset) },
         { "size", JSON_FIELD(Pool, size, decode_pages) },
+        { "slot", JSON_FIELD(Pool, slot, decode_offset) },
         { "kind", JSON_FIELD(Pool, kind, json_decode_enum), .from_string = pool_kind_from_string,
           .expect = "\"memory\" or \"registers\"" },
         { "cache", JSON_FIELD(Pool, cache, json_decode_enum), .from_string = cache_from_string,
@@ -94,6 +95,11 @@ static int pool_check(JsonSink *sink, const JsonNode *node, const Pool *pool,
                 return json_problem(sink, scrub ?: node,
                                     "expected \"scrub\": \"none\" for a pool of registers, since "
                                     "these cannot be zeroed");
+
+        if (pool->size > 0 && pool->slot > pool->size)
+                return json_problem(sink, json_find(node, "slot") ?: node,
+                                    "expected slots that the pool has room for, found one of %s in "
+                                    "%s", SIZE_STR(pool->slot), SIZE_STR(pool->size));
 
         list_foreach(other, &parent->pools, Pool, node) {
                 if (streq(other->name, pool->name))

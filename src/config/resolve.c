@@ -32,6 +32,31 @@ static const TypeSpec *loader_find_type(const Loader *l, const char *name) {
         return NULL;
 }
 
+static bool is_power_of_two(uint64_t n) {
+        return n > 0 && (n & (n - 1)) == 0;
+}
+
+/* The sizes that a pool hands out: powers of two at multiples of themselves, or what has a slot. */
+static int check_size(Loader *l, const ParentSpec *spec, const TypeRef *ref, const Type *type,
+                      const TypeBar *bar, const Pool *pool) {
+        int r;
+
+        if (pool->slot ? bar->size <= pool->slot : is_power_of_two(bar->size))
+                return 0;
+        if (pool->slot)
+                r = loader_problem(l, spec->file, ref->line, ref->column,
+                                   "type \"%s\" is not offered on %s: expected at most one slot of "
+                                   "pool \"%s\", which is %s, found %s",
+                                   type->name, spec->address, pool->name, SIZE_STR(pool->slot),
+                                   SIZE_STR(bar->size));
+        else
+                r = loader_problem(l, spec->file, ref->line, ref->column,
+                                   "type \"%s\" is not offered on %s: expected a power of two in "
+                                   "pool \"%s\", which has no slots, found %s",
+                                   type->name, spec->address, pool->name, SIZE_STR(bar->size));
+        return r < 0 ? r : 1;
+}
+
 /* 1: it does not fit, and that was said. */
 static int check_pools(Loader *l, const ParentSpec *spec, const TypeRef *ref, const Type *type,
                        const Parent *parent) {
@@ -44,8 +69,12 @@ static int check_pools(Loader *l, const ParentSpec *spec, const TypeRef *ref, co
                 if (bar->size == 0)
                         continue;
                 pool = parent_find_pool(parent, bar->pool);
-                if (pool && (pool->size == 0 || pool->size >= bar->size))
+                if (pool && (pool->size == 0 || pool->size >= bar->size)) {
+                        r = check_size(l, spec, ref, type, bar, pool);
+                        if (r != 0)
+                                return r;
                         continue;
+                }
                 if (!pool)
                         r = loader_problem(l, spec->file, ref->line, ref->column,
                                            "type \"%s\" is not offered on %s: expected a pool "

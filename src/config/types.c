@@ -98,6 +98,7 @@ static const JsonField type_fields[] = {
           .expect = "a list of BARs" },
         { "map", JSON_FIELD(Type, map, json_decode_enum), .from_string = map_mode_from_string,
           .expect = "\"fault\" or \"eager\"" },
+        { "movable", JSON_FIELD(Type, movable, json_decode_bool) },
         { "vectors", JSON_FIELD(Type, vectors, json_decode_number), .max = CONFIG_VECTORS_MAX,
           .expect = "a number of interrupt vectors" },
         { "vendor", JSON_FIELD(Type, vendor, json_decode_number), .max = 0xfffe,

@@ -196,6 +196,18 @@ int parents_adopt_rest(Parent *p, const Parent *config, bool *changed);
 bool parents_config_equals(const Parent *p, const Parent *kernel);
 const Parent *parents_find_config(const Manager *m, const char *name);
 
+/* ---- rules.c ---- */
+
+/* At start: nothing was seen yet, and rules that contradict themselves forbid more than none would. */
+void rules_begin(Manager *m);
+/* Says what is wrong with the rules in force, once the devices were seen. -ENOMEM. */
+int rules_check(Manager *m);
+/*
+ * Puts the rules of @config in force, unless they contradict themselves or were not read whole; then
+ * those in force stay. Either way what is wrong is among its problems. -ENOMEM: nothing changed.
+ */
+int rules_take(Manager *m, Config *config);
+
 /* ---- devices.c ---- */
 
 /* Brings the vendors' mdev of that UUID in line with sysfs. Positive: incomplete, look again. */

@@ -109,28 +109,6 @@ static void log_problems(Manager *m) {
         }
 }
 
-static int report_rule(const Source *source, bool warning, const char *text, void *userdata) {
-        Config *config = userdata;
-
-        return config_problem_add(&config->problems, source->file ?: "rules", source->line,
-                                  source->column, warning, text);
-}
-
-/*
- * Rules that cannot be used, or contradict themselves, do not replace those in force. At the start
- * there are none, and then these forbid more than none would.
- */
-static int take_rules(Manager *m, Config *config) {
-        int r;
-
-        r = policy_check_rules(config->rules, &config->parents, m->model, report_rule, config);
-        if (r < 0)
-                return r;
-        if ((r == 0 && !config->rules_wrong) || !m->model->rules)
-                model_set_rules(m->model, TAKE_PTR(config->rules));
-        return 0;
-}
-
 static int load(Manager *m) {
         int r;
 
@@ -150,11 +128,10 @@ static int load(Manager *m) {
         r = definitions_load(m, &m->config->problems);
         if (r < 0)
                 return log_error_errno(r, NULL, "Cannot read the definitions: %m");
-        r = take_rules(m, m->config);
-        if (r >= 0)
-                r = profiles_check(m, &m->config->problems);
+        rules_begin(m);
+        r = profiles_check(m, &m->config->problems);
         if (r < 0)
-                return log_error_errno(r, NULL, "Cannot check the rules: %m");
+                return log_error_errno(r, NULL, "Cannot check the profiles: %m");
         log_problems(m);
         return parents_link_configured(m);
 }
@@ -191,6 +168,9 @@ int manager_start(Manager *m) {
                 return log_error_errno(r, NULL, "Cannot find out what there is: %m");
         operations_settle(m);
         (void) devices_sweep_origins(m);
+        r = rules_check(m);
+        if (r < 0)
+                return log_error_errno(r, NULL, "Cannot check the rules: %m");
         autostart_sync(m);
         m->started = true;
         return 0;
@@ -213,7 +193,7 @@ int manager_reload(Manager *m) {
         if (r >= 0)
                 r = definitions_load(m, &config->problems);
         if (r >= 0)
-                r = take_rules(m, config);
+                r = rules_take(m, config);
         autostart_sync(m); /* wants are borrowed from the rules, and these may be others now */
         if (r >= 0)
                 r = profiles_check(m, &config->problems);

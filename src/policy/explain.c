@@ -63,13 +63,11 @@ static void print_placement(FILE *f, unsigned n, const PlacementRule *p) {
                 p->numa == NUMA_REQUIRE ? "required" : "preferred");
 }
 
-static void print_parent(FILE *f, const Rules *rules, const Parent *p) {
-        const ParentRule *r = match_parent_rule(rules, p);
-
-        fprintf(f, "  %s", p->name);
-        if (p->unit)
-                fprintf(f, " (with all of %s)", p->unit);
-        fprintf(f, ": ");
+static void print_parent_rule(FILE *f, unsigned n, const ParentRule *r) {
+        fprintf(f, "  %u. parents %s", n, r->parents ?: "*");
+        if (r->driver)
+                fprintf(f, " with driver %s", r->driver);
+        fprintf(f, " (%s): ", SOURCE_STR(&r->source));
         if (r->max_devices == LIMIT_NONE)
                 fprintf(f, "as many devices as have room");
         else
@@ -78,7 +76,36 @@ static void print_parent(FILE *f, const Rules *rules, const Parent *p) {
                 fprintf(f, ", all of one type");
         for (size_t i = 0; i < r->n_maxima; i++)
                 fprintf(f, ", at most %" PRIu64 " of %s", r->maxima[i].n, r->maxima[i].type);
-        fprintf(f, " (%s)\n", SOURCE_STR(&r->source));
+        fprintf(f, "\n");
+}
+
+/* The place of a rule in its list, from 1; one behind the last is the rule that is built in. */
+static unsigned number_of(const Rules *rules, const ParentRule *rule) {
+        unsigned n = 1;
+
+        if (rules)
+                list_foreach(r, &rules->parents, ParentRule, node) {
+                        if (r == rule)
+                                break;
+                        n++;
+                }
+        return n;
+}
+
+static void print_parents(FILE *f, const Rules *rules, const List *parents) {
+        unsigned n = 0;
+
+        fprintf(f, "What parents bear, siblings as one; the first rule that matches counts:\n");
+        if (rules)
+                list_foreach(r, &rules->parents, ParentRule, node)
+                        print_parent_rule(f, ++n, r);
+        print_parent_rule(f, n + 1, &(ParentRule) { .max_devices = LIMIT_NONE });
+        list_foreach(p, parents, Parent, node) {
+                fprintf(f, "  %s", p->name);
+                if (p->unit)
+                        fprintf(f, " (with all of %s)", p->unit);
+                fprintf(f, ": rule %u\n", number_of(rules, match_parent_rule(rules, p)));
+        }
 }
 
 int policy_explain_rules(const Rules *rules, const List *parents, char **ret) {
@@ -102,9 +129,7 @@ int policy_explain_rules(const Rules *rules, const List *parents, char **ret) {
                 list_foreach(p, &rules->placements, PlacementRule, node)
                         print_placement(f, ++n, p);
         print_placement(f, n + 1, &(PlacementRule) { .fallback = true });
-        fprintf(f, "What parents bear:\n");
-        list_foreach(p, parents, Parent, node)
-                print_parent(f, rules, p);
+        print_parents(f, rules, parents);
         if (fclose(f) != 0) {
                 free(text);
                 return -ENOMEM;

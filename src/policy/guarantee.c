@@ -78,6 +78,10 @@ static void look_at_pool(Demand *d, const Place *place, unsigned group) {
                 return;
         d->n_parents++;
         d->piece = MAX(d->piece, largest_block(pool));
+        /* one that the group's own limit for a parent forbids would be of no use to it */
+        while (!pool->slot && d->piece > ALLOCATOR_PAGE &&
+               d->piece > d->group->limit_per_parent.bytes)
+                d->piece /= 2;
         d->largest = d->piece;
 }
 
@@ -238,7 +242,7 @@ static int count_missing(const Promises *p, size_t i, const Group *group, const 
         if (r < 0)
                 return r;
         if (type) {
-                r = trial_take_device(&t, i, space, type);
+                r = trial_take_device(&t, i, group, space, type);
                 if (r < 0)
                         return r;
         }

@@ -158,3 +158,9 @@ int policy_check_rules(const Rules *rules, const List *parents, const Model *mod
                        RuleReport report, void *userdata);
 /* The effective rules in the order in which they count, for people. @parents as above. */
 int policy_explain_rules(const Rules *rules, const List *parents, char **ret);
+/*
+ * The same for programs: an object with the lists "groups", "placement" and "parents" in the keys of
+ * mdevd.json, what is built in at the end of each; all keys are there, null is no limit, any, or of
+ * a source: built in. "known_parents" says which of "parents", from 0, counts for each.
+ */
+int policy_explain_rules_json(const Rules *rules, const List *parents, char **ret);

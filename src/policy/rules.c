@@ -382,6 +382,19 @@ static uint64_t bytes_that_bear(const Checker *c, const Guarantee *g) {
         return sum;
 }
 
+/* On parents without our pools: what there is when nothing is. */
+static uint64_t offered_by_drivers(const Checker *c, const Guarantee *g) {
+        uint64_t sum = 0;
+
+        list_foreach(p, c->parents, Parent, node) {
+                const Type *t = parent_find_type(p, g->type);
+
+                if (t && !t->ours && (!g->parent || streq(p->name, g->parent)))
+                        sum += t->available;
+        }
+        return sum;
+}
+
 static int say_broken(Checker *c, const Broken *b) {
         const Guarantee *g = b->guarantee;
         const Limits needs = guarantee_needs(c, g);
@@ -392,6 +405,12 @@ static int say_broken(Checker *c, const Broken *b) {
                            "guarantees are taken up; pools of that name have %s",
                            b->group->name, SIZE_STR(b->wanted), g->pool, SIZE_STR(b->missing),
                            SIZE_STR(bytes_that_bear(c, g)));
+        if (needs.bytes == 0)
+                return say(c, &g->source, false,
+                           "group %s: of %" PRIu64 " guaranteed %s, %" PRIu64 " have no room when "
+                           "all guarantees are taken up; their drivers offer %" PRIu64 " in all",
+                           b->group->name, b->wanted, g->type, b->missing,
+                           offered_by_drivers(c, g));
         return say(c, &g->source, false,
                    "group %s: of %" PRIu64 " guaranteed %s, %" PRIu64 " have no room when all "
                    "guarantees are taken up; together they take %s and the pools that bear them "

@@ -2,6 +2,8 @@
 /* trial.c: best fit on numbers of free blocks. Views are copied when they are first changed. */
 #include "policy/trial.h"
 
+#include "policy/match.h"
+
 int trial_init(Trial *t, const Host *host) {
         *t = (Trial) { .host = host };
         t->scratch = calloc(host->n ?: 1, sizeof(*t->scratch));
@@ -73,38 +75,90 @@ static int take_piece(Trial *t, size_t i, const Pool *pool, const Group *group, 
                                  (unsigned) allocator_order(&region->allocator, size));
 }
 
+/* @type NULL: of all types. */
 static uint64_t taken_on_unit(const Trial *t, size_t unit, const Type *type) {
         uint64_t n = 0;
 
         for (size_t i = 0; i < t->n_taken; i++)
-                if (t->taken[i].unit == unit && (!type || streq(t->taken[i].type->id, type->id)))
+                if (t->taken[i].unit == unit && t->taken[i].type &&
+                    (!type || streq(t->taken[i].type->id, type->id)))
                         n += t->taken[i].n;
         return n;
 }
 
-static int note_taken(Trial *t, size_t i, const Type *type) {
+/* @type NULL: pieces of @bytes. */
+static int note_taken(Trial *t, size_t i, const Group *group, const Type *type, uint64_t bytes,
+                      uint64_t n) {
         size_t unit = t->host->places[i].unit;
         Taken *bigger;
 
-        for (size_t j = 0; j < t->n_taken; j++)
-                if (t->taken[j].place == i && t->taken[j].type == type) {
-                        t->taken[j].n++;
-                        return 0;
-                }
+        for (size_t j = 0; j < t->n_taken; j++) {
+                Taken *known = &t->taken[j];
+
+                if (known->place != i || known->group != group || known->type != type ||
+                    known->bytes != bytes)
+                        continue;
+                known->n += n;
+                return 0;
+        }
         bigger = reallocarray(t->taken, t->n_taken + 1, sizeof(*bigger));
         if (!bigger)
                 return -ENOMEM;
         t->taken = bigger;
-        bigger[t->n_taken++] = (Taken) { .unit = unit, .place = i, .type = type, .n = 1 };
+        bigger[t->n_taken++] = (Taken) {
+                .unit = unit,
+                .place = i,
+                .group = group,
+                .type = type,
+                .n = n,
+                .bytes = bytes,
+        };
         return 0;
 }
 
-/* What the parent's rule says, this trial's devices counted. */
-static bool rules_allow(const Trial *t, size_t i, const Type *type) {
+/* How many more of what needs @need the group's own limit for one parent allows there. */
+static uint64_t group_room(const Trial *t, size_t i, const Group *group, const Limits *need) {
+        const size_t unit = t->host->places[i].unit;
+        Limits have;
+        uint64_t room = UINT64_MAX;
+
+        if (!group || (group->limit_per_parent.devices == LIMIT_NONE &&
+                       group->limit_per_parent.bytes == LIMIT_NONE &&
+                       group->limit_per_parent.vectors == LIMIT_NONE))
+                return room;
+        have = host_group_on_unit(t->host, i, group->index);
+        for (size_t j = 0; j < t->n_taken; j++) {
+                const Taken *known = &t->taken[j];
+
+                if (known->unit != unit || known->group != group)
+                        continue;
+                have.bytes += known->n * known->bytes;
+                have.devices += known->type ? known->n : 0;
+                have.vectors += known->type ? known->n * type_needs(known->type).vectors : 0;
+        }
+        const uint64_t rows[][3] = {
+                { group->limit_per_parent.devices, have.devices, need->devices },
+                { group->limit_per_parent.bytes, have.bytes, need->bytes },
+                { group->limit_per_parent.vectors, have.vectors, need->vectors },
+        };
+
+        for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
+                if (rows[k][0] != LIMIT_NONE && rows[k][2] > 0)
+                        room = MIN(room, rows[k][0] > rows[k][1] ?
+                                                 (rows[k][0] - rows[k][1]) / rows[k][2] : 0);
+        return room;
+}
+
+/*
+ * What the parent's rule says, and what the group's own rules say of one parent, this trial's devices
+ * counted. A group's owners may have several rules; that of its first pattern stands for all.
+ */
+static bool rules_allow(const Trial *t, size_t i, const Group *group, const Type *type) {
         const Place *place = &t->host->places[i];
         const ParentRule *rule = place->view->rule;
         uint64_t taken = taken_on_unit(t, place->unit, NULL);
         uint64_t same = taken_on_unit(t, place->unit, type);
+        const Limits need = type_needs(type);
 
         if (rule->one_type && (taken != same || host_other_type(t->host, i, type->id)))
                 return false;
@@ -115,7 +169,15 @@ static bool rules_allow(const Trial *t, size_t i, const Type *type) {
                 if (parent_find_type(place->parent, rule->maxima[j].type) == type &&
                     host_count_type(t->host, i, type->id) + same >= rule->maxima[j].n)
                         return false;
-        return true;
+        if (group && group->n_owners > 0) {
+                const PlacementRule *p =
+                        match_placement(t->host->model->rules, group->owners[0], type);
+
+                if (p->order == ORDER_SPREAD && !p->fallback &&
+                    host_count_type(t->host, i, type->id) + same > 0)
+                        return false;
+        }
+        return group_room(t, i, group, &need) > 0;
 }
 
 /* Vendors' types use each other's room up, nobody knows how: another type there leaves none. */
@@ -127,14 +189,15 @@ static bool vendor_has_room(const Trial *t, size_t i, const Type *type) {
                host_vendor_room(t->host, t->host->places[i].parent, type) > same;
 }
 
-int trial_take_device(Trial *t, size_t i, const Group *group, const Type *type) {
+int trial_take_device(Trial *t, size_t i, const Group *group, const Group *space,
+                      const Type *type) {
         View *v = t->host->places[i].view;
         BlockCounts saved[BARS_MAX];
         const Region *regions[BARS_MAX];
         size_t n = 0;
         int r = 1;
 
-        if (!rules_allow(t, i, type) || (!type->ours && !vendor_has_room(t, i, type)))
+        if (!type->ours && !vendor_has_room(t, i, type))
                 return 0;
         if (type->ours) {
                 r = make_scratch(t, i);
@@ -148,7 +211,7 @@ int trial_take_device(Trial *t, size_t i, const Group *group, const Type *type) 
 
                 if (type->bars[bar].size == 0)
                         continue;
-                regions[n] = pool ? find_region(t, i, pool, group, type->bars[bar].size, &order) :
+                regions[n] = pool ? find_region(t, i, pool, space, type->bars[bar].size, &order) :
                                     NULL;
                 if (!regions[n]) {
                         r = 0;
@@ -156,10 +219,10 @@ int trial_take_device(Trial *t, size_t i, const Group *group, const Type *type) 
                 }
                 saved[n] = *counts_of(t, i, regions[n]);
                 n++;
-                r = take_piece(t, i, pool, group, type->bars[bar].size);
+                r = take_piece(t, i, pool, space, type->bars[bar].size);
         }
         if (r > 0) {
-                int k = note_taken(t, i, type);
+                int k = note_taken(t, i, group, type, type_needs(type).bytes, 1);
 
                 return k < 0 ? k : 1;
         }
@@ -199,22 +262,24 @@ static unsigned order_here(const Trial *t, size_t i, const Demand *d) {
 static int take_pieces(Trial *t, size_t i, const Demand *d, unsigned limit, uint64_t *n) {
         const Place *place = &t->host->places[i];
         const Pool *pool = parent_find_pool(place->parent, d->pool);
+        const uint64_t room = group_room(t, i, d->group, &(Limits) { .bytes = d->piece });
         const Region *region;
         unsigned order;
         uint64_t taken;
         int r;
 
         region = find_region(t, i, pool, d->group, d->piece, &order);
-        if (!region)
+        if (!region || room == 0)
                 return 0;
         r = make_scratch(t, i);
         if (r < 0)
                 return r;
         taken = block_counts_take_many(&t->scratch[i].counts[region - place->view->regions],
                                        (unsigned) allocator_order(&region->allocator, d->piece),
-                                       limit, *n);
+                                       limit, MIN(*n, room));
         *n -= taken;
-        return taken > 0;
+        r = taken > 0 ? note_taken(t, i, d->group, NULL, d->piece, taken) : 0;
+        return r < 0 ? r : taken > 0;
 }
 
 /* Positive: some were taken, and *@n is less. */
@@ -223,7 +288,9 @@ static int take_demand(Trial *t, size_t i, const Demand *d, unsigned limit, uint
 
         if (!t->scratch[i].type)
                 return take_pieces(t, i, d, limit, n);
-        r = trial_take_device(t, i, d->group, t->scratch[i].type);
+        if (!rules_allow(t, i, d->group, t->scratch[i].type))
+                return 0;
+        r = trial_take_device(t, i, d->group, d->group, t->scratch[i].type);
         *n -= r > 0;
         return r;
 }

@@ -18,12 +18,14 @@ struct Scratch {
         Type *type;          /* of the current demand, NULL: it cannot be borne here */
 };
 
-/* Devices placed in this trial. */
+/* Devices, or pieces of bytes, placed in this trial. */
 struct Taken {
         size_t unit;
         size_t place;
-        const Type *type;
+        const Group *group; /* whose they are */
+        const Type *type;   /* NULL: pieces of bytes */
         uint64_t n;
+        uint64_t bytes; /* of each */
 };
 
 struct Trial {
@@ -37,8 +39,12 @@ struct Trial {
 int trial_init(Trial *t, const Host *host);
 void trial_done(Trial *t);
 
-/* Positive: a device of @type was placed on place @i. Zero: there is no room, nothing changed. */
-int trial_take_device(Trial *t, size_t i, const Group *group, const Type *type);
+/*
+ * Positive: a device of @type for @group was placed on place @i, in the partitions of @space or in
+ * what is in common. Zero: there is no room, nothing changed. Rules are not asked.
+ */
+int trial_take_device(Trial *t, size_t i, const Group *group, const Group *space,
+                      const Type *type);
 /*
  * Places @n devices, or pieces of bytes, each into the smallest block that will do, over all
  * parents that the demand may use. *@ret_short: how many found no room.

@@ -6,7 +6,9 @@
  * and policy_plan_moves() of the daemon's own library, linked in.
  *
  *     simulate [--parents N] [--pool SIZE] [--arrivals N] [--loads A,B,…] [--seed N]
- *              [--trace FILE | --generate FILE] [--svg FILE]
+ *              [--trace FILE | --generate FILE] [--svg FILE] [--placements FILE]
+ *
+ * README.md beside it says what the options, the files and the columns mean.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -37,6 +39,8 @@ struct Simulation {
         uint64_t serial;
         Ideal ideal;
         Moving moving;
+        FILE *placements; /* NULL: not wanted */
+        const char *name; /* of the contender */
         uint64_t parents_used[16];
         Result *result;
 };
@@ -220,6 +224,17 @@ static int find_place(Simulation *s, Request *q, Placement *ret) {
         return 0;
 }
 
+static void note_placement(const Simulation *s, const Arrival *a, const Placement *p) {
+        if (!s->placements)
+                return;
+        fprintf(s->placements, "%s,%" PRIu64 ",%s,%" PRIu64 ",", s->name, s->serial, a->owner,
+                a->size);
+        if (p)
+                fprintf(s->placements, "%s,%" PRIu64 "\n", p->parent->name, p->extents[0].offset);
+        else
+                fprintf(s->placements, "refused,\n");
+}
+
 static Device *make_device(Simulation *s, const Arrival *a) {
         _cleanup_(request_freep) Request *q = NULL;
         Placement placement;
@@ -235,8 +250,11 @@ static Device *make_device(Simulation *s, const Arrival *a) {
         must(q->owner ? 0 : -ENOMEM, "request");
         s->serial++;
         memcpy(q->uuid.bytes, &s->serial, sizeof(s->serial));
-        if (find_place(s, q, &placement) != 0)
+        if (find_place(s, q, &placement) != 0) {
+                note_placement(s, a, NULL);
                 return NULL;
+        }
+        note_placement(s, a, &placement);
         must(device_new(&d, placement.parent, &q->uuid, placement.type->id), "device");
         must(device_set_owner(d, a->owner), "device");
         device_set_extents(d, placement.extents, placement.n_extents);
@@ -278,8 +296,16 @@ static bool arrive(Simulation *s, const Arrival *a) {
         return true;
 }
 
-static void simulate(const Setup *setup, const Trace *trace, const Contender *c, Result *result) {
-        Simulation s = { .setup = setup, .ideal = c->ideal, .moving = c->moving, .result = result };
+static void simulate(const Setup *setup, const Trace *trace, const Contender *c, FILE *placements,
+                     Result *result) {
+        Simulation s = {
+                .setup = setup,
+                .ideal = c->ideal,
+                .moving = c->moving,
+                .placements = placements,
+                .name = c->name,
+                .result = result,
+        };
         size_t samples = 0;
         double sum = 0;
 
@@ -322,13 +348,14 @@ static void print_row(const Contender *c, const Result *r, const Result *ideal) 
                r->granted ? 100.0 * (double) r->moved_bytes / (double) r->granted : 0);
 }
 
-static void run_load(const Setup *setup, const Trace *trace, double load, Result *results) {
+static void run_load(const Setup *setup, const Trace *trace, double load, FILE *placements,
+                     Result *results) {
         printf("load %.2f: %zu devices, %u parents of %s\n", load, trace->n, setup->n_parents,
                SIZE_STR(setup->pool));
         printf("  %-18s %8s %8s %8s %8s %8s %9s %10s\n", "policy", "bytes %", "points", "large %",
                "used %", "pieces %", "moves", "moved %");
         for (size_t i = 0; i < N_CONTENDERS; i++) {
-                simulate(setup, trace, &contenders[i], &results[i]);
+                simulate(setup, trace, &contenders[i], placements, &results[i]);
                 print_row(&contenders[i], &results[i], &results[0]);
         }
 }
@@ -362,7 +389,7 @@ typedef struct Options Options;
 struct Options {
         Setup setup;
         uint64_t arrivals, seed;
-        const char *trace, *generate, *svg;
+        const char *trace, *generate, *svg, *placements;
         double loads[LOADS_MAX];
         size_t n_loads;
 };
@@ -377,6 +404,7 @@ static void parse_options(Options *o, int argc, char **argv) {
                 { "trace", required_argument, NULL, 't' },
                 { "generate", required_argument, NULL, 'g' },
                 { "svg", required_argument, NULL, 'v' },
+                { "placements", required_argument, NULL, 'c' },
                 {},
         };
         uint64_t n;
@@ -401,6 +429,8 @@ static void parse_options(Options *o, int argc, char **argv) {
                         o->generate = optarg;
                 else if (c == 'v')
                         o->svg = optarg;
+                else if (c == 'c')
+                        o->placements = optarg;
                 else
                         exit(EXIT_FAILURE);
         }
@@ -426,6 +456,18 @@ static void read_trace(const char *path, Trace *t) {
         exit(EXIT_FAILURE);
 }
 
+static FILE *open_placements(const char *path) {
+        FILE *f;
+
+        if (!path)
+                return NULL;
+        f = fopen(path, "we");
+        if (!f)
+                die(path, -errno);
+        fprintf(f, "policy,arrival,owner,size,parent,offset\n");
+        return f;
+}
+
 static void write_trace(const char *path, const Trace *t) {
         _cleanup_(fclosep) FILE *f = fopen(path, "we");
 
@@ -443,8 +485,10 @@ int main(int argc, char **argv) {
                 .n_loads = 5,
         };
         static Result results[LOADS_MAX][N_CONTENDERS];
+        _cleanup_(fclosep) FILE *placements = NULL;
 
         parse_options(&o, argc, argv);
+        placements = open_placements(o.placements);
         if (o.trace)
                 o.n_loads = 1;
         for (size_t i = 0; i < o.n_loads; i++) {
@@ -463,7 +507,7 @@ int main(int argc, char **argv) {
                         write_trace(o.generate, &t);
                         return EXIT_SUCCESS;
                 }
-                run_load(&o.setup, &t, o.loads[i], results[i]);
+                run_load(&o.setup, &t, o.loads[i], placements, results[i]);
         }
         if (o.svg)
                 must(svg_write(o.svg, &o.setup, o.loads, o.n_loads, results), o.svg);

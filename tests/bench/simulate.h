@@ -51,6 +51,6 @@ static inline uint64_t setup_capacity(const Setup *s) {
         return s->n_parents * s->pool;
 }
 
-/* Byte-weighted acceptance over load, a line a contender. */
+/* A panel a measure, over the load; a line a contender. */
 int svg_write(const char *path, const Setup *setup, const double *loads, size_t n_loads,
               Result results[][N_CONTENDERS]);

@@ -8,8 +8,9 @@ static Tree tree;
 static char *out;
 
 /* Runs it with these arguments; standard output and error together are in @out. */
-static int run(const char *first, const char *second) {
-        char *const argv[] = { (char *) "mdevd", (char *) first, (char *) second, NULL };
+static int run3(const char *first, const char *second, const char *third) {
+        char *const argv[] = { (char *) "mdevd", (char *) first, (char *) second, (char *) third,
+                               NULL };
         int status, fds[2];
         char text[16384];
         size_t n = 0;
@@ -37,6 +38,10 @@ static int run(const char *first, const char *second) {
         free(out);
         out = strdup(text);
         return WEXITSTATUS(status);
+}
+
+static int run(const char *first, const char *second) {
+        return run3(first, second, NULL);
 }
 
 static char *path_in_tree(const char *name) {
@@ -86,6 +91,35 @@ TEST(check_config_of_a_file_points_at_it) {
         ASSERT_EQ(unlinkat(tree.fd, "some.json", 0), 0);
         ASSERT_EQ(run("--check-config", path), 1);
         ASSERT_CONTAINS(out, "No such file");
+        tree_done(&tree);
+}
+
+TEST(rules_are_checked_and_explained) {
+        _cleanup_(freep) char *path = NULL;
+
+        tree_init(&tree);
+        path = path_in_tree("some.json");
+        tree_write(&tree, "some.json",
+                   "{ \"policy\": { \"groups\": [\n"
+                   "  { \"name\": \"g\", \"owners\": [ \"vm*\" ], \"limit\": { \"devices\": 1 },\n"
+                   "    \"guarantees\": [ { \"type\": \"nvidia-22\", \"devices\": 2 } ] } ] } }\n");
+        ASSERT_EQ(run("--check-config", path), 1);
+        ASSERT_CONTAINS(out, "some.json:2:3: group g: 2 devices are guaranteed and its limit is 1\n");
+        ASSERT_EQ(run("--explain-policy", path), 1);
+        ASSERT_CONTAINS(out, "some.json:2:3: group g: 2 devices are guaranteed and its limit is 1\n");
+        ASSERT_CONTAINS(out, "would not be put in force");
+        ASSERT_NULL(strstr(out, "Groups;"));
+
+        tree_write(&tree, "some.json",
+                   "{ \"policy\": { \"placement\": [\n"
+                   "  { \"types\": \"nvidia-*\", \"order\": \"spread\" } ] } }\n");
+        ASSERT_EQ(run("--explain-policy", path), 0);
+        ASSERT_CONTAINS(out, "  1. types nvidia-* of owners * (");
+        ASSERT_CONTAINS(out, "some.json:2:3): a parent without that type, else the fullest");
+        ASSERT_EQ(run3("--explain-policy", "--json", path), 0);
+        ASSERT_CONTAINS(out, "{\"owners\":\"*\",\"types\":\"nvidia-*\",\"order\":\"spread\",");
+        ASSERT_EQ(run("--json", NULL), 1);
+        ASSERT_CONTAINS(out, "--json goes with --explain-policy");
         tree_done(&tree);
 }
 

@@ -286,8 +286,8 @@ TEST(types) {
 TEST(type_is_whole) {
         static const char text[] =
                 WITH_TYPE("{\"label\":\"Zwölf\",\"bars\":[{\"index\":1,\"pool\":\"fb\","
-                          "\"size\":\"12M\",\"64bit\":true,\"prefetch\":true},"
-                          "{\"pool\":\"fb\",\"size\":4096}],\"map\":\"eager\",\"vectors\":3,"
+                          "\"size\":\"16M\",\"64bit\":true,\"prefetch\":true},"
+                          "{\"pool\":\"fb\",\"size\":4096}],\"map\":\"eager\",\"movable\":true,\"vectors\":3,"
                           "\"vendor\":\"0x1af4\",\"device\":4368,\"subvendor\":1,"
                           "\"subdevice\":\"0xffff\",\"class\":\"0xffffff\"}");
         _cleanup_(config_freep) Config *c = NULL;
@@ -303,19 +303,65 @@ TEST(type_is_whole) {
         ASSERT_STREQ(t->id, "mdevd-t");
         ASSERT_STREQ(t->label, "Zwölf");
         ASSERT_EQ(t->map, MAP_EAGER);
+        ASSERT_TRUE(t->movable);
         ASSERT_EQ(t->vectors, 3U);
         ASSERT_EQ(t->vendor, 0x1af4);
         ASSERT_EQ(t->device, 0x1110);
         ASSERT_EQ(t->subvendor, 1);
         ASSERT_EQ(t->subdevice, 0xffff);
         ASSERT_EQ(t->class, 0xffffffU);
-        ASSERT_EQ(t->bars[1].size, UINT64_C(12) << 20);
+        ASSERT_EQ(t->bars[1].size, UINT64_C(16) << 20);
         ASSERT_STREQ(t->bars[1].pool, "fb");
         ASSERT_TRUE(t->bars[1].is_64bit && t->bars[1].prefetch);
         ASSERT_EQ(t->bars[0].size, 4096U);
         ASSERT_FALSE(t->bars[0].is_64bit || t->bars[0].prefetch);
         ASSERT_EQ(t->bars[2].size, 0U);
         ASSERT_NULL(t->bars[2].pool);
+}
+
+/* A pool of 60 MiB in slots: a device takes one, of whatever size it is. */
+#define WITH_SLOT(slot, size)                                                                      \
+        "{\"parents\":[{\"address\":\"0000:00:05.0\",\"pools\":[{\"name\":\"fb\",\"bar\":2,"            \
+        "\"size\":\"60M\"," slot "}],\n\"types\":[\"t\"]}],\"types\":{\"t\":{\"bars\":[{\"pool\":\"fb\","  \
+        "\"size\":" size "}]}}}"
+#define SLOTS "0000:00:05.0 fb=2:0+60 MiB,memory,uc,zero | t"
+#define NOT_OFFERED "f:2:10: type \"t\" is not offered on 0000:00:05.0: expected "
+#define NONE_LEFT                                                                                  \
+        "\nf:1:13: 0000:00:05.0 is left out: expected at least one type that it can offer, found none"
+
+TEST(sizes_and_slots) {
+        static const ConfigCase cases[] = {
+                { WITH_SLOT("\"slot\":\"12M\"", "\"12M\""), "", SLOTS },
+                { WITH_SLOT("\"slot\":\"12M\"", "4096"), "", SLOTS },
+                { WITH_SLOT("\"slot\":\"60M\"", "\"60M\""), "", SLOTS },
+                { WITH_SLOT("\"slot\":\"12M\"", "12587008"),
+                  NOT_OFFERED "at most one slot of pool \"fb\", which is 12 MiB, found 12292 KiB"
+                  NONE_LEFT, "" },
+                { WITH_SLOT("\"slot\":0", "\"12M\""),
+                  NOT_OFFERED "a power of two in pool \"fb\", which has no slots, found 12 MiB"
+                  NONE_LEFT, "" },
+                { WITH_SLOT("\"slot\":\n4097", "\"12M\""),
+                  "f:2:1: expected a multiple of the page size, 4 KiB, found 4097",
+                  NULL },
+                { WITH_SLOT("\n\"slot\":\"61M\"", "\"12M\""),
+                  "f:2:8: expected slots that the pool has room for, found one of 61 MiB in 60 MiB",
+                  NULL },
+        };
+        _cleanup_(config_freep) Config *c = NULL;
+
+        check_config(cases, 5);
+        for (size_t i = 5; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(config_freep) Config *wrong = NULL;
+                _cleanup_(freep) char *said = NULL;
+
+                ASSERT_OK(config_load_text(&wrong, "f", cases[i].text, strlen(cases[i].text)));
+                said = problems_text(&wrong->problems);
+                ASSERT_CONTAINS(said, cases[i].problems);
+                ASSERT_TRUE(list_is_empty(&wrong->parents));
+        }
+        ASSERT_OK(config_load_text(&c, "f", cases[0].text, strlen(cases[0].text)));
+        ASSERT_EQ(list_first(&list_first(&c->parents, Parent, node)->pools, Pool, node)->slot,
+                  UINT64_C(12) << 20);
 }
 
 TEST(what_does_not_fit_together) {

@@ -124,10 +124,59 @@ TEST(as_text) {
                 "required\n"
                 "  2. types * of owners * (built in): the fullest parent that has room; a NUMA node "
                 "that is named is required\n"
-                "What parents bear:\n"
-                "  a: as many devices as have room (built in)\n"
-                "  b (with all of 0000:41:00.0): at most 8 devices, all of one type, at most 2 of "
-                "16M (policy:40:1)\n");
+                "What parents bear, siblings as one; the first rule that matches counts:\n"
+                "  1. parents b (policy:40:1): at most 8 devices, all of one type, at most 2 of 16M\n"
+                "  2. parents * (built in): as many devices as have room\n"
+                "  a: rule 2\n"
+                "  b (with all of 0000:41:00.0): rule 1\n");
+}
+
+TEST(as_json) {
+        _cleanup_(scenario_done) Scenario s = {};
+        _cleanup_(freep) char *text = NULL, *none = NULL;
+
+        ASSERT_OK(scenario_init(&s));
+        ASSERT_TRUE(scenario_add_parents(&s, "a=64M b=64M,unit=0000:41:00.0"));
+        ASSERT_TRUE(scenario_add_rules(&s, "spread no-fallback apart! group=g:vm*:we\"b "
+                                           "limit=bytes:32M guarantee=16M*1@a guarantee=fb:4M "
+                                           "partition=a:0:16M parents=b one-type max=8 max=16M:2"));
+        ASSERT_OK(group_add_user(list_first(&s.rules->groups, Group, node), 1000));
+        ASSERT_OK(policy_explain_rules_json(s.rules, &s.model->parents, &text));
+        ASSERT_STREQ(
+                text,
+                "{\n\"groups\":[\n"
+                "  {\"name\":\"g\",\"owners\":[\"vm*\",\"we\\\"b\"],\"users\":[0,1000],"
+                "\"limit\":{\"devices\":null,\"bytes\":33554432,\"vectors\":null},"
+                "\"limit_per_parent\":{\"devices\":null,\"bytes\":null,\"vectors\":null},"
+                "\"guarantees\":[{\"parent\":\"a\",\"type\":\"16M\",\"devices\":1,"
+                "\"source\":{\"file\":\"policy\",\"line\":20,\"column\":1}},"
+                "{\"parent\":null,\"pool\":\"fb\",\"bytes\":4194304,"
+                "\"source\":{\"file\":\"policy\",\"line\":20,\"column\":1}}],"
+                "\"partitions\":[{\"parent\":\"a\",\"pool\":\"fb\",\"offset\":0,"
+                "\"size\":16777216,\"source\":{\"file\":\"policy\",\"line\":30,\"column\":1}}],"
+                "\"source\":{\"file\":\"policy\",\"line\":10,\"column\":1}},\n"
+                "  {\"name\":\"default\",\"owners\":[\"*\"],\"users\":[0],"
+                "\"limit\":{\"devices\":null,\"bytes\":null,\"vectors\":null},"
+                "\"limit_per_parent\":{\"devices\":null,\"bytes\":null,\"vectors\":null},"
+                "\"guarantees\":[],\"partitions\":[],\"source\":null}],\n"
+                "\"placement\":[\n"
+                "  {\"owners\":\"*\",\"types\":\"*\",\"order\":\"spread\",\"fallback\":false,"
+                "\"numa\":\"require\",\"affinity\":\"apart\",\"affinity_required\":true,"
+                "\"source\":{\"file\":\"policy\",\"line\":1,\"column\":1}},\n"
+                "  {\"owners\":\"*\",\"types\":\"*\",\"order\":\"pack\",\"fallback\":true,"
+                "\"numa\":\"require\",\"affinity\":\"none\",\"affinity_required\":false,"
+                "\"source\":null}],\n"
+                "\"parents\":[\n"
+                "  {\"parents\":\"b\",\"driver\":\"*\",\"one_type\":true,\"max_devices\":8,"
+                "\"max_of_type\":{\"16M\":2},"
+                "\"source\":{\"file\":\"policy\",\"line\":40,\"column\":1}},\n"
+                "  {\"parents\":\"*\",\"driver\":\"*\",\"one_type\":false,\"max_devices\":null,"
+                "\"max_of_type\":{},\"source\":null}],\n"
+                "\"known_parents\":[\n"
+                "  {\"name\":\"a\",\"unit\":null,\"rule\":1},\n"
+                "  {\"name\":\"b\",\"unit\":\"0000:41:00.0\",\"rule\":0}]\n}\n");
+        ASSERT_OK(policy_explain_rules_json(NULL, &s.model->parents, &none));
+        ASSERT_CONTAINS(none, "{\n\"groups\":[\n  {\"name\":\"default\"");
 }
 
 TEST(who_may_name_whom) {

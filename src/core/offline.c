@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * offline.c: --check-config and --explain-policy: the configuration read as the daemon reads it.
+ * Devices are not looked at: what depends on the size of a BAR is said by the daemon.
+ */
+#include "core/offline.h"
+
+#include <fcntl.h>
+
+#include "config/config.h"
+#include "config/store.h"
+#include "policy/policy.h"
+#include "util/fs.h"
+
+#define CONFIG_SIZE_MAX (1024 * 1024)
+
+typedef struct Files Files;
+
+struct Files {
+        Config *config;
+        Model *model; /* of definitions; NULL: one file was read */
+};
+
+static void files_done(Files *f) {
+        config_free(f->config);
+        model_free(f->model);
+}
+
+static int load_file(const char *file, Files *ret) {
+        _cleanup_(closep) int fd = -EBADF;
+        _cleanup_(freep) char *text = NULL;
+        size_t size;
+        int r;
+
+        fd = open(file[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = read_file_at(fd, file + strspn(file, "/"), CONFIG_SIZE_MAX, &text, &size);
+        if (r < 0)
+                return r;
+        return config_load_text(&ret->config, file, text, size);
+}
+
+static int load_root(const char *root, Files *ret) {
+        _cleanup_(closep) int fd = -EBADF;
+        int r;
+
+        fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = config_load(&ret->config, fd);
+        if (r >= 0)
+                r = model_new(&ret->model);
+        return r < 0 ? r : store_load(ret->model, fd, &ret->config->problems);
+}
+
+static int report_rule(const Source *source, bool warning, const char *text, void *userdata) {
+        Config *config = userdata;
+
+        return config_problem_add(&config->problems, source->file ?: "rules", source->line,
+                                  source->column, warning, text);
+}
+
+static int load(const char *root, const char *file, Files *ret) {
+        int r;
+
+        r = file ? load_file(file, ret) : load_root(root, ret);
+        if (r >= 0)
+                r = policy_check_rules(ret->config->rules, &ret->config->parents, ret->model,
+                                       report_rule, ret->config);
+        if (r < 0)
+                fprintf(stderr, "mdevd: cannot read %s: %s.\n", file ?: root, strerror(-r));
+        return r < 0 ? r : 0;
+}
+
+static void print_problem(FILE *out, const ConfigProblem *p) {
+        const char *warning = p->warning ? "warning: " : "";
+
+        if (p->line > 0)
+                fprintf(out, "%s:%u:%u: %s%s\n", p->file, p->line, p->column, warning, p->text);
+        else
+                fprintf(out, "%s: %s%s\n", p->file, warning, p->text);
+}
+
+/* Warnings are said, and do no harm. */
+static size_t print_problems(FILE *out, const Files *files) {
+        size_t n = 0;
+
+        list_foreach(p, &files->config->problems, ConfigProblem, node) {
+                print_problem(out, p);
+                n += !p->warning;
+        }
+        if (!files->model)
+                return n;
+        list_foreach(d, &files->model->definitions, Definition, node)
+                if (d->invalid) {
+                        fprintf(out, "%s\n", d->invalid); /* with its file, line and column */
+                        n++;
+                }
+        return n;
+}
+
+int offline_check_config(const char *root, const char *file) {
+        _cleanup_(files_done) Files files = {};
+        size_t n;
+
+        if (load(root, file, &files) < 0)
+                return EXIT_FAILURE;
+        if (print_problems(stdout, &files) > 0)
+                return EXIT_FAILURE;
+        n = list_length(&files.config->parents);
+        printf("No error found; %zu parent%s configured.\n", n, n == 1 ? " is" : "s are");
+        return EXIT_SUCCESS;
+}
+
+int offline_explain_policy(const char *root, const char *file, bool json) {
+        _cleanup_(files_done) Files files = {};
+        _cleanup_(freep) char *text = NULL;
+        int r;
+
+        if (load(root, file, &files) < 0)
+                return EXIT_FAILURE;
+        if (print_problems(stderr, &files) > 0) {
+                fprintf(stderr, "mdevd: these rules would not be put in force.\n");
+                return EXIT_FAILURE;
+        }
+        r = (json ? policy_explain_rules_json : policy_explain_rules)(
+                files.config->rules, &files.config->parents, &text);
+        if (r < 0) {
+                fprintf(stderr, "mdevd: cannot explain the rules: %s.\n", strerror(-r));
+                return EXIT_FAILURE;
+        }
+        fputs(text, stdout);
+        return EXIT_SUCCESS;
+}

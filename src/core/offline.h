@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* offline.h: what mdevd says about its configuration without running. Both return an exit status. */
+#pragma once
+
+#include <stdbool.h>
+
+/*
+ * Prints what is wrong with @file, or (NULL) with all that the daemon would read below @root, as
+ * "file:line:column: sentence"; fails if anything is. Rules that contradict each other are.
+ */
+int offline_check_config(const char *root, const char *file);
+/*
+ * Prints the rules in the order in which they count, for people or as JSON. What is wrong goes to
+ * stderr, and if it is more than a warning nothing is printed but that: such rules are not put in
+ * force.
+ */
+int offline_explain_policy(const char *root, const char *file, bool json);
