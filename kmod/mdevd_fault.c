@@ -11,32 +11,6 @@
 
 #include "mdevd_map.h"
 
-/*
- * The window that a fault at @addr brings in: 2 MiB aligned to the BAR, within
- * the run and the VMA.  Where address and physical address agree in their low
- * bits, a neighbour in the page tables may be a huge entry already, or become
- * one: the window then stays in the huge page's worth of addresses around
- * @addr.
- */
-static void window_of(const struct mdevd_view *view,
-		      const struct mdevd_target *target, unsigned long addr,
-		      u64 *start, u64 *end)
-{
-	u64 offset = mdevd_view_offset(view, addr);
-	u64 base = round_down(offset, MDEVD_WINDOW);
-	unsigned long block = addr & PMD_MASK;
-
-	*start = max3(base, target->start, view->start);
-	*end = min3(base + MDEVD_WINDOW, target->end, view->end);
-
-	if (!MDEVD_HUGE || ((target->phys ^ addr) & ~PMD_MASK))
-		return;
-
-	if (addr - block < offset - *start)
-		*start = offset - (addr - block);
-	*end = min(*end, offset + (block + PMD_SIZE - addr));
-}
-
 static vm_fault_t to_fault(int ret)
 {
 	if (!ret)
@@ -89,17 +63,17 @@ static vm_fault_t fill_fault(struct mdevd_vdev *v, struct vm_fault *vmf,
 			     const struct mdevd_target *target)
 {
 	unsigned long addr = vmf->address & PAGE_MASK;
+	u64 offset = mdevd_view_offset(view, addr);
 	vm_fault_t ret = VM_FAULT_NOPAGE;
 	u64 start, end;
 
-	window_of(view, target, addr, &start, &end);
+	mdevd_fill_window(view, target, addr, &start, &end);
 
 	mutex_lock(&v->fill_lock);
 	/* a huge fault on another CPU has been here before */
 	if (!pmd_leaf(mdevd_pmdp_get(vmf->pmd)))
-		ret = to_fault(mdevd_fill_range(v, view, target,
-						mdevd_view_offset(view, addr),
-						start, end, false));
+		ret = to_fault(mdevd_fill_range(v, view, target, offset, start,
+						end, false));
 	mutex_unlock(&v->fill_lock);
 
 	return ret;
@@ -159,7 +133,7 @@ static bool huge_fits(const struct mdevd_view *view,
 }
 
 static vm_fault_t fill_huge(struct mdevd_vdev *v, struct vm_fault *vmf,
-			    u64 phys)
+			    u64 phys, bool eager)
 {
 	vm_fault_t ret;
 	bool fresh;
@@ -175,8 +149,12 @@ static vm_fault_t fill_huge(struct mdevd_vdev *v, struct vm_fault *vmf,
 	if (ret != VM_FAULT_NOPAGE)
 		return ret;
 
-	atomic64_inc(&v->claim->faults);
-	atomic64_inc(&v->claim->faults_huge);
+	if (eager) {
+		atomic64_inc(&v->claim->insertions_eager);
+	} else {
+		atomic64_inc(&v->claim->faults);
+		atomic64_inc(&v->claim->faults_huge);
+	}
 	if (fresh) {
 		atomic64_add(PMD_SIZE >> PAGE_SHIFT, &v->claim->pages);
 		atomic64_inc(&v->claim->insertions);
@@ -184,17 +162,8 @@ static vm_fault_t fill_huge(struct mdevd_vdev *v, struct vm_fault *vmf,
 	return ret;
 }
 
-/**
- * mdevd_fault_huge - huge_fault op of a VMA
- * @vmf: the fault
- * @order: of the entry that would fit
- *
- * Arrives under the VMA lock alone.  1 GiB entries are not made: to revoke a
- * part of one warns on a stock kernel.
- *
- * Return: what a fault handler says.
- */
-vm_fault_t mdevd_fault_huge(struct vm_fault *vmf, unsigned int order)
+/* 1 GiB entries are not made: revoking a part of one warns on a stock kernel. */
+static vm_fault_t huge(struct vm_fault *vmf, unsigned int order, bool eager)
 {
 	struct mdevd_vdev *v = vmf->vma->vm_private_data;
 	struct mdevd_view view = mdevd_view_of(vmf->vma);
@@ -207,16 +176,70 @@ vm_fault_t mdevd_fault_huge(struct vm_fault *vmf, unsigned int order)
 		return VM_FAULT_FALLBACK;
 
 	down_read(&v->memory_lock);
-	r = mdevd_map_validate_request(v, view.bar, mdevd_view_offset(&view, addr),
-				       &target);
+	r = mdevd_map_validate_request(v, view.bar,
+				       mdevd_view_offset(&view, addr), &target);
 	if (r == -EAGAIN)
 		return fault_held(v, vmf);
 
 	if (!r && target.kind == MDEVD_PART_NONE &&
 	    huge_fits(&view, &target, addr))
-		ret = fill_huge(v, vmf, target.phys - (addr & ~PMD_MASK));
+		ret = fill_huge(v, vmf, target.phys - (addr & ~PMD_MASK),
+				eager);
 	up_read(&v->memory_lock);
 
 	return ret;
+}
+
+/**
+ * mdevd_fault_huge - huge_fault op of a VMA
+ * @vmf: the fault
+ * @order: of the entry that would fit
+ *
+ * Arrives under the VMA lock alone.
+ *
+ * Return: what a fault handler says.
+ */
+vm_fault_t mdevd_fault_huge(struct vm_fault *vmf, unsigned int order)
+{
+	return huge(vmf, order, false);
+}
+
+static vm_fault_t eager_huge(struct vm_fault *vmf, unsigned int order)
+{
+	return huge(vmf, order, true);
+}
+
+/* No huge entry fits; mdevd_fill_eager() goes on with pages. */
+static vm_fault_t eager_fault(struct vm_fault *vmf)
+{
+	return VM_FAULT_SIGBUS;
+}
+
+static const struct vm_operations_struct eager_ops = {
+	.fault = eager_fault,
+	.huge_fault = eager_huge,
+};
+
+/**
+ * mdevd_fault_eager - make one huge entry in a VMA that is in mmap()
+ * @vma: the VMA, not linked yet; its mmap_lock is held for write
+ * @addr: where, a multiple of PMD_SIZE
+ *
+ * Only the fault path of the kernel allocates the tables above such an entry
+ * for a module; nobody else can meet the operations that the VMA has meanwhile.
+ *
+ * Return: true if the entry is there.
+ */
+bool mdevd_fault_eager(struct vm_area_struct *vma, unsigned long addr)
+{
+	const struct vm_operations_struct *ops = vma->vm_ops;
+	unsigned int flags = vma->vm_flags & VM_WRITE ? FAULT_FLAG_WRITE : 0;
+	vm_fault_t ret;
+
+	vma->vm_ops = &eager_ops;
+	ret = handle_mm_fault(vma, addr, flags, NULL);
+	vma->vm_ops = ops;
+
+	return ret == VM_FAULT_NOPAGE;
 }
 #endif

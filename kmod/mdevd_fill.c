@@ -98,6 +98,38 @@ int mdevd_fill_range(struct mdevd_vdev *v, const struct mdevd_view *view,
 	return ret;
 }
 
+/**
+ * mdevd_fill_window - what is brought in around an address, page by page
+ * @view: the VMA
+ * @target: what lies behind @addr
+ * @addr: an address in it
+ * @start: out: first byte in the BAR
+ * @end: out: byte after the last
+ *
+ * 2 MiB aligned to the BAR, within the run and the VMA.  Where address and
+ * physical address agree in their low bits, a neighbour in the page tables may
+ * be a huge entry already, or become one: the window then stays in the huge
+ * page's worth of addresses around @addr.
+ */
+void mdevd_fill_window(const struct mdevd_view *view,
+		       const struct mdevd_target *target, unsigned long addr,
+		       u64 *start, u64 *end)
+{
+	u64 offset = mdevd_view_offset(view, addr);
+	u64 base = round_down(offset, MDEVD_WINDOW);
+	unsigned long block = addr & PMD_MASK;
+
+	*start = max3(base, target->start, view->start);
+	*end = min3(base + MDEVD_WINDOW, target->end, view->end);
+
+	if (!MDEVD_HUGE || ((target->phys ^ addr) & ~PMD_MASK))
+		return;
+
+	if (addr - block < offset - *start)
+		*start = offset - (addr - block);
+	*end = min(*end, offset + (block + PMD_SIZE - addr));
+}
+
 /*
  * Remembers that this process fills a VMA which is not linked yet, so that a
  * revocation which does not find the VMA waits for its mmap() and looks again.
@@ -160,6 +192,40 @@ bool mdevd_fill_sync(struct mdevd_vdev *v, bool wait)
 	return true;
 }
 
+/* The pages from @at on to the end of its window; returns that or an error. */
+static int fill_pages(struct mdevd_vdev *v, const struct mdevd_view *view,
+		      u64 at, u64 *end)
+{
+	struct mdevd_target target;
+	u64 start;
+	int ret;
+
+	down_read(&v->memory_lock);
+	ret = mdevd_map_validate_request(v, view->bar, at, &target);
+	if (!ret) {
+		mdevd_fill_window(view, &target, mdevd_view_addr(view, at),
+				  &start, end);
+		mutex_lock(&v->fill_lock);
+		ret = mdevd_fill_range(v, view, &target, at, at, *end, true);
+		mutex_unlock(&v->fill_lock);
+	}
+	up_read(&v->memory_lock);
+
+	return ret;
+}
+
+static bool fill_huge(const struct mdevd_view *view, u64 at)
+{
+#if MDEVD_HUGE
+	unsigned long addr = mdevd_view_addr(view, at);
+
+	return IS_ALIGNED(addr, PMD_SIZE) && view->end - at >= PMD_SIZE &&
+	       mdevd_fault_eager(view->vma, addr);
+#else
+	return false;
+#endif
+}
+
 /**
  * mdevd_fill_eager - fill a new VMA from mmap()
  * @v: the device
@@ -169,26 +235,15 @@ bool mdevd_fill_sync(struct mdevd_vdev *v, bool wait)
  */
 void mdevd_fill_eager(struct mdevd_vdev *v, const struct mdevd_view *view)
 {
-	struct mdevd_target target;
 	u64 at = view->start, end;
 
 	if (!eager_note(v, view->vma->vm_mm))
 		return;
 
 	while (at < view->end && !fatal_signal_pending(current)) {
-		int ret;
-
-		down_read(&v->memory_lock);
-		ret = mdevd_map_validate_request(v, view->bar, at, &target);
-		if (!ret) {
-			end = min3(round_down(at, MDEVD_WINDOW) + MDEVD_WINDOW,
-				   target.end, view->end);
-			mutex_lock(&v->fill_lock);
-			ret = mdevd_fill_range(v, view, &target, at, at, end, true);
-			mutex_unlock(&v->fill_lock);
-		}
-		up_read(&v->memory_lock);
-		if (ret)
+		if (fill_huge(view, at))
+			end = at + PMD_SIZE;
+		else if (fill_pages(v, view, at, &end))
 			return;
 		at = end;
 		cond_resched();

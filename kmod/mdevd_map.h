@@ -56,8 +56,12 @@ static inline u64 mdevd_view_offset(const struct mdevd_view *view,
 /* mdevd_fault.c */
 vm_fault_t mdevd_fault(struct vm_fault *vmf);
 vm_fault_t mdevd_fault_huge(struct vm_fault *vmf, unsigned int order);
+bool mdevd_fault_eager(struct vm_area_struct *vma, unsigned long addr);
 
 /* mdevd_fill.c */
+void mdevd_fill_window(const struct mdevd_view *view,
+		       const struct mdevd_target *target, unsigned long addr,
+		       u64 *start, u64 *end);
 int mdevd_fill_range(struct mdevd_vdev *v, const struct mdevd_view *view,
 		     const struct mdevd_target *target, u64 offset,
 		     u64 start, u64 end, bool eager);

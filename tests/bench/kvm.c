@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A KVM machine of one vCPU in 32-bit mode without paging and six instructions of guest code: every
- * access of it to the BAR goes through KVM's page tables and nothing else does.
+ * A KVM machine, of one vCPU or more, in 32-bit mode without paging and with six instructions of guest
+ * code: every access of it to the BAR goes through KVM's page tables and nothing else does.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,8 +48,29 @@ static int set_mode(struct machine *m) {
         return ioctl(m->vcpu, KVM_SET_SREGS, &sregs) < 0 ? -errno : 0;
 }
 
+static int make_vcpu(struct machine *m, unsigned number) {
+        int size;
+
+        m->vcpu = ioctl(m->vm, KVM_CREATE_VCPU, number);
+        size = ioctl(m->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+        if (m->vcpu < 0 || size < 0)
+                return -errno;
+        m->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, m->vcpu, 0);
+        m->stats = ioctl(m->vcpu, KVM_GET_STATS_FD, NULL);
+        if (m->run == MAP_FAILED || m->stats < 0)
+                return -errno;
+        return set_mode(m);
+}
+
+int machine_join(struct machine *m, const struct machine *first, unsigned number) {
+        *m = (struct machine){ .vcpu = -1, .stats = -1 };
+        m->kvm = dup(first->kvm);
+        m->vm = dup(first->vm);
+        return m->kvm < 0 || m->vm < 0 ? -errno : make_vcpu(m, number);
+}
+
 int machine_init(struct machine *m, void *bar, uint64_t length) {
-        int size, r;
+        int r;
 
         *m = (struct machine){ .kvm = -1, .vm = -1, .vcpu = -1, .stats = -1 };
         m->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -63,17 +84,7 @@ int machine_init(struct machine *m, void *bar, uint64_t length) {
         r = set_memory(m, 0, 0, m->ram, RAM_SIZE);
         if (r == 0)
                 r = set_memory(m, 1, GUEST_BAR, bar, length);
-        if (r < 0)
-                return r;
-        m->vcpu = ioctl(m->vm, KVM_CREATE_VCPU, 0);
-        size = ioctl(m->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-        if (m->vcpu < 0 || size < 0)
-                return -errno;
-        m->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, m->vcpu, 0);
-        m->stats = ioctl(m->vcpu, KVM_GET_STATS_FD, NULL);
-        if (m->run == MAP_FAILED || m->stats < 0)
-                return -errno;
-        return set_mode(m);
+        return r < 0 ? r : make_vcpu(m, 0);
 }
 
 void machine_done(struct machine *m) {

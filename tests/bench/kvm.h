@@ -23,6 +23,8 @@ struct exits {
 };
 
 int machine_init(struct machine *m, void *bar, uint64_t length);
+/* Another vCPU of the same machine, NUMBER of 1 and more; ends with machine_done() too. */
+int machine_join(struct machine *m, const struct machine *first, unsigned number);
 void machine_done(struct machine *m);
 /* the guest increments COUNT dwords, STRIDE bytes apart, from OFFSET of the BAR on */
 int machine_touch(struct machine *m, uint64_t offset, uint32_t count, uint32_t stride);

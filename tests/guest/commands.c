@@ -343,6 +343,42 @@ static void do_config_write(char **words, unsigned n)
         put("ok\n");
 }
 
+static void do_port_read(char **words, unsigned n)
+{
+        uint64_t port;
+        unsigned width;
+
+        if (n < 2 || n > 3 || !text_number(words[1], &port) || port > 0xffff ||
+            !parse_width(n > 2 ? words[2] : NULL, &width) || width == 8) {
+                err("in PORT [1|2|4]");
+                return;
+        }
+        put("ok ");
+        put_hex(width == 1 ? inb((uint16_t) port) :
+                width == 2 ? inw((uint16_t) port) : inl((uint16_t) port));
+        put("\n");
+}
+
+static void do_port_write(char **words, unsigned n)
+{
+        uint64_t port, v;
+        unsigned width;
+
+        if (n < 3 || n > 4 || !text_number(words[1], &port) || port > 0xffff ||
+            !text_number(words[2], &v) || !parse_width(n > 3 ? words[3] : NULL, &width) ||
+            width == 8) {
+                err("out PORT VALUE [1|2|4]");
+                return;
+        }
+        if (width == 1)
+                outb((uint16_t) port, (uint8_t) v);
+        else if (width == 2)
+                outw((uint16_t) port, (uint16_t) v);
+        else
+                outl((uint16_t) port, (uint32_t) v);
+        put("ok\n");
+}
+
 static void do_hammer(char **words, unsigned n)
 {
         struct range r;
@@ -400,6 +436,8 @@ static const struct {
         { "poke", do_poke, true },
         { "cfgr", do_config_read, true },
         { "cfgw", do_config_write, true },
+        { "in", do_port_read, false },
+        { "out", do_port_write, false },
         { "hammer", do_hammer, true },
         { "quit", do_quit, false },
 };

@@ -90,10 +90,55 @@ static void test_counts(void) {
         unmake(&d, UUID(01));
 }
 
+/* Tables of 4 KiB entries that this process has: one for each 2 MiB that is not one entry. */
+static unsigned long tables(void) {
+        char text[4096] = "", *at;
+
+        MUST(read_file("/proc/self/status", text, sizeof(text)));
+        at = strstr(text, "VmPTE:");
+        return at ? strtoul(at + strlen("VmPTE:"), NULL, 10) / 4 : 0;
+}
+
+/* Whatever the address: all of it is there after mmap(), in the biggest entries that fit. */
+static void test_eager_at(struct device *d, uint64_t skew, unsigned insertions, bool entries) {
+        struct mdevd_device_record before = record_of(UUID(02)), after;
+        unsigned long had = tables(), wrong = 0;
+        char *map = map_at(d, 16 * MIB, skew);
+
+        had = tables() - had;
+        for (uint64_t at = 0; at < 16 * MIB; at += 4096) {
+                *(volatile uint64_t *)(map + at) = at + skew;
+                wrong += *(volatile uint64_t *)(map + at) != at + skew;
+        }
+        after = record_of(UUID(02));
+        printf("# eager, %llu KiB past 2 MiB: %lu tables of pages\n",
+               (unsigned long long)(skew / KIB), had);
+        CHECK(entries ? had <= 2 : had >= 7, "eager: %s", entries ? "2 MiB entries" : "pages");
+        CHECK_EQ(after.insertions - before.insertions, insertions, "  insertions");
+        CHECK_EQ(after.pages - before.pages, 4096, "  pages");
+        CHECK_EQ(after.faults - before.faults, 0, "  faults of touching all");
+        CHECK_EQ(wrong, 0, "  words that are not there");
+        for (uint64_t at = 0; at < 16 * MIB; at += 4096)
+                wrong += pread(d->fd, &had, 8, (off_t)at) != 8 || had != at + skew;
+        CHECK_EQ(wrong, 0, "  words that are not where they belong");
+        munmap(map, 16 * MIB);
+}
+
 static void test_eager(void) {
         struct mdevd_device_record r;
         struct device d;
         char *map;
+
+        make(&d, "16M-eager", UUID(02), 32 * MIB, 16 * MIB);
+        test_eager_at(&d, 0, 8, huge);
+        test_eager_at(&d, MIB, 8, false);
+        MUST(write_file("/sys/kernel/mm/transparent_hugepage/enabled", "never"));
+        test_eager_at(&d, 0, 8, false);
+        MUST(write_file("/sys/kernel/mm/transparent_hugepage/enabled", "always"));
+        device_close(&d);
+        MUST(mdev_remove(UUID(02)));
+        MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_GONE, UUID(02)));
+        MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_CLEAN, UUID(02)));
 
         make(&d, "16M-eager", UUID(02), 32 * MIB, 16 * MIB);
         map = map_at(&d, 16 * MIB, 0);

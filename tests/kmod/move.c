@@ -314,6 +314,70 @@ static void test_killed(struct device *d) {
         MUST(mdev_remove(DEV));
 }
 
+/* A mover of its own descriptor that goes to one boundary and dies there. */
+static void die_after(uint32_t flags, uint32_t chunks) {
+        int status;
+        pid_t child;
+
+        fflush(stdout);
+        child = fork();
+        if (child == 0) {
+                close(ctl);
+                ctl = ctl_open(O_WRONLY);
+                if (ctl < 0 || move(NULL, DEV, B, flags, chunks) < 0)
+                        _exit(1);
+                raise(SIGKILL);
+                _exit(1);
+        }
+        waitpid(child, &status, 0);
+        if (!WIFSIGNALED(status))
+                CHECK(false, "the mover did not get there");
+}
+
+static uint64_t count_wrong(const char *map) {
+        uint64_t wrong = 0;
+
+        for (uint64_t at = 0; at < 16 * MIB; at += 512)
+                wrong += *(volatile const uint64_t *)(map + at) != at * 0x9e3779b97f4a7c15;
+        return wrong;
+}
+
+/* Its descriptor dies at each boundary, on the way forth and back; whoever comes next goes on. */
+static void test_boundaries(struct device *d) {
+        struct mdevd_move_record record;
+        uint64_t wrong = 0;
+        char *map;
+
+        MUST(device_open(d, DEV));
+        map = device_map(d, 0, 0, 16 * MIB);
+        for (uint64_t at = 0; at < 16 * MIB; at += 512)
+                *(volatile uint64_t *)(map + at) = at * 0x9e3779b97f4a7c15;
+        for (uint32_t chunk = 1; chunk < 8; chunk++) {
+                die_after(0, chunk);
+                wrong += !move_record(DEV, &record) || record.moved != chunk * 2 * MIB;
+                wrong += count_wrong(map);
+                /* one reverses it, and dies where it began but for one chunk; the next ends it */
+                if (chunk > 1)
+                        die_after(MDEVD_MOVE_BACK, chunk - 1);
+                wrong += !move_record(DEV, &record) || record.moved != 2 * MIB;
+                wrong += count_wrong(map);
+                MUST(move(NULL, DEV, B, MDEVD_MOVE_BACK | MDEVD_MOVE_RELEASE, 0));
+                wrong += move_record(DEV, &record) || extent_offset(DEV) != A;
+                /* and one ends it in the new place */
+                die_after(0, chunk);
+                MUST(move(NULL, DEV, B, MDEVD_MOVE_RELEASE, 0));
+                wrong += move_record(DEV, &record) || extent_offset(DEV) != B;
+                wrong += count_wrong(map);
+                MUST(move(NULL, DEV, A, MDEVD_MOVE_RELEASE, 0));
+                wrong += count_wrong(map);
+        }
+        CHECK_EQ(wrong, 0, "dead at each of 7 boundaries: states that are wrong, words lost");
+        munmap(map, 16 * MIB);
+        device_close(d);
+        MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_CLOSED, DEV));
+        MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_CLEAN, DEV));
+}
+
 int main(void) {
         struct device d;
         char *map;
@@ -332,6 +396,7 @@ int main(void) {
         munmap(map, 16 * MIB);
         device_close(&d);
         test_close(&d);
+        test_boundaries(&d);
         test_killed(&d);
         return check_done();
 }

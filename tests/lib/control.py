@@ -22,8 +22,22 @@ RECORD = struct.Struct("=II")
 DEVICE = struct.Struct("=16s32s64sIIQQQQQQ")
 EVENT = struct.Struct("=II32s16si16sI")
 
+HOLD = struct.Struct("=II16sII")
+RESUME = struct.Struct("=II16s")
+MOVE = struct.Struct("=II16sIIQIIQ")
+
 RECORD_DEVICE = 4
+EVENT_PARENT_GONE = 2
+EVENT_GONE = 6
+EVENT_CLOSED = 8
 EVENT_CLEAN = 9
+EVENT_PARENT_CLOSING = 10
+EVENT_RESUMED = 12
+EVENT_REVOKED = 15
+NOBODY = "00000000-0000-0000-0000-000000000000"
+STATE_LIVE, STATE_SCRUBBING, STATE_REVOKED, STATE_SUSPENDED = 1, 2, 4, 5
+MOVABLE = 1
+MOVE_BACK, MOVE_RELEASE = 1, 2
 BAR_64BIT, BAR_PREFETCH = 1, 2
 MIB = 1 << 20
 
@@ -47,10 +61,11 @@ def pool(name, bar, offset, length, cache=0):
     return POOL.pack(name.encode(), bar, 0, cache, 0, 0, offset, length)
 
 
-def device_type(name, length, eager=False):
+def device_type(name, length, eager=False, flags=0):
     """One 64-bit prefetchable BAR."""
     bars = TYPE_BAR.pack(length, BAR_64BIT | BAR_PREFETCH, 0) + 5 * TYPE_BAR.pack(0, 0, 0)
-    return TYPE.pack(name.encode(), name.encode(), int(eager), 0, 0, 0, 0, 0, 0, 0) + bars
+    return TYPE.pack(name.encode(), name.encode(), int(eager), 0, 0, 0, 0, 0, 0,
+                     flags) + bars
 
 
 class Device:
@@ -112,15 +127,30 @@ class Control:
             at += size
         return found
 
-    def await_event(self, wanted, ident, limit=60):
-        """Events come to this descriptor from when it was opened on."""
+    def suspend(self, ident, limit_ms):
+        self._call(0xd6, HOLD.pack(HOLD.size, 0, uuid.UUID(ident).bytes, limit_ms, 0))
+
+    def resume(self, ident):
+        self._call(0xd7, RESUME.pack(RESUME.size, 0, uuid.UUID(ident).bytes))
+
+    def move(self, ident, bar, offset, flags=0, chunks=0):
+        """The device's first extent; returns (longest wait for a chunk in us, bytes there now)."""
+        answer = MOVE.unpack(self._call(0xdb, MOVE.pack(
+            MOVE.size, flags, uuid.UUID(ident).bytes, 0, bar, offset, chunks, 0, 0), True))
+        return answer[7], answer[8]
+
+    def close(self):
+        os.close(self.fd)
+
+    def await_event(self, wanted, ident=NOBODY, limit=60):
+        """Events come to this descriptor from when it was opened on. Returns the pid in it."""
         deadline = time.monotonic() + limit
         while select.select([self.fd], [], [], max(0, deadline - time.monotonic()))[0]:
             data = os.read(self.fd, 65536)
             while data:
-                size, kind, _, raw, *_ = EVENT.unpack_from(data)
+                size, kind, _, raw, pid, *_ = EVENT.unpack_from(data)
                 if kind == wanted and str(uuid.UUID(bytes=raw)) == ident:
-                    return
+                    return pid
                 data = data[size:]
         raise TimeoutError(f"no event {wanted} for {ident} within {limit} s")
 

@@ -49,6 +49,13 @@ FEATURES = {
                  "-device", "ivshmem-plain,id=big,memdev=mem-big,bus=rp-big"),
         "cmdline": (),
     },
+    "huge": {
+        "help": "a third ivshmem-plain, with 1 GiB",
+        "qemu": ("-object", "memory-backend-ram,id=mem-huge,share=on,size=1G",
+                 "-device", "pcie-root-port,id=rp-huge,chassis=13,slot=13",
+                 "-device", "ivshmem-plain,id=huge,memdev=mem-huge,bus=rp-huge"),
+        "cmdline": (),
+    },
     "nothp": {
         "help": "transparent huge pages off",
         "qemu": (),
