@@ -82,6 +82,7 @@ class Device:
 class Control:
     def __init__(self):
         self.fd = os.open("/dev/mdevd", os.O_RDWR | os.O_CLOEXEC)
+        self.events = b""  # read, and not looked at yet
 
     def _call(self, nr, data, read=False):
         buf = bytearray(data)
@@ -145,13 +146,15 @@ class Control:
     def await_event(self, wanted, ident=NOBODY, limit=60):
         """Events come to this descriptor from when it was opened on. Returns the pid in it."""
         deadline = time.monotonic() + limit
-        while select.select([self.fd], [], [], max(0, deadline - time.monotonic()))[0]:
-            data = os.read(self.fd, 65536)
-            while data:
-                size, kind, _, raw, pid, *_ = EVENT.unpack_from(data)
+        while True:
+            while self.events:
+                size, kind, _, raw, pid, *_ = EVENT.unpack_from(self.events)
+                self.events = self.events[size:]
                 if kind == wanted and str(uuid.UUID(bytes=raw)) == ident:
                     return pid
-                data = data[size:]
+            if not select.select([self.fd], [], [], max(0, deadline - time.monotonic()))[0]:
+                break
+            self.events = os.read(self.fd, 65536)
         raise TimeoutError(f"no event {wanted} for {ident} within {limit} s")
 
 

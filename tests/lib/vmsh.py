@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+import debugkernel
 import image
 import machine
 from console import alarms, excerpt
@@ -27,7 +28,8 @@ def parse(argv):
                     "memory behind the parents.",
         epilog=f"features:\n{features}\n\nexample:\n"
                "  tests/vm/sh --kernel 6.1 --module kmod/mdevd.ko 'modprobe mdevd && dmesg | tail'")
-    p.add_argument("--kernel", choices=["6.1", "6.12"], default="6.12")
+    p.add_argument("--kernel", choices=["6.1", "6.12", debugkernel.NAME],
+                   default="6.12")
     p.add_argument("--module", action="append", default=[], metavar="KO",
                    help="a module for modprobe to find (repeatable)")
     p.add_argument("--dest", metavar="DIR",
@@ -60,7 +62,10 @@ def main(argv):
     shares = {"src": TOP}
     if args.build:
         shares["build"] = os.path.abspath(args.build)
-    vm = Vm(image.obtain(), args.kernel, shares, args.features, args.module, args.dest, args.keep)
+    made = image.obtain()
+    if args.kernel == debugkernel.NAME:
+        made = debugkernel.DebugImage(made, debugkernel.obtain(os.cpu_count()))
+    vm = Vm(made, args.kernel, shares, args.features, args.module, args.dest, args.keep)
     with step(f"booting the VM with kernel {args.kernel}"):
         vm.__enter__()
     try:
