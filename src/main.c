@@ -26,6 +26,7 @@ typedef enum Verb {
         VERB_EXPLAIN_POLICY,
         VERB_WORKER,
         VERB_INTROSPECT,
+        VERB_WAIT_DEVICES,
 } Verb;
 
 typedef struct Arguments Arguments;
@@ -35,6 +36,7 @@ struct Arguments {
         const char *root;
         const char *file; /* to check or explain; NULL: all that the daemon would read */
         bool json;
+        unsigned seconds; /* to wait at most */
 };
 
 static const char help_text[] =
@@ -57,6 +59,9 @@ static const char help_text[] =
         "      --log-level=LEVEL    emerg, alert, crit, err, warning, notice, info or debug\n"
         "      --root=DIR           Use DIR/etc, DIR/sys, DIR/dev, DIR/run: for tests\n"
         "      --bus-introspect     Print the D-Bus interfaces\n"
+        "      --wait-devices[=SECONDS]\n"
+        "                           Wait until the running service has brought up all that is to\n"
+        "                           be up, or failed to; not longer than that (90)\n"
         "\n"
         "Files:\n"
         "  /etc/mdevd/mdevd.json, /etc/mdevd/mdevd.d/*.json\n"
@@ -96,6 +101,7 @@ enum {
         OPTION_ROOT,
         OPTION_WORKER,
         OPTION_INTROSPECT,
+        OPTION_WAIT_DEVICES,
 };
 
 static const struct option long_options[] = {
@@ -108,8 +114,29 @@ static const struct option long_options[] = {
         { "root", required_argument, NULL, OPTION_ROOT },
         { "worker", no_argument, NULL, OPTION_WORKER },
         { "bus-introspect", no_argument, NULL, OPTION_INTROSPECT },
+        { "wait-devices", optional_argument, NULL, OPTION_WAIT_DEVICES },
         {},
 };
+
+#define WAIT_SECONDS 90
+#define WAIT_SECONDS_MAX 86400
+
+static int set_seconds(const char *text, unsigned *ret) {
+        char *end;
+        unsigned long n;
+
+        if (!text)
+                return 0;
+        errno = 0;
+        n = strtoul(text, &end, 10);
+        if (errno || text[0] < '0' || text[0] > '9' || *end || n > WAIT_SECONDS_MAX) {
+                fprintf(stderr, "mdevd: \"%s\" is no number of seconds up to %d; see mdevd --help.\n",
+                        text, WAIT_SECONDS_MAX);
+                return -EINVAL;
+        }
+        *ret = (unsigned) n;
+        return 0;
+}
 
 static int parse_option(int c, Arguments *args) {
         switch (c) {
@@ -141,6 +168,9 @@ static int parse_option(int c, Arguments *args) {
         case OPTION_INTROSPECT:
                 args->verb = VERB_INTROSPECT;
                 return 0;
+        case OPTION_WAIT_DEVICES:
+                args->verb = VERB_WAIT_DEVICES;
+                return set_seconds(optarg, &args->seconds);
         default:
                 fprintf(stderr, "See mdevd --help.\n"); /* getopt has said what is wrong */
                 return -EINVAL;
@@ -148,7 +178,7 @@ static int parse_option(int c, Arguments *args) {
 }
 
 static int parse_arguments(int argc, char *argv[], Arguments *ret) {
-        Arguments args = { .verb = VERB_RUN, .root = "/" };
+        Arguments args = { .verb = VERB_RUN, .root = "/", .seconds = WAIT_SECONDS };
         int c, r;
 
         while ((c = getopt_long(argc, argv, "h", long_options, NULL)) >= 0) {
@@ -229,10 +259,30 @@ static void tell_ready(Manager *m) {
         (void) sd_notify(false, "READY=1");
 }
 
+/* What the service manager has kept over a restart. What has another name is none of ours. */
+static void take_kept(Manager *m) {
+        char **names = NULL;
+        int n;
+
+        n = sd_listen_fds_with_names(true, &names);
+        for (int i = 0; i < n; i++) {
+                int fd = SD_LISTEN_FDS_START + i;
+
+                (void) fcntl(fd, F_SETFD, FD_CLOEXEC);
+                if (streq(names[i], MDEVD_FD_CONTROL))
+                        manager_take_control(m, fd);
+                else
+                        safe_close(fd);
+                free(names[i]);
+        }
+        free(names);
+}
+
 static int start(sd_event *event, Manager *m, Bus **ret) {
         _cleanup_(bus_freep) Bus *bus = NULL;
         int r;
 
+        take_kept(m);
         r = manager_start(m);
         if (r < 0)
                 return r;
@@ -321,6 +371,8 @@ int main(int argc, char *argv[]) {
                 return worker_main(WORKER_SOCKET_FD, args.root, &worker_store);
         case VERB_INTROSPECT:
                 return print_interfaces();
+        case VERB_WAIT_DEVICES:
+                return bus_wait_devices(args.seconds);
         case VERB_RUN:
                 break;
         }

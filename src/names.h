@@ -22,4 +22,6 @@
 #define MDEVD_PATH_CONTROL "dev/mdevd"
 #define MDEVD_PATH_SYSFS "sys"
 
+#define MDEVD_FD_CONTROL "control" /* of MDEVD_PATH_CONTROL, in the service manager's store */
+
 #define MDEVD_DRIVER "mdevd" /* the PCI driver; prefix of our types' ids in sysfs */

@@ -27,15 +27,25 @@ struct Kmod {
 };
 
 int kmod_open(Kmod **ret, int root_fd) {
+        int fd = openat(root_fd, MDEVD_PATH_CONTROL, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+        return fd < 0 ? -errno : kmod_new(ret, fd);
+}
+
+int kmod_get_fd(const Kmod *k) {
+        return k->fd;
+}
+
+int kmod_new(Kmod **ret, int fd) {
         struct mdevd_get_info info = { .size = sizeof(info) };
         _cleanup_(kmod_freep) Kmod *k = NULL;
 
         k = calloc(1, sizeof(*k));
-        if (!k)
+        if (!k) {
+                safe_close(fd);
                 return -ENOMEM;
-        k->fd = openat(root_fd, MDEVD_PATH_CONTROL, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (k->fd < 0)
-                return -errno;
+        }
+        k->fd = fd;
         if (ioctl(k->fd, MDEVD_GET_INFO, &info) < 0)
                 return errno == ENOTTY ? -EPROTO : -errno;
         if (info.api_version != MDEVD_API_VERSION)

@@ -55,6 +55,9 @@ struct KmodEvent {
 
 /* -ENOENT, -ENODEV, -ENXIO: the module is not there. -EPROTO: it speaks another version. */
 int kmod_open(Kmod **ret, int root_fd);
+/* The same with a descriptor that is open, non-blocking and close-on-exec; taken in every case. */
+int kmod_new(Kmod **ret, int fd);
+int kmod_get_fd(const Kmod *k); /* borrowed */
 Kmod *kmod_free(Kmod *k);
 DEFINE_CLEANUP(Kmod *, kmod_free)
 

@@ -38,6 +38,7 @@ struct Bus {
         List calls; /* of Call, waiting for their operation */
         sd_event_source *status;
         size_t n_devices, n_parents; /* as the service manager was told */
+        unsigned n_pending, n_failed; /* as clients and the service manager were told */
 };
 
 /* What a call is about, as polkit's details; NULL members are "". Borrowed. */

@@ -322,6 +322,24 @@ static int get_problems(sd_bus *bus, const char *path, const char *iface, const 
         return sd_bus_message_close_container(reply);
 }
 
+static int get_pending(sd_bus *bus, const char *path, const char *iface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        unsigned pending, failed;
+        Bus *b = userdata;
+
+        manager_count_autostart(b->manager, &pending, &failed);
+        return sd_bus_message_append(reply, "u", pending);
+}
+
+static int get_failed(sd_bus *bus, const char *path, const char *iface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        unsigned pending, failed;
+        Bus *b = userdata;
+
+        manager_count_autostart(b->manager, &pending, &failed);
+        return sd_bus_message_append(reply, "u", failed);
+}
+
 #define CREATE_ARGS SD_BUS_ARGS("s", parent, "s", type, "a{sv}", options)
 
 const sd_bus_vtable bus_manager_vtable[] = {
@@ -349,6 +367,10 @@ const sd_bus_vtable bus_manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("ConfigProblems", "a(suus)", get_problems, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("AutostartPending", "u", get_pending, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("AutostartFailed", "u", get_failed, 0,
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END,
 };

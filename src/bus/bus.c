@@ -92,18 +92,39 @@ static void tell(Bus *b, ObjectKind kind, void *object,
                                          path ?: "an object");
 }
 
+/* Clients that wait for what is to be up; told once a turn, not once a device. */
+static void tell_autostart(Bus *b) {
+        int r;
+
+        r = sd_bus_emit_properties_changed(b->bus, MDEVD_OBJECT_ROOT, MDEVD_IFACE_MANAGER,
+                                           "AutostartPending", "AutostartFailed", NULL);
+        if (r < 0)
+                (void) log_warning_errno(r, &(LogFields){ .topic = "bus" },
+                                         "How many devices are to be up was not told: %m");
+}
+
 /* For `systemctl status`, when all else of this turn is done. */
 static int on_status(sd_event_source *s, void *userdata) {
         Bus *b = userdata;
         const Model *model = manager_get_model(b->manager);
         size_t n_devices = list_length(&model->devices), n_parents = list_length(&model->parents);
+        char rest[64] = "";
+        unsigned pending, failed;
 
-        if (n_devices == b->n_devices && n_parents == b->n_parents)
+        manager_count_autostart(b->manager, &pending, &failed);
+        if (n_devices == b->n_devices && n_parents == b->n_parents && pending == b->n_pending &&
+            failed == b->n_failed)
                 return 0;
+        if (pending != b->n_pending || failed != b->n_failed)
+                tell_autostart(b);
         b->n_devices = n_devices;
         b->n_parents = n_parents;
-        (void) sd_notifyf(false, "STATUS=%zu device%s on %zu parent%s.", n_devices,
-                          n_devices == 1 ? "" : "s", n_parents, n_parents == 1 ? "" : "s");
+        b->n_pending = pending;
+        b->n_failed = failed;
+        if (pending + failed > 0)
+                (void) snprintf(rest, sizeof(rest), " %u to come, %u failed.", pending, failed);
+        (void) sd_notifyf(false, "STATUS=%zu device%s on %zu parent%s.%s", n_devices,
+                          n_devices == 1 ? "" : "s", n_parents, n_parents == 1 ? "" : "s", rest);
         return 0;
 }
 
@@ -249,6 +270,12 @@ static void on_operation_removed(Operation *op, void *userdata) {
         removed(userdata, OBJECT_OPERATION, op);
 }
 
+static void on_autostart_changed(void *userdata) {
+        Bus *b = userdata;
+
+        (void) sd_event_source_set_enabled(b->status, SD_EVENT_ONESHOT);
+}
+
 static void observe(Bus *b) {
         const Observer observer = {
                 .parent_added = on_parent_added,
@@ -263,6 +290,7 @@ static void observe(Bus *b) {
                 .operation_added = on_operation_added,
                 .operation_changed = on_operation_changed,
                 .operation_removed = on_operation_removed,
+                .autostart_changed = on_autostart_changed,
                 .userdata = b,
         };
 

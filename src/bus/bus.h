@@ -23,5 +23,8 @@ int bus_start(Bus *b);
 /* manager_reload(), with clients and the service manager told. */
 int bus_reload(Bus *b);
 
+/* A client: waits until all that is to be up is, or has failed. Returns an exit status. */
+int bus_wait_devices(unsigned seconds);
+
 /* Prints the interfaces as sd-bus shows them, without a daemon or a bus. */
 int bus_introspect(FILE *file);

@@ -300,6 +300,17 @@ void devices_note_opener(Manager *m, const KmodEvent *event) {
 
         if (!d)
                 return;
+        if (event->type == MDEVD_EVENT_DEVICE_REVOKED) {
+                log_warning(FIELDS(.message_id = LOG_ID_DEVICE_REVOKED, .topic = "device",
+                                   .parent = p->name, .device = UUID_STR(&d->uuid),
+                                   .owner = d->owner),
+                            "Parent %s is going away, and %s (pid %d) has %s open: the removal waits "
+                            "until it is closed.",
+                            p->name, event->pid > 0 ? event->comm : "a process of another PID "
+                                                                    "namespace",
+                            event->pid, UUID_STR(&d->uuid));
+                return;
+        }
         if (event->type == MDEVD_EVENT_DEVICE_CLOSED) {
                 d->opener = 0;
                 log_info(FIELDS(.message_id = LOG_ID_DEVICE_CLOSED, .topic = "device",

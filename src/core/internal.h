@@ -110,6 +110,7 @@ struct Manager {
         Config *config; /* its parents are in the model; its problems are kept here */
         Observer observer;
         Kmod *kmod; /* NULL: the module is not loaded */
+        int control_fd; /* of an earlier daemon, until it is taken into use */
         Uevents *uevents;
         WorkerPool *workers;
         Watch *watch; /* of the definitions' files */

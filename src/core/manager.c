@@ -23,7 +23,7 @@ int manager_new(Manager **ret, sd_event *event, const char *root) {
         m = calloc(1, sizeof(*m));
         if (!m)
                 return -ENOMEM;
-        m->root_fd = m->lock_fd = -EBADF;
+        m->root_fd = m->lock_fd = m->control_fd = -EBADF;
         list_init(&m->planned);
         list_init(&m->operations);
         list_init(&m->loads);
@@ -66,12 +66,18 @@ Manager *manager_free(Manager *m) {
         parents_forgive(m, NULL);
         model_free(m->model);
         config_free(m->config);
+        safe_close(m->control_fd);
         safe_close(m->lock_fd);
         safe_close(m->root_fd);
         free(m->root);
         sd_event_unref(m->event);
         free(m);
         return NULL;
+}
+
+void manager_take_control(Manager *m, int fd) {
+        safe_close(m->control_fd);
+        m->control_fd = fd;
 }
 
 void manager_set_observer(Manager *m, const Observer *observer) {

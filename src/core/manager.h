@@ -17,6 +17,8 @@ int manager_new(Manager **ret, sd_event *event, const char *root);
 Manager *manager_free(Manager *m);
 DEFINE_CLEANUP(Manager *, manager_free)
 
+/* Before the start: a descriptor of /dev/mdevd that an earlier daemon has left; taken. */
+void manager_take_control(Manager *m, int fd);
 void manager_set_observer(Manager *m, const Observer *observer); /* copied */
 
 /*

@@ -6,6 +6,7 @@
  * module's snapshot; then operations whose workers are gone are settled against what was seen.
  */
 #include <mdevd.h>
+#include <systemd/sd-daemon.h>
 
 #include "core/internal.h"
 #include "sysfs/sysfs.h"
@@ -120,6 +121,7 @@ static void on_kmod_event(const KmodEvent *event, void *userdata) {
                            "The kernel module has gone away; its parents cannot be used until it "
                            "is loaded again.");
                 m->kmod = kmod_free(m->kmod);
+                (void) sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" MDEVD_FD_CONTROL);
                 refresh_all(m);
                 return;
         }
@@ -129,7 +131,8 @@ static void on_kmod_event(const KmodEvent *event, void *userdata) {
                 refresh_all(m);
                 return;
         }
-        if (event->type == MDEVD_EVENT_DEVICE_OPENED || event->type == MDEVD_EVENT_DEVICE_CLOSED)
+        if (event->type == MDEVD_EVENT_DEVICE_OPENED || event->type == MDEVD_EVENT_DEVICE_CLOSED ||
+            event->type == MDEVD_EVENT_DEVICE_REVOKED)
                 devices_note_opener(m, event);
         if (event->type >= MDEVD_EVENT_PARENT_ADDED &&
             event->type <= MDEVD_EVENT_PARENT_UNCONFIGURED && event->parent[0])
@@ -137,12 +140,27 @@ static void on_kmod_event(const KmodEvent *event, void *userdata) {
         refresh_query(m);
 }
 
+/* What an earlier daemon had kept, or a new one, which is kept for a later daemon. */
+static int open_kmod(Manager *m) {
+        int fd, r;
+
+        if (m->control_fd >= 0 && kmod_new(&m->kmod, TAKE_FD(m->control_fd)) >= 0)
+                return 0;
+        r = kmod_open(&m->kmod, m->root_fd);
+        if (r < 0)
+                return r;
+        fd = kmod_get_fd(m->kmod);
+        (void) sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" MDEVD_FD_CONTROL);
+        (void) sd_pid_notify_with_fds(0, false, "FDSTORE=1\nFDNAME=" MDEVD_FD_CONTROL, &fd, 1);
+        return 0;
+}
+
 int refresh_open_kmod(Manager *m) {
         int r;
 
         if (m->kmod)
                 return 0;
-        r = kmod_open(&m->kmod, m->root_fd);
+        r = open_kmod(m);
         if (r == -ENOENT || r == -ENODEV || r == -ENXIO)
                 return 0; /* it may come later: there will be an event */
         if (r >= 0)
