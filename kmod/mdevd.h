@@ -27,6 +27,8 @@
  *   vdev->cfg_lock        config space; a leaf
  *   vdev->irq_lock        eventfds
  *   vdev->vector_lock     those that interrupts signal; a leaf spinlock
+ *   vdev->vendor_lock     whether the vendor knows the device; held over the
+ *                         vendor's revoke() and destroy() and nothing else
  *   ctl->event_lock       a queue of events; a leaf spinlock
  */
 #ifndef MDEVD_H
@@ -54,6 +56,7 @@
 
 struct mdevd_ctl;
 struct mdevd_vdev;
+struct mdevd_vendor_ops;
 
 /**
  * struct mdevd_type_entry - a type and its place in mdev core
@@ -102,10 +105,13 @@ struct mdevd_config {
  * @bar_start: host physical addresses of its BARs; constant
  * @bars: mask of the BARs that we requested; constant
  * @group: its IOMMU group or NULL; constant
- * @dma: enum mdevd_dma; constant
+ * @dma: enum mdevd_dma; @config_lock
  * @vectors_used: which interrupt vectors a claim has; NULL while none are
  *	allocated.  Comes and goes under @config_lock while there is no claim;
  *	its bits: mdevd_lock
+ * @vendor: whose devices they are, or NULL; @config_lock, constant while
+ *	configured
+ * @card: the vendor's
  * @claims: claims; mdevd_lock
  * @taken: who owns which range of each BAR; mdevd_lock
  * @idle: woken when @claims becomes empty
@@ -128,6 +134,8 @@ struct mdevd_parent {
 	struct iommu_group *group;
 	u32 dma;
 	unsigned long *vectors_used;
+	const struct mdevd_vendor_ops *vendor;
+	void *card;
 	struct list_head claims;
 	struct mdevd_spans taken[MDEVD_PCI_BARS];
 	wait_queue_head_t idle;
@@ -327,6 +335,11 @@ struct mdevd_bar {
  * @eager_lock: guards @eager
  * @eager: processes that filled a VMA which may not be linked yet
  * @n_eager: length of @eager
+ * @vendor: of its parent, or NULL; constant
+ * @vendor_data: the vendor's
+ * @vendor_lock: see the head of this file
+ * @vendor_live: the vendor knows it; @vendor_lock
+ * @memory: its extents one after the other, as the vendor sees them; constant
  */
 struct mdevd_vdev {
 	struct vfio_device vdev;
@@ -363,6 +376,11 @@ struct mdevd_vdev {
 	spinlock_t eager_lock;		/* guards eager and n_eager */
 	struct list_head eager;
 	u32 n_eager;
+	const struct mdevd_vendor_ops *vendor;
+	void *vendor_data;
+	struct mutex vendor_lock;	/* see the head of this file */
+	bool vendor_live;
+	struct mdevd_piece *memory;
 };
 
 /* Called before anybody may write to what backs an open device. */
@@ -551,6 +569,23 @@ u64 mdevd_map_bytes(struct mdevd_vdev *v);
 void mdevd_map_done(struct mdevd_vdev *v);
 int mdevd_map_validate_request(struct mdevd_vdev *v, u32 bar, u64 offset,
 			       struct mdevd_target *target);
+
+/* mdevd_vendor.c */
+int mdevd_vendor_attach(struct mdevd_parent *parent, const char *name);
+void mdevd_vendor_detach(struct mdevd_parent *parent);
+int mdevd_vendor_check(const struct mdevd_parent *parent,
+		       const struct mdevd_type *type);
+int mdevd_vendor_begin(struct mdevd_vdev *v);
+int mdevd_vendor_create(struct mdevd_vdev *v);
+void mdevd_vendor_destroy(struct mdevd_vdev *v);
+int mdevd_vendor_open(struct mdevd_vdev *v);
+void mdevd_vendor_close(struct mdevd_vdev *v);
+void mdevd_vendor_reset(struct mdevd_vdev *v);
+void mdevd_vendor_revoke(struct mdevd_vdev *v);
+void mdevd_vendor_access(struct mdevd_vdev *v, bool write, u32 bar, u64 offset,
+			 size_t width, u64 *value);
+int mdevd_vendor_resolve(struct mdevd_vdev *v, u32 bar, u64 offset,
+			 struct mdevd_target *target);
 
 /* mdevd_inode.c: where vfio core has no inode per device */
 #ifdef MDEVD_HAVE_VFIO_INODE

@@ -301,7 +301,7 @@ int mdevd_check_types(const struct mdevd_bounds *bounds,
 	}
 
 	for (i = 0; i < n; i++)
-		if (types[i].vectors > bounds->vectors)
+		if (!bounds->vendor && types[i].vectors > bounds->vectors)
 			return -ENOSPC;
 
 	return 0;

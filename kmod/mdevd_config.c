@@ -170,6 +170,9 @@ static int config_check(const struct mdevd_parent *parent,
 		for (j = 0; j < i; j++)
 			if (!strcmp(config->types[j].conf.name, t->name))
 				return -EINVAL;
+		ret = mdevd_vendor_check(parent, t);
+		if (ret)
+			return ret;
 	}
 
 	return 0;
@@ -235,14 +238,10 @@ static void state_set(struct mdevd_parent *parent, u32 state,
 	mutex_unlock(&mdevd_lock);
 }
 
-static int configure_locked(struct mdevd_parent *parent,
-			    struct mdevd_config *config)
+static int configure_attached(struct mdevd_parent *parent,
+			      struct mdevd_config *config)
 {
 	int ret;
-
-	ret = state_check(parent, false);
-	if (ret)
-		return ret;
 
 	ret = config_check(parent, config);
 	if (!ret)
@@ -268,6 +267,25 @@ static int configure_locked(struct mdevd_parent *parent,
 	return 0;
 }
 
+static int configure_locked(struct mdevd_parent *parent,
+			    struct mdevd_config *config, const char *vendor)
+{
+	int ret;
+
+	ret = state_check(parent, false);
+	if (ret)
+		return ret;
+
+	ret = mdevd_vendor_attach(parent, vendor);
+	if (ret)
+		return ret;
+
+	ret = configure_attached(parent, config);
+	if (ret)
+		mdevd_vendor_detach(parent);
+	return ret;
+}
+
 /**
  * mdevd_configure - MDEVD_CONFIGURE
  * @arg: as copied from the caller
@@ -282,6 +300,9 @@ int mdevd_configure(const struct mdevd_configure *arg)
 
 	if (!mdevd_check_string(arg->parent, sizeof(arg->parent)))
 		return -EINVAL;
+	if (arg->vendor[0] &&
+	    !mdevd_check_name(arg->vendor, sizeof(arg->vendor)))
+		return -EINVAL;
 
 	config = config_new(arg);
 	if (IS_ERR(config))
@@ -295,7 +316,7 @@ int mdevd_configure(const struct mdevd_configure *arg)
 
 	ret = mutex_lock_interruptible(&parent->config_lock);
 	if (!ret) {
-		ret = configure_locked(parent, config);
+		ret = configure_locked(parent, config, arg->vendor);
 		mutex_unlock(&parent->config_lock);
 	}
 	if (ret)
@@ -344,6 +365,7 @@ static int unconfigure_locked(struct mdevd_parent *parent)
 
 	mdev_unregister_parent(&parent->mdev);
 	mdevd_config_drop(parent);
+	mdevd_vendor_detach(parent);
 	return 0;
 }
 

@@ -64,6 +64,8 @@ void mdevd_dma_return(struct mdevd_parent *parent)
 	if (parent->dma >= MDEVD_DMA_NO_REMAP)
 		iommu_group_release_dma_owner(parent->group);
 	iommu_group_put(parent->group);
+	parent->group = NULL;
+	parent->dma = MDEVD_DMA_NO_IOMMU;
 }
 
 /**

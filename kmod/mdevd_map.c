@@ -62,6 +62,8 @@ int mdevd_map_validate_request(struct mdevd_vdev *v, u32 bar, u64 offset,
 			    target);
 	if (!ret && v->moving)
 		ret = mdevd_resolve_moved(&v->moved, offset, target);
+	if (!ret && target->kind == MDEVD_PART_LATE)
+		ret = mdevd_vendor_resolve(v, bar, offset, target);
 	return ret;
 }
 

@@ -235,4 +235,5 @@ void mdevd_parent_shut(struct mdevd_parent *parent)
 	mutex_unlock(&parent->config_lock);
 
 	wait_event(parent->idle, list_empty_careful(&parent->claims));
+	mdevd_vendor_detach(parent);
 }

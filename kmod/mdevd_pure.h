@@ -79,6 +79,12 @@ bool mdevd_spans_del(struct mdevd_spans *set, u64 start, const void *owner);
 
 /* ---- mdevd_resolve.c: what lies behind a guest's address ---- */
 
+/*
+ * A kind of part that no configuration has: what is behind it is bound late, by
+ * the vendor's module, to memory of the device.
+ */
+#define MDEVD_PART_LATE		0x80
+
 /**
  * struct mdevd_piece - a piece of a guest BAR and what is behind it
  * @guest: first byte, from the start of the guest BAR
@@ -88,7 +94,7 @@ bool mdevd_spans_del(struct mdevd_spans *set, u64 start, const void *owner);
  * @backing: index of the extent that it is made of, or of the part in the type
  *	where that has something else behind it
  * @cache: enum mdevd_cache
- * @kind: enum mdevd_part_kind; MDEVD_PART_NONE: may be mapped
+ * @kind: enum mdevd_part_kind; MDEVD_PART_NONE and _LATE: may be mapped
  */
 struct mdevd_piece {
 	u64 guest;
@@ -182,6 +188,10 @@ void mdevd_msix_write(u8 *table, u32 vectors, u64 pos, const u8 *buf,
 bool mdevd_check_string(const char *s, size_t room);
 bool mdevd_check_name(const char *s, size_t room);
 bool mdevd_check_label(const char *s, size_t room);
+
+int mdevd_resolve_late(const struct mdevd_piece *memory, size_t n, u64 page,
+		       u64 limit, u64 offset, u64 dev_offset, u64 run,
+		       struct mdevd_target *target);
 
 /* ---- mdevd_check.c: what may be configured and reserved ---- */
 

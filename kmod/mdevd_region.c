@@ -119,6 +119,14 @@ static int bar_access(struct mdevd_vdev *v, const struct place *place, u64 pos,
 			return ret;
 	}
 
+	if (!ret && target.kind == MDEVD_PART_VENDOR) {
+		/* it may change what is mapped, so without our locks */
+		up_read(&v->memory_lock);
+		mdevd_vendor_access(v, place->write, place->index, pos, width,
+				    value);
+		return 0;
+	}
+
 	if (ret) {
 		*value = ~0ULL;
 	} else if (target.kind > MDEVD_PART_TRAPPED) {

@@ -87,6 +87,11 @@ int mdevd_resolve_moved(const struct mdevd_moved *moved, u64 offset,
 	return 0;
 }
 
+static bool is_mappable(const struct mdevd_piece *piece)
+{
+	return piece->kind == MDEVD_PART_NONE || piece->kind == MDEVD_PART_LATE;
+}
+
 /**
  * mdevd_resolve_mappable - the next run of a BAR that may be mapped
  * @pieces: the pieces of this BAR, ascending and disjoint
@@ -105,7 +110,7 @@ bool mdevd_resolve_mappable(const struct mdevd_piece *pieces, size_t n,
 	for (i = 0; i < n; i++) {
 		const struct mdevd_piece *p = &pieces[i];
 
-		if (p->kind != MDEVD_PART_NONE || p->guest + p->length <= *start)
+		if (!is_mappable(p) || p->guest + p->length <= *start)
 			continue;
 		if (found && p->guest != *end)
 			break;
@@ -116,4 +121,42 @@ bool mdevd_resolve_mappable(const struct mdevd_piece *pieces, size_t n,
 	}
 
 	return found;
+}
+
+/**
+ * mdevd_resolve_late - the same where a vendor has said what lies there
+ * @memory: the device's own memory, as pieces from 0 on
+ * @n: how many
+ * @page: granularity, a power of two
+ * @limit: end of what may be mapped in this BAR, a multiple of @page
+ * @offset: the offset in the BAR that was asked for, below @limit
+ * @dev_offset: the vendor's answer: an offset into @memory
+ * @run: the vendor's answer: bytes from @offset on that follow each other
+ * @target: filled in on success
+ *
+ * The answer is not trusted: what does not lie inside @memory, or would show
+ * a part of a page, is refused.  A run is cut to whole pages, to one piece of
+ * @memory and to @limit.
+ *
+ * Return: 0 or -ENXIO.
+ */
+int mdevd_resolve_late(const struct mdevd_piece *memory, size_t n, u64 page,
+		       u64 limit, u64 offset, u64 dev_offset, u64 run,
+		       struct mdevd_target *target)
+{
+	u64 in_page = offset & (page - 1);
+
+	if ((dev_offset & (page - 1)) != in_page || run < page - in_page)
+		return -ENXIO;
+	if (mdevd_resolve(memory, n, dev_offset, target))
+		return -ENXIO;
+
+	if (run > target->end - dev_offset)
+		run = target->end - dev_offset;
+	if (run > limit - offset)
+		run = limit - offset;
+	target->at += dev_offset - in_page - target->start;
+	target->start = offset - in_page;
+	target->end = (offset + run) & ~(page - 1);
+	return 0;
 }

@@ -28,6 +28,7 @@ static void reset_config(struct mdevd_vdev *v)
  */
 void mdevd_vdev_reset(struct mdevd_vdev *v)
 {
+	mdevd_vendor_reset(v);
 	reset_config(v);
 }
 
@@ -41,6 +42,7 @@ void mdevd_vdev_reset(struct mdevd_vdev *v)
 void mdevd_vdev_lost(struct mdevd_vdev *v)
 {
 	mdevd_map_revoke(v);
+	mdevd_vendor_revoke(v);
 	mdevd_irq_request(v);
 }
 
@@ -138,6 +140,7 @@ static int mdevd_vdev_init(struct vfio_device *vdev)
 	mutex_init(&v->fill_lock);
 	mutex_init(&v->cfg_lock);
 	mutex_init(&v->irq_lock);
+	mutex_init(&v->vendor_lock);
 	spin_lock_init(&v->vector_lock);
 	spin_lock_init(&v->eager_lock);
 	INIT_LIST_HEAD(&v->eager);
@@ -153,7 +156,9 @@ static void mdevd_vdev_release(struct vfio_device *vdev)
 	mdevd_map_done(v);
 	mdevd_inode_free(v);
 	kvfree(v->msix_table);
+	kfree(v->memory);
 	kfree(v->pieces);
+	mutex_destroy(&v->vendor_lock);
 	mutex_destroy(&v->irq_lock);
 	mutex_destroy(&v->cfg_lock);
 	mutex_destroy(&v->fill_lock);
@@ -179,6 +184,10 @@ static int mdevd_vdev_open(struct vfio_device *vdev)
 	if (ret)
 		return ret;
 
+	ret = mdevd_vendor_open(v);
+	if (ret)
+		return ret;
+
 	mutex_lock(&mdevd_lock);
 	if (v->dying || v->lost) {
 		ret = -ENODEV;
@@ -186,13 +195,18 @@ static int mdevd_vdev_open(struct vfio_device *vdev)
 		claim->opened = true;
 		claim->opener = get_pid(task_tgid(current));
 		get_task_comm(claim->opener_comm, current->group_leader);
+		/* a vendor's DMA may write without a page being mapped */
+		if (v->vendor)
+			mdevd_claim_touch(claim);
 		mdevd_claim_announce(claim);
 		mdevd_changed();
 		mdevd_event(MDEVD_EVENT_DEVICE_OPENED, claim->parent, claim);
 	}
 	mutex_unlock(&mdevd_lock);
 
-	if (!ret)
+	if (ret)
+		mdevd_vendor_close(v);
+	else
 		reset_config(v);
 	return ret;
 }
@@ -202,6 +216,7 @@ static void mdevd_vdev_close(struct vfio_device *vdev)
 	struct mdevd_vdev *v = to_mdevd_vdev(vdev);
 	struct mdevd_claim *claim = v->claim;
 
+	mdevd_vendor_close(v);
 	mdevd_irq_disarm(v);
 	mdevd_map_done(v);
 
@@ -266,14 +281,19 @@ static struct mdevd_vdev *vdev_new(struct mdev_device *mdev,
 	kref_get(&claim->ref);
 
 	build_ids(v);
-	ret = build_bars(v);
+	ret = mdevd_vendor_begin(v);
+	if (!ret)
+		ret = build_bars(v);
 	if (!ret)
 		ret = build_msix(v);
 	if (!ret)
 		ret = mdevd_irq_attach(v);
 	if (!ret)
+		ret = mdevd_vendor_create(v);
+	if (!ret)
 		ret = mdevd_claim_publish(claim, v);
 	if (ret) {
+		mdevd_vendor_destroy(v);
 		mdevd_claim_return(claim);
 		vfio_put_device(&v->vdev);
 		return ERR_PTR(ret);
@@ -301,6 +321,7 @@ static int mdevd_vdev_probe(struct mdev_device *mdev)
 
 	ret = vfio_register_emulated_iommu_dev(&v->vdev);
 	if (ret) {
+		mdevd_vendor_destroy(v);
 		kref_get(&v->claim->ref);
 		mdevd_claim_return(v->claim);
 		vfio_put_device(&v->vdev);
@@ -328,6 +349,7 @@ static void mdevd_vdev_remove(struct mdev_device *mdev)
 
 	/* Waits until the VMM has closed it. */
 	vfio_unregister_group_dev(&v->vdev);
+	mdevd_vendor_destroy(v);
 	mdevd_irq_detach(v);
 	mdevd_claim_retire(v->claim);
 	vfio_put_device(&v->vdev);

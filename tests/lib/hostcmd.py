@@ -153,7 +153,8 @@ class HostCommands:
         return names.index(name)
 
     def _unplug(self, name):
-        self._parent(name)
+        if name != "card" or name not in self.memory:
+            self._parent(name)
         self.qmp().command("device_del", id=name)
         self.qmp().wait_event(lambda e: e["event"] == "DEVICE_DELETED" and
                               e["data"].get("device") == name)

@@ -33,6 +33,18 @@ FEATURES = {
                  "-device", "edu,id=edu,bus=rp-edu,dma_mask=0xffffffffffffffff"),
         "cmdline": (),
     },
+    "card": {
+        "help": "a card of two functions: an ivshmem-plain (16 MiB), and an edu that reaches it",
+        "qemu": ("-object", "memory-backend-file,id=mem-card,share=on,mem-path={folder}/card,"
+                            "size=16M",
+                 "-device", "pcie-root-port,id=rp-card,chassis=13,slot=13",
+                 "-device", "ivshmem-plain,id=card,memdev=mem-card,bus=rp-card,addr=0.0,"
+                            "multifunction=on",
+                 "-device", "edu,id=card-engine,bus=rp-card,addr=0.1,"
+                            "dma_mask=0xffffffffffffffff"),
+        "cmdline": (),
+        "memory": ("card", 16),
+    },
     "doorbell": {
         "help": "an ivshmem-doorbell (16 MiB, 4 MSI-X vectors; `host ring VECTOR` raises one)",
         "qemu": ("-chardev", "socket,id=doorbell,path={folder}/doorbell.sock",

@@ -261,6 +261,11 @@ struct mdevd_get_info {
  * @type_size: sizeof(struct mdevd_type)
  * @pools: address of the array
  * @types: address of the array
+ * @vendor: a vendor's module that makes the devices live (it adds registers,
+ *	late binding, interrupts, DMA; see kmod/vendor/README.md), loaded as
+ *	"mdevd-vendor-<name>" where it is not; empty: none, a plain division.
+ *	The types leave the vendor's BARs free, are not movable, and their
+ *	vectors are the vendor's and not the parent's
  *
  * Registers the parent with mdev core once everything has been checked.
  * Errors: -ENODEV no such bound device or it is going away; -EEXIST it is
@@ -273,6 +278,10 @@ struct mdevd_get_info {
  * its IOMMU group is also another driver's; -EPERM there is no interrupt
  * remapping; -ENOSPC a type wants more vectors than the parent has (struct
  * mdevd_parent_record).  And -EOPNOTSUPP for a vendor part without a vendor.
+ *
+ * Of a vendor: -ENOPKG there is none of that name; -EINVAL a type is in the way
+ * of its BARs or is movable; -ENOSPC a type wants more vectors than it has; and
+ * what it says when it does not know the card.
  */
 struct mdevd_configure {
 	__u32 size;
@@ -284,6 +293,7 @@ struct mdevd_configure {
 	__u32 type_size;
 	__aligned_u64 pools;
 	__aligned_u64 types;
+	char vendor[MDEVD_NAME_LEN];
 };
 
 /**
