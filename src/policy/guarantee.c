@@ -10,6 +10,12 @@
 
 /* ---- what is promised ---- */
 
+static bool group_is_limited(const Group *g) {
+        return g->limit_per_parent.devices != LIMIT_NONE ||
+               g->limit_per_parent.bytes != LIMIT_NONE ||
+               g->limit_per_parent.vectors != LIMIT_NONE;
+}
+
 /* Takes what the demand owns, in any case. */
 static int add_demand(Promises *p, const Demand *d) {
         Demand *bigger;
@@ -20,7 +26,9 @@ static int add_demand(Promises *p, const Demand *d) {
                 return -ENOMEM;
         }
         p->demands = bigger;
-        bigger[p->n++] = *d;
+        bigger[p->n] = *d;
+        bigger[p->n++].limited = d->group && group_is_limited(d->group);
+        p->any_limited = p->any_limited || bigger[p->n - 1].limited;
         return 0;
 }
 
@@ -232,10 +240,11 @@ static uint64_t contribution(const Demand *d, const Parent *parent, const Group 
         return bytes;
 }
 
-/* Fills @missing, one number a demand. */
-static int count_missing(const Promises *p, size_t i, const Group *group, const Group *space,
-                         const Type *type, uint64_t *missing) {
+/* Positive: something is missing. Fills @missing, one number a demand. */
+static int count_in_order(const Promises *p, size_t i, const Group *group, const Group *space,
+                          const Type *type, bool limited_first, uint64_t *missing) {
         _cleanup_(trial_done) Trial t = {};
+        bool any = false;
         int r;
 
         r = trial_init(&t, p->host);
@@ -246,10 +255,13 @@ static int count_missing(const Promises *p, size_t i, const Group *group, const 
                 if (r < 0)
                         return r;
         }
-        for (size_t j = 0; j < p->n; j++) {
+        for (size_t k = 0; k < 2 * p->n; k++) {
+                const size_t j = k % p->n;
                 const Demand *d = &p->demands[j];
                 uint64_t have = d->have;
 
+                if (limited_first ? d->limited != (k < p->n) : k >= p->n)
+                        continue;
                 if (type)
                         have += contribution(d, p->host->places[i].parent, group, type);
                 missing[j] = 0;
@@ -258,8 +270,122 @@ static int count_missing(const Promises *p, size_t i, const Group *group, const 
                 r = (d->type ? trial_place : place_bytes)(&t, d, d->wanted - have, &missing[j]);
                 if (r < 0)
                         return r;
+                any = any || missing[j] > 0;
+        }
+        return any;
+}
+
+/* Every way to distribute devices over parents, as far as patience goes. */
+typedef struct Distribution Distribution;
+
+struct Distribution {
+        const Promises *promises;
+        Trial trial;
+        uint64_t *lacking; /* of each demand */
+        unsigned patience;
+};
+
+#define PATIENCE 1000 /* devices tried somewhere: a millisecond or so */
+
+/* Bytes come last, by the usual rule: there are too many pieces to try them all. */
+static int place_all_bytes(Distribution *d) {
+        for (size_t j = 0; j < d->promises->n; j++) {
+                uint64_t few = 0;
+                int r;
+
+                if (d->promises->demands[j].type || d->lacking[j] == 0)
+                        continue;
+                r = place_bytes(&d->trial, &d->promises->demands[j], d->lacking[j], &few);
+                if (r < 0 || few > 0)
+                        return r;
+        }
+        return 1;
+}
+
+/* Positive: all have a place. @from: devices of one demand are alike, so in order of places. */
+static int distribute(Distribution *d, size_t j, size_t from) {
+        const Promises *p = d->promises;
+
+        while (j < p->n && (!p->demands[j].type || d->lacking[j] == 0)) {
+                j++;
+                from = 0;
+        }
+        if (j == p->n)
+                return place_all_bytes(d);
+        for (size_t i = MAX(from, p->demands[j].first); i < p->demands[j].end; i++) {
+                TrialMark mark;
+                int r;
+
+                if (d->patience == 0)
+                        return 0;
+                d->patience--;
+                r = trial_mark(&d->trial, i, &mark);
+                if (r < 0)
+                        return r;
+                r = trial_take_demand(&d->trial, i, &p->demands[j]);
+                if (r > 0) {
+                        d->lacking[j]--;
+                        r = distribute(d, j, i);
+                        d->lacking[j]++;
+                }
+                trial_return(&d->trial, &mark);
+                if (r != 0)
+                        return r;
         }
         return 0;
+}
+
+/* Positive: there is a way. */
+static int find_distribution(const Promises *p, size_t i, const Group *group, const Group *space,
+                             const Type *type) {
+        Distribution d = { .promises = p, .patience = PATIENCE };
+        int r;
+
+        r = trial_init(&d.trial, p->host);
+        d.lacking = calloc(p->n, sizeof(*d.lacking));
+        if (r == 0 && !d.lacking)
+                r = -ENOMEM;
+        for (size_t j = 0; r == 0 && j < p->n; j++) {
+                const Demand *demand = &p->demands[j];
+                uint64_t have = demand->have;
+
+                if (type)
+                        have += contribution(demand, p->host->places[i].parent, group, type);
+                d.lacking[j] = have < demand->wanted ? demand->wanted - have : 0;
+        }
+        if (r == 0 && type)
+                r = trial_take_device(&d.trial, i, group, space, type);
+        if (r >= 0)
+                r = distribute(&d, 0, 0);
+        trial_done(&d.trial);
+        free(d.lacking);
+        return r;
+}
+
+/*
+ * What is limited on each parent has fewer ways to go than its size tells, so when the usual order
+ * finds no room, that is tried first, and then every way.
+ */
+static int count_missing(const Promises *p, size_t i, const Group *group, const Group *space,
+                         const Type *type, uint64_t *missing) {
+        _cleanup_(freep) uint64_t *again = NULL;
+        int r;
+
+        r = count_in_order(p, i, group, space, type, false, missing);
+        if (r <= 0 || !p->any_limited)
+                return r;
+        again = calloc(p->n, sizeof(*again));
+        if (!again)
+                return -ENOMEM;
+        r = count_in_order(p, i, group, space, type, true, again);
+        if (r > 0) {
+                r = find_distribution(p, i, group, space, type);
+                if (r >= 0)
+                        r = r == 0; /* no way: something is missing */
+        }
+        if (r == 0)
+                memset(missing, 0, p->n * sizeof(*missing));
+        return r;
 }
 
 int promises_check(Promises *p, size_t i, const Group *group, const Group *space,

@@ -5,8 +5,9 @@
  * not running. Only numbers of free blocks are moved about, no extent.
  *
  * The answer "it has room" is always true. "It has none" is exact where the promises that compete
- * may use the same parents and have one BAR each, or one parent each; elsewhere a cleverer
- * distribution may exist, and a request is refused that could have been granted.
+ * may use the same parents, have one BAR each and no limit for a parent, or one parent each;
+ * elsewhere a cleverer distribution may exist (with limits some hundred are tried), and a request is
+ * refused that could have been granted.
  */
 #pragma once
 
@@ -38,6 +39,7 @@ struct Demand {
         uint64_t have;   /* devices, or bytes */
         uint64_t largest; /* bytes of its largest BAR: what is placed first */
         size_t n_parents; /* that could bear it */
+        bool limited; /* the group may have so much on one parent and no more */
         size_t first, end; /* the host's places that it may use: of a parent, or all */
         Type **types;      /* one a place from @first on; entries NULL: none of that name */
 };
@@ -47,6 +49,7 @@ struct Promises {
         const Host *host;
         Demand *demands;
         size_t n;
+        bool any_limited;
         uint64_t *before; /* what each lacks as things are; NULL: not asked for yet */
 };
 

@@ -282,6 +282,43 @@ static int take_pieces(Trial *t, size_t i, const Demand *d, unsigned limit, uint
         return r < 0 ? r : taken > 0;
 }
 
+int trial_take_demand(Trial *t, size_t i, const Demand *d) {
+        Type *type = d->types[i - d->first];
+
+        if (!type || t->host->places[i].parent->state != PARENT_REGISTERED ||
+            !rules_allow(t, i, d->group, type))
+                return 0;
+        return trial_take_device(t, i, d->group, d->group, type);
+}
+
+int trial_mark(const Trial *t, size_t i, TrialMark *ret) {
+        const size_t n = t->host->places[i].view->n_regions;
+
+        *ret = (TrialMark) { .place = i, .n_taken = t->n_taken };
+        if (t->scratch[i].counts) {
+                ret->counts = calloc(n ?: 1, sizeof(*ret->counts));
+                if (!ret->counts)
+                        return -ENOMEM;
+                memcpy(ret->counts, t->scratch[i].counts, n * sizeof(*ret->counts));
+        }
+        ret->taken = calloc(t->n_taken ?: 1, sizeof(*ret->taken));
+        if (!ret->taken) {
+                free(ret->counts);
+                return -ENOMEM;
+        }
+        if (t->n_taken > 0)
+                memcpy(ret->taken, t->taken, t->n_taken * sizeof(*ret->taken));
+        return 0;
+}
+
+void trial_return(Trial *t, TrialMark *mark) {
+        free(t->scratch[mark->place].counts);
+        free(t->taken);
+        t->scratch[mark->place].counts = mark->counts;
+        t->taken = mark->taken;
+        t->n_taken = mark->n_taken;
+}
+
 /* Positive: some were taken, and *@n is less. */
 static int take_demand(Trial *t, size_t i, const Demand *d, unsigned limit, uint64_t *n) {
         int r;

@@ -45,6 +45,23 @@ void trial_done(Trial *t);
  */
 int trial_take_device(Trial *t, size_t i, const Group *group, const Group *space,
                       const Type *type);
+/* The next one of a demand's devices on place @i. As trial_take_device(), and rules are asked. */
+int trial_take_demand(Trial *t, size_t i, const Demand *d);
+
+/* What was taken on one place, to be put back. */
+typedef struct TrialMark TrialMark;
+
+struct TrialMark {
+        size_t place;
+        BlockCounts *counts; /* NULL: as in the view */
+        Taken *taken;
+        size_t n_taken;
+};
+
+int trial_mark(const Trial *t, size_t i, TrialMark *ret);
+/* Consumes the mark. */
+void trial_return(Trial *t, TrialMark *mark);
+
 /*
  * Places @n devices, or pieces of bytes, each into the smallest block that will do, over all
  * parents that the demand may use. *@ret_short: how many found no room.
