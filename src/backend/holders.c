@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * holders.c: owns the search in /proc. Processes come and go meanwhile: what has gone is no holder.
+ *
+ * The folder fd of another user's process is closed to a root that has no more than CAP_SYS_PTRACE
+ * (proc_fd_permission() in fs/proc/fd.c); its fdinfo is not, and tells the numbers. What lies behind
+ * a number is then found by a copy of the descriptor (pidfd_getfd), held for as long as that takes.
+ * Inode numbers would not do: libvirt gives each QEMU a /dev of its own.
  */
 #include "backend/holders.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include "names.h"
@@ -179,32 +185,78 @@ static bool is_vfio_device(int dir_fd, const char *name) {
         return streq(target, "anon_inode:[vfio-device]");
 }
 
-/* Does it have one of the devices open? *@ret_uses: any device of VFIO's. */
-static bool look_at(const Search *s, pid_t pid, bool *ret_uses) {
-        _cleanup_(closedirp) DIR *dir = NULL;
-        bool holds = false;
+typedef struct Look Look;
+
+/* What is found out about one process. */
+struct Look {
+        bool holds; /* one of the devices */
+        bool uses;  /* any device of VFIO's */
+};
+
+static void look_at_descriptor(const Search *s, int dir_fd, const char *name, Look *look) {
+        if (is_vfio_device(dir_fd, name))
+                look->uses = true;
+        else if (!look->holds)
+                look->holds = is_wanted(s, dir_fd, name);
+}
+
+/* By a copy among our own descriptors. */
+static void look_at_copy(const Search *s, int self_fd, int pidfd, const char *number, Look *look) {
+        _cleanup_(closep) int fd = -EBADF;
+        char own[16];
+        uint64_t n;
+
+        if (parse_u64(number, &n) < 0 || n > INT32_MAX)
+                return;
+        fd = (int) syscall(SYS_pidfd_getfd, pidfd, (int) n, 0);
+        if (fd < 0)
+                return;
+        (void) snprintf(own, sizeof(own), "%d", fd);
+        look_at_descriptor(s, self_fd, own, look);
+}
+
+static int open_folder(const Search *s, pid_t pid, const char *name, DIR **ret) {
         char path[32];
         int fd;
 
-        *ret_uses = false;
-        (void) snprintf(path, sizeof(path), "%d/fd", pid);
+        (void) snprintf(path, sizeof(path), "%d/%s", pid, name);
         fd = openat(s->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
-                return false;
-        dir = fdopendir(fd);
-        if (!dir) {
-                safe_close(fd);
-                return false;
-        }
-        for (struct dirent *de; (de = readdir(dir));) {
-                if (de->d_name[0] == '.')
-                        continue;
-                if (is_vfio_device(fd, de->d_name))
-                        *ret_uses = true;
-                else if (!holds)
-                        holds = is_wanted(s, fd, de->d_name);
-        }
-        return holds;
+                return -errno;
+        *ret = fdopendir(fd);
+        if (*ret)
+                return 0;
+        safe_close(fd);
+        return -ENOMEM;
+}
+
+static void look_from_outside(const Search *s, pid_t pid, Look *look) {
+        _cleanup_(closep) int pidfd = -EBADF, self_fd = -EBADF;
+        _cleanup_(closedirp) DIR *dir = NULL;
+
+        pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+        self_fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (pidfd < 0 || self_fd < 0 || open_folder(s, pid, "fdinfo", &dir) < 0)
+                return;
+        for (struct dirent *de; (de = readdir(dir));)
+                if (de->d_name[0] != '.')
+                        look_at_copy(s, self_fd, pidfd, de->d_name, look);
+}
+
+static Look look_at(const Search *s, pid_t pid) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        Look look = {};
+        int r;
+
+        r = open_folder(s, pid, "fd", &dir);
+        if (r == -EACCES || r == -EPERM)
+                look_from_outside(s, pid, &look);
+        if (r < 0)
+                return look;
+        for (struct dirent *de; (de = readdir(dir));)
+                if (de->d_name[0] != '.')
+                        look_at_descriptor(s, dirfd(dir), de->d_name, &look);
+        return look;
 }
 
 static void excuse(Search *s, pid_t caller) {
@@ -221,9 +273,9 @@ static bool is_excused(const Search *s, pid_t pid) {
 }
 
 static void consider(Search *s, pid_t pid) {
-        bool uses;
+        const Look look = look_at(s, pid);
 
-        if (!look_at(s, pid, &uses) || (is_excused(s, pid) && !uses))
+        if (!look.holds || (is_excused(s, pid) && !look.uses))
                 return;
         if (s->found->n < HOLDERS_MAX)
                 describe(s->proc_fd, pid, &s->found->holders[s->found->n]);

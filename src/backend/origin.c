@@ -23,6 +23,7 @@ static int path_of(const Uuid *uuid, const char *suffix, char **ret) {
 
 static int apply(Device *d, json_object *o) {
         const char *parent, *type, *owner, *origin, *profile;
+        uint64_t relabelled = 0;
         int k;
 
         if (json_get_string(o, "parent", &parent) < 0 || json_get_string(o, "type", &type) < 0 ||
@@ -43,8 +44,10 @@ static int apply(Device *d, json_object *o) {
                         return -ENOMEM;
         }
         d->origin = k;
-        if (d->ours)
-                return 0;
+        (void) json_get_u64(o, "relabelled", 1, &relabelled);
+        d->relabelled = relabelled;
+        if (d->ours && !d->relabelled)
+                return 0; /* the module knows it */
         return device_set_owner(d, owner);
 }
 
@@ -80,7 +83,7 @@ static int write_file(int root_fd, const char *path, const char *text) {
 }
 
 static int save(int root_fd, const Uuid *uuid, const char *parent, const char *type,
-                const char *owner, Origin origin, const char *profile) {
+                const char *owner, Origin origin, const char *profile, bool relabelled) {
         _cleanup_(freep) char *path = NULL, *temporary = NULL;
         json_object *o;
         const char *text;
@@ -106,6 +109,8 @@ static int save(int root_fd, const Uuid *uuid, const char *parent, const char *t
                 r = json_put_string(o, "origin", origin_to_string(origin));
         if (r >= 0)
                 r = json_put_string(o, "profile", profile);
+        if (r >= 0 && relabelled)
+                r = json_put_u64(o, "relabelled", 1);
         text = r < 0 ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
         if (r >= 0)
                 r = text ? write_file(root_fd, temporary, text) : -ENOMEM;
@@ -119,12 +124,12 @@ static int save(int root_fd, const Uuid *uuid, const char *parent, const char *t
 
 int origin_save(int root_fd, const Device *d) {
         return save(root_fd, &d->uuid, d->parent->name, d->type, d->owner, d->origin,
-                    d->profile);
+                    d->profile, d->relabelled);
 }
 
 int origin_announce(int root_fd, const Record *r) {
         return save(root_fd, &r->uuid, r->parent, r->type, r->owner ?: "", r->origin,
-                    r->profile);
+                    r->profile, false);
 }
 
 bool origin_is_known(int root_fd, const Uuid *uuid) {

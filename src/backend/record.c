@@ -178,6 +178,7 @@ NUMBER_FIELD(define)
 NUMBER_FIELD(autostart)
 NUMBER_FIELD(reserve)
 NUMBER_FIELD(live)
+NUMBER_FIELD(relabel)
 NUMBER_FIELD(insist)
 NUMBER_FIELD(caller)
 NUMBER_FIELD(opened)
@@ -185,8 +186,8 @@ NUMBER_FIELD(opener)
 
 static const NumberField number_fields[] = {
         NUMBER(define, 1),         NUMBER(autostart, 1),       NUMBER(reserve, 1),
-        NUMBER(live, 1),           NUMBER(insist, 1),          NUMBER(caller, INT32_MAX),
-        NUMBER(opened, INT32_MAX), NUMBER(opener, INT32_MAX),
+        NUMBER(live, 1),           NUMBER(relabel, 1),         NUMBER(insist, 1),
+        NUMBER(caller, INT32_MAX), NUMBER(opened, INT32_MAX),  NUMBER(opener, INT32_MAX),
 };
 
 static int numbers_from_json(Record *r, json_object *o) {

@@ -64,6 +64,7 @@ struct Record {
         bool autostart; /* of the definition */
         bool reserve;   /* of the definition */
         bool live;      /* modify: the attributes are written to the device */
+        bool relabel;   /* modify: the device that is active gets the owner as well */
         bool insist;    /* stop: although it is in use */
         pid_t caller;   /* stop: it and its ancestors may hold the group open; 0: nobody */
         unsigned opened; /* stop: how many times it was open, of our module's devices */

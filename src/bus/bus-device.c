@@ -127,6 +127,37 @@ VERB(stop_with_options)
 VERB(undefine)
 VERB(modify)
 
+static int method_set_owner(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const Mdev d = *(const Mdev *) userdata;
+        Bus *b = bus_current(sd_bus_message_get_bus(m));
+        _cleanup_(reason_done) Reason reason = {};
+        const char *owner;
+        Operation *op;
+        uid_t uid;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &owner);
+        if (r >= 0)
+                r = options_check_owner(owner, e);
+        if (r < 0)
+                return r;
+        r = bus_check_owner(b, m, owner, e);
+        if (r > 0)
+                r = authorize(b, m, &d, &uid, e);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = call_check_limit(b, uid, e);
+        if (r < 0)
+                return r;
+        r = manager_set_owner(b->manager, d.device, d.definition, owner,
+                              sd_bus_message_get_sender(m), &op, &reason);
+        if (r > 0)
+                return bus_error_set_outcome(e, (Outcome) r, reason.text);
+        if (r < 0)
+                return r;
+        return op ? call_start(b, m, uid, op, CALL_ANSWER_EMPTY, e) : bus_reply(b, m, "");
+}
+
 static int append_attributes(sd_bus_message *reply, const Definition *d) {
         int r;
 
@@ -347,6 +378,8 @@ const sd_bus_vtable bus_device_vtable[] = {
         METHOD_WITH_OPTIONS("StopWithOptions", stop_with_options),
         METHOD_WITH_OPTIONS("Modify", modify),
         METHOD("Undefine", undefine),
+        SD_BUS_METHOD_WITH_ARGS("SetOwner", SD_BUS_ARGS("s", owner), SD_BUS_NO_RESULT,
+                                method_set_owner, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetAttributes", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", attributes),
                                 method_get_attributes, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Uuid", "s", get_uuid, 0, SD_BUS_VTABLE_PROPERTY_CONST),

@@ -48,13 +48,7 @@ static int read_uuid(sd_bus_message *m, Request *request, sd_bus_error *e) {
         return 0;
 }
 
-static int read_owner(sd_bus_message *m, Request *request, sd_bus_error *e) {
-        const char *owner;
-        int r;
-
-        r = sd_bus_message_read_basic(m, 's', &owner);
-        if (r < 0)
-                return r;
+int options_check_owner(const char *owner, sd_bus_error *e) {
         if (strlen(owner) > OWNER_MAX)
                 return sd_bus_error_setf(e, BUS_ERROR_TOO_LONG,
                                          "The owner \"%s\" has %zu bytes; %d are allowed.",
@@ -63,6 +57,18 @@ static int read_owner(sd_bus_message *m, Request *request, sd_bus_error *e) {
                 return sd_bus_error_setf(e, BUS_ERROR_INVALID_OWNER,
                                          "The owner \"%s\" has control characters or is not "
                                          "UTF-8; use a plain name.", BUS_QUOTE(owner));
+        return 0;
+}
+
+static int read_owner(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        const char *owner;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &owner);
+        if (r >= 0)
+                r = options_check_owner(owner, e);
+        if (r < 0)
+                return r;
         request->owner_given = true;
         return replace_string(&request->owner, owner);
 }

@@ -14,6 +14,8 @@
 #define OPTIONS_MODIFY (1U << 2)
 #define OPTIONS_STOP (1U << 3)
 
+/* The form of an owner's name. */
+int options_check_owner(const char *owner, sd_bus_error *e);
 /* Reads "a{sv}" from @m into @request. The form of everything is checked here, existence is not. */
 int options_read(sd_bus_message *m, unsigned methods, Request *request, sd_bus_error *e);
 /* The same of "ssa{sv}": parent or "", type, options. A definition's type may be left open. */

@@ -13,6 +13,7 @@ static bool wish_equals(const Record *a, const Record *b) {
                streq(a->parent, b->parent) && streq_ptr(a->type, b->type) &&
                streq(a->owner ?: "", b->owner ?: "") && a->define == b->define &&
                a->autostart == b->autostart && a->reserve == b->reserve && a->live == b->live &&
+               a->relabel == b->relabel &&
                attributes_equal(a->attributes, a->n_attributes, b->attributes, b->n_attributes);
 }
 
@@ -276,5 +277,71 @@ int manager_modify(Manager *m, Device *d, Definition *def, Request *request, con
                 return reason_set(reason, OUTCOME_NO_PARENT, "Parent %s has just gone.",
                                   d->parent->name);
         r = make_modify(m, q, d, def, config, live, client, &record, reason);
+        return r != 0 ? r : start(m, &record, ret, reason);
+}
+
+/* ---- owner ---- */
+
+/*
+ * Would it be made for that owner where it is? The policy is asked as if it were not there. What it
+ * has of the parent stays what it has: whether another place would be chosen is of no account.
+ */
+static int check_owner(Manager *m, Device *d, const char *owner, Reason *reason) {
+        _cleanup_(request_freep) Request *q = NULL;
+        Placement where;
+        int r;
+
+        r = request_new(&q, d->type);
+        if (r >= 0)
+                r = request_set_string(&q->parent, d->parent->name);
+        if (r < 0)
+                return r;
+        free(q->owner);
+        q->owner = strdup(owner);
+        if (!q->owner)
+                return -ENOMEM;
+        q->uuid = d->uuid;
+        q->uuid_given = true;
+        model_unlink_device(d);
+        r = policy_place(m->model, &m->planned, q, &where, reason);
+        model_link_device(m->model, d);
+        return r;
+}
+
+static int make_owner(const Device *d, const Definition *def, const char *owner,
+                      const char *client, Record **ret, Reason *reason) {
+        int r;
+
+        r = make_record(RECORD_MODIFY, def->parent, &def->uuid, def->type, owner, client, ret);
+        if (r < 0)
+                return r;
+        (*ret)->define = true;
+        (*ret)->relabel = d;
+        (*ret)->autostart = def->autostart;
+        (*ret)->reserve = def->reserve;
+        return add_attributes(*ret, def->attributes, def->n_attributes, reason);
+}
+
+int manager_set_owner(Manager *m, Device *d, Definition *def, const char *owner,
+                      const char *client, Operation **ret, Reason *reason) {
+        _cleanup_(record_freep) Record *record = NULL;
+        Operation *running;
+        int r;
+
+        *ret = NULL;
+        if (def && def->invalid)
+                return reason_set(reason, OUTCOME_INVALID,
+                                  "The definition of %s on %s cannot be used, so it cannot be "
+                                  "changed: %s", UUID_STR(&def->uuid), def->parent, def->invalid);
+        running = operation_find_running(m, d ? d->parent->name : def->parent,
+                                         d ? &d->uuid : &def->uuid);
+        if (running && !def)
+                return request_refuse_running(running, &d->uuid, reason);
+        r = d && !running ? check_owner(m, d, owner, reason) : 0;
+        if (r != 0)
+                return r;
+        if (!def)
+                return devices_set_owner(m, d, owner);
+        r = make_owner(d, def, owner, client, &record, reason);
         return r != 0 ? r : start(m, &record, ret, reason);
 }

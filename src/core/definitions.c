@@ -179,6 +179,29 @@ static int commit(Operation *op) {
         return 0;
 }
 
+/* The definition has a new owner, and the device that is active is to have it as well. */
+static void relabel(Operation *op) {
+        Manager *m = op->manager;
+        Parent *p = model_find_parent(m->model, op->record->parent);
+        Device *d = p ? model_find_device(m->model, p, &op->record->uuid, NULL) : NULL;
+        int r;
+
+        if (!op->record->relabel || !d || streq(d->owner, op->record->owner ?: ""))
+                return;
+        r = devices_set_owner(m, d, op->record->owner ?: "");
+        if (r < 0)
+                operation_set_result(op, OUTCOME_FAILED, r,
+                                     "The definition of %s on %s has the new owner, but that of the "
+                                     "active device could not be noted: %s.", UUID_STR(&d->uuid),
+                                     p->name, strerrordesc_np(-r) ?: "unknown error");
+}
+
+/* What went wrong is in the operation's result. */
+static void commit_all(Operation *op) {
+        if (commit(op) >= 0)
+                relabel(op);
+}
+
 static int withdraw(Operation *op) {
         Manager *m = op->manager;
         int r;
@@ -228,7 +251,7 @@ bool definitions_follow(Operation *op) {
         if (!record->define && record->kind != RECORD_UNDEFINE)
                 return false;
         if (record->step != STEP_SETTLING && record->outcome == OUTCOME_OK)
-                (void) commit(op); /* it has said what went wrong */
+                commit_all(op);
         else if (record->kind == RECORD_UNDEFINE && record->outcome == OUTCOME_OK)
                 (void) withdraw(op);
         r = start_second(op);

@@ -216,7 +216,7 @@ static bool extents_equal(const Device *d, const KmodDevice *k) {
 }
 
 static int update_device(Manager *m, Device *d, const KmodDevice *k) {
-        bool same_extents = extents_equal(d, k), same_owner = streq(d->owner, k->owner);
+        bool same_extents = extents_equal(d, k), same_owner = d->relabelled || streq(d->owner, k->owner);
         bool changed = d->state != k->state || d->opened != k->opened || !same_owner ||
                        !same_extents || !d->ours;
         int r;
@@ -324,6 +324,28 @@ void devices_note_opener(Manager *m, const KmodEvent *event) {
                         .device = UUID_STR(&d->uuid), .owner = d->owner),
                  "Device %s was opened by %s (pid %d).", UUID_STR(&d->uuid), event->comm,
                  event->pid);
+}
+
+/* The module keeps the label that it was told; from now on the daemon's holds. */
+int devices_set_owner(Manager *m, Device *d, const char *owner) {
+        _cleanup_(freep) char *before = strdup(d->owner);
+        bool was = d->relabelled;
+        int r, k;
+
+        r = before ? device_set_owner(d, owner) : -ENOMEM;
+        if (r < 0)
+                return r;
+        d->relabelled = true;
+        r = origin_save(m->root_fd, d);
+        if (r < 0) {
+                /* who it was for before a restart must be who it is for after it */
+                d->relabelled = was;
+                k = device_set_owner(d, before);
+                return k < 0 ? k : r;
+        }
+        manager_tell(m, device_changed, d);
+        manager_tell(m, parent_changed, d->parent);
+        return 0;
 }
 
 /* ---- counters ---- */

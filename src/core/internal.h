@@ -220,6 +220,7 @@ void devices_unlink(Manager *m, Device *d);
 /* The origin of a device that is about to be made is noted; taken back when it was not made. */
 int devices_announce(Manager *m, const Record *record);
 void devices_withdraw(Manager *m, const Uuid *uuid);
+int devices_set_owner(Manager *m, Device *d, const char *owner);
 void devices_note_opener(Manager *m, const KmodEvent *event);
 int devices_sweep_origins(Manager *m);
 

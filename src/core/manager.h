@@ -82,6 +82,13 @@ int manager_undefine(Manager *m, Definition *definition, const char *client, Ope
                      Reason *reason);
 
 /*
+ * Another owner for the device, its definition, or both; of a device the policy is asked whether it
+ * may be that owner's. *@ret NULL with 0: it is done already.
+ */
+int manager_set_owner(Manager *m, Device *device, Definition *definition, const char *owner,
+                      const char *client, Operation **ret, Reason *reason);
+
+/*
  * Reads the counters of our module's devices (faults, insertions, mapped) from the kernel, at most
  * once a turn of the loop: they change without an event. Nothing else of the model changes.
  */

@@ -41,6 +41,7 @@ struct Device {
         Uuid uuid;
         char *type;     /* sysfs id */
         char *owner;    /* never NULL, may be empty */
+        bool relabelled; /* the owner is not the one that the module was told */
         DeviceState state;
         Origin origin;
         char *profile; /* name, of ORIGIN_PROFILE; else NULL */
