@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test-holders.c: removing a device that somebody has open. A character device that next to nobody
+ * uses plays the VFIO group: who has that open holds the device.
+ */
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
+#include "fixture.h"
+
+#define DEVICE1                                                                                    \
+        "/org/mdevd1/device/_30000_3a00_3a05_2e0/_311111111_2d2222_2d3333_2d4444_2d555555555501"
+#define ON1 DEVICE1, MDEVD_IFACE_DEVICE
+#define GROUP "/dev/full"
+
+/* A device in group 7, which is GROUP; processes are the machine's. */
+static void begin(Fixture *f) {
+        _cleanup_(freep) char *path = NULL, *link = NULL;
+        struct stat st;
+        char number[32];
+
+        fixture_init(f);
+        ASSERT_EQ(stat(GROUP, &st), 0);
+        (void) snprintf(number, sizeof(number), "%u:%u\n", major(st.st_rdev), minor(st.st_rdev));
+        tree_write(&f->tree, "sys/class/vfio/7/dev", number);
+        ASSERT_EQ(symlinkat("/proc", f->tree.fd, "proc"), 0);
+        fixture_start(f);
+        path = create_device(f, PARENT, UUID1, "");
+        ASSERT_EQ(symlinkat("../../../../kernel/iommu_groups/7", f->tree.fd,
+                            "sys/devices/pci0000:00/" PARENT "/" UUID1 "/iommu_group"), 0);
+}
+
+/* The fake kernel knows nothing of the link, and could not remove its folder. */
+static void drop_group(Fixture *f) {
+        ASSERT_EQ(unlinkat(f->tree.fd, "sys/devices/pci0000:00/" PARENT "/" UUID1 "/iommu_group",
+                           0), 0);
+}
+
+static void end(Fixture *f) {
+        fixture_done(f);
+}
+
+static pid_t hold(uid_t uid) {
+        int fds[2];
+        char byte;
+        pid_t pid;
+
+        ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+        pid = fork();
+        ASSERT_TRUE(pid >= 0);
+        if (pid == 0) {
+                if (setuid(uid) < 0 || open(GROUP, O_RDWR) < 0 || write(fds[1], "", 1) != 1)
+                        _exit(1);
+                (void) pause();
+                _exit(0);
+        }
+        ASSERT_EQ(read(fds[0], &byte, 1), 1);
+        safe_close(fds[0]);
+        safe_close(fds[1]);
+        return pid;
+}
+
+static void let_go(pid_t pid) {
+        ASSERT_EQ(kill(pid, SIGKILL), 0);
+        ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+}
+
+TEST(who_holds_it_is_named) {
+        char part[64];
+        Reply r = {};
+        Fixture f;
+        pid_t pid;
+
+        begin(&f);
+        pid = hold(0);
+        (void) snprintf(part, sizeof(part), "(pid %d", pid);
+        CALL_ERROR(&f, f.client, "Busy", part, ON1, "Stop", "");
+        CALL_ERROR(&f, f.client, "Busy", "test-bus-holder", ON1, "Stop", "");
+        CALL_ERROR(&f, f.client, "Busy", part, ON1, "StopWithOptions", "a{sv}", 1, "insist", "b",
+                   0);
+        ASSERT_TRUE(file_exists(&f, "sys/bus/mdev/devices/" UUID1));
+        let_go(pid);
+        drop_group(&f);
+        CALL(&f, f.client, &r, ON1, "Stop", "");
+        reply_done(&r);
+        end(&f);
+}
+
+TEST(another_users_process_is_found) {
+        char part[64];
+        Fixture f;
+        pid_t pid;
+
+        begin(&f);
+        pid = hold(NOBODY);
+        (void) snprintf(part, sizeof(part), "(pid %d", pid);
+        CALL_ERROR(&f, f.client, "Busy", part, ON1, "Stop", "");
+        let_go(pid);
+        drop_group(&f);
+        end(&f);
+}
+
+/* As libvirt: the caller itself has the group open. The fake device's group stays for that. */
+TEST(the_caller_may_hold_the_group) {
+        Reply r = {};
+        Fixture f;
+        int fd;
+
+        begin(&f);
+        fd = open(GROUP, O_RDWR | O_CLOEXEC);
+        ASSERT_TRUE(fd >= 0);
+        gate_make(&f, "gate-remove-" PARENT);
+        call_begin(f.client, &r, ON1, "Stop", "");
+        /* it has come as far as the write to "remove" */
+        {
+                int gate = gate_hold(&f, "gate-remove-" PARENT);
+
+                drop_group(&f);
+                gate_release(&f, "gate-remove-" PARENT, gate);
+        }
+        call_wait(&f, &r);
+        ASSERT_REPLY(&r);
+        reply_done(&r);
+        safe_close(fd);
+        end(&f);
+}
+
+TEST(who_insists_gets_an_operation_that_blocks_nobody) {
+        _cleanup_(freep) char *op = NULL, *state = NULL, *other = NULL, *done = NULL;
+        const char *path;
+        Reply r = {};
+        Fixture f;
+        pid_t pid;
+        int gate;
+
+        begin(&f);
+        pid = hold(0);
+        gate_make(&f, "gate-remove-" PARENT); /* the kernel waits for the holder */
+        CALL(&f, f.client, &r, ON1, "StopWithOptionsAsync", "a{sv}", 1, "insist", "b", 1);
+        ASSERT_TRUE(sd_bus_message_read(r.m, "o", &path) > 0);
+        op = strdup(path);
+        reply_done(&r);
+        gate = gate_hold(&f, "gate-remove-" PARENT);
+        state = get_property(&f, op, MDEVD_IFACE_OPERATION, "State");
+        ASSERT_STREQ(state, "running");
+        other = create_device(&f, OTHER, UUID2, "");
+        /* nor does the end of the daemon wait for it; the next one knows of it */
+        ASSERT_EQ(fixture_end(&f, SIGTERM), 0);
+        fixture_start(&f);
+        CALL_ERROR(&f, f.client, "Busy", UUID1, MANAGER, "CreateDevice", "ssa{sv}", PARENT, TYPE, 1,
+                   "uuid", "s", UUID1);
+        let_go(pid);
+        drop_group(&f);
+        gate_release(&f, "gate-remove-" PARENT, gate);
+        done = wait_operation(&f, "/org/mdevd1/operation/1");
+        ASSERT_STREQ(done, "done");
+        ASSERT_FALSE(file_exists(&f, "sys/bus/mdev/devices/" UUID1));
+        end(&f);
+}
+
+TESTS_MAIN
