@@ -31,8 +31,8 @@ int card_configure(int ctl, const char *vendor) {
                 .name = "mem", .bar = 2, .length = 16 * MIB,
         };
         static const struct mdevd_type types[] = {
-                { .name = "64K", .bars[2] = { .length = 64 * KIB } },
-                { .name = "1M", .bars[2] = { .length = MIB } },
+                { .name = "64K", .vectors = 1, .bars[2] = { .length = 64 * KIB } },
+                { .name = "1M", .vectors = 1, .bars[2] = { .length = MIB } },
         };
         struct mdevd_configure arg = {
                 .size = sizeof(arg),
