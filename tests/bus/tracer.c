@@ -15,6 +15,10 @@
  *     --armed=FILE   calls count only while that file is there
  *     --freeze       when the daemon was killed its workers stand still until SIGUSR1
  *     --ended=FD     gets the daemon's wait status; then it is closed
+ *     --ready=FD     gets a byte when the process that was there before is followed
+ *
+ * With --pid its children are followed, too; at SIGTERM all are let go. Without, signals go to the
+ * daemon.
  *
  * A point is "ROLE CALL OBJECT #N": the N-th such call of that role since it was armed; without #N
  * it is all of them. The role is
@@ -65,9 +69,9 @@ struct Task {
 static struct {
         const char *root, *log, *point, *armed;
         Deed deed;
-        int error, ended_fd;
-        bool freeze;
-} options = { .root = "", .ended_fd = -1 };
+        int error, ended_fd, ready_fd;
+        bool freeze, attach;
+} options = { .root = "", .ended_fd = -1, .ready_fd = -1 };
 
 static Task tasks[TASKS_MAX];
 static size_t n_tasks;
@@ -382,11 +386,25 @@ static void launch(char *argv[]) {
         (void) close(fds[1]);
 }
 
+static void attach_one(pid_t pid) {
+        if (ptrace(PTRACE_SEIZE, pid, NULL, trace_options) < 0 ||
+            ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0)
+                die("ptrace");
+        on_exec(find_task(pid));
+}
+
 static void attach(void) {
-        if (ptrace(PTRACE_SEIZE, leader, NULL, trace_options) < 0)
-                die("ptrace");
-        if (ptrace(PTRACE_INTERRUPT, leader, NULL, NULL) < 0)
-                die("ptrace");
+        char name[64], text[4096], *save = NULL;
+        size_t n;
+
+        attach_one(leader);
+        (void) snprintf(name, sizeof(name), "task/%d/children", (int) leader);
+        if (!read_proc(leader, name, text, sizeof(text), &n))
+                die("children");
+        for (char *s = strtok_r(text, " ", &save); s; s = strtok_r(NULL, " ", &save))
+                attach_one(atoi(s));
+        if (options.ready_fd >= 0 && syscall(SYS_write, options.ready_fd, "", 1) != 1)
+                die("ready");
 }
 
 static void parse_deed(const char *text) {
@@ -428,6 +446,7 @@ static void parse(int argc, char *argv[]) {
                 { "armed", required_argument, NULL, 'a' }, { "freeze", no_argument, NULL, 'f' },
                 { "ended", required_argument, NULL, 'e' }, { "pid", required_argument, NULL, 'P' },
                 { "point-file", required_argument, NULL, 'F' },
+                { "ready", required_argument, NULL, 'R' },
                 {},
         };
         int c;
@@ -442,7 +461,11 @@ static void parse(int argc, char *argv[]) {
                 case 'f': options.freeze = true; break;
                 case 'e': options.ended_fd = atoi(optarg); break;
                 case 'F': read_point(optarg); break;
-                case 'P': leader = atoi(optarg); break;
+                case 'R': options.ready_fd = atoi(optarg); break;
+                case 'P':
+                        leader = atoi(optarg);
+                        options.attach = true;
+                        break;
                 default: exit(125);
                 }
 }
@@ -475,6 +498,8 @@ int main(int argc, char *argv[]) {
                 signal = sigwaitinfo(&set, NULL);
                 if (signal == SIGUSR1)
                         thaw();
+                else if (signal == SIGTERM && options.attach)
+                        return EXIT_SUCCESS; /* the kernel lets all go with us */
                 else if (signal > 0 && signal != SIGCHLD)
                         (void) kill(leader, signal);
         }

@@ -18,7 +18,7 @@ packages=(
         # the test VM
         mmdebstrap erofs-utils qemu-system-x86 busybox-static cpio debian-archive-keyring
         # what the host tests run
-        python3 dbus polkitd
+        python3 dbus polkitd valgrind
 )
 
 start=$SECONDS

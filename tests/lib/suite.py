@@ -72,6 +72,8 @@ examples:
 class Suite:
     def __init__(self, args):
         self.args = args
+        if args.long:
+            os.environ["MDEVD_TEST_LONG"] = "1"  # host tests have longer forms, too
         self.report = Report(verbose=args.verbose)
         self.series = list(kernels.SERIES) if args.kernel == "all" else [args.kernel]
         self.kernels = {k.series: k for k in kernels.find_all()}
