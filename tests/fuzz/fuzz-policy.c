@@ -217,6 +217,19 @@ static void check_extent(const Parent *p, const Extent *e) {
                         assert(d->extents[i].size == 0 || !extent_overlaps(e, &d->extents[i]));
 }
 
+/* To where nothing is; its own other bytes are in the way, too. */
+static void carry_out(const Move *move, const Parent *parent) {
+        Extent all[EXTENTS_MAX];
+        Device *d = move->device;
+
+        assert(move->extent < d->n_extents);
+        memcpy(all, d->extents, sizeof(all));
+        assert(all[move->extent].offset == move->from && all[move->extent].size == move->size);
+        all[move->extent].offset = move->to;
+        check_extent(parent, &all[move->extent]);
+        device_set_extents(d, all, d->n_extents);
+}
+
 static void create(Model *m, Input *in) {
         Reason reason = {}, again = {};
         Placement placement;
@@ -245,13 +258,15 @@ static void create(Model *m, Input *in) {
         } else {
                 r = policy_plan_moves(m, NULL, q, MOVES_FEWEST, &moves, &again);
                 assert(r >= 0 && (r > 0 || moves.n > 0));
-                for (size_t i = 0; i < moves.n; i++) {
-                        Extent e = moves.moves[i].device->extents[moves.moves[i].extent];
-
-                        assert(e.offset == moves.moves[i].from && e.size == moves.moves[i].size);
-                        e.offset = moves.moves[i].to;
-                        check_extent(moves.parent, &e);
-                }
+                for (size_t i = 0; i < moves.n; i++)
+                        carry_out(&moves.moves[i], moves.parent);
+                if (r == 0)
+                        assert(policy_place(m, NULL, q, &placement, &again) == 0);
+                moves_done(&moves);
+                r = policy_plan_moves(m, NULL, q, MOVES_PACK, &moves, &again);
+                assert(r >= 0);
+                for (size_t i = 0; i < moves.n; i++)
+                        carry_out(&moves.moves[i], moves.parent);
         }
         moves_done(&moves);
         reason_done(&reason);
