@@ -46,7 +46,8 @@ for d in /sys/bus/pci/devices/*/driver_override; do
         read -r o <"$d"
         [[ $o == "(null)" ]] || echo >"$d"
 done
-for m in /sys/module/mdevd* /sys/module/mtty* /sys/module/mtest*; do
+# modules of vendors use ours
+for m in /sys/module/mdevd_* /sys/module/mdev[d] /sys/module/mtty* /sys/module/mtest*; do
         timeout 10 rmmod "${m##*/}" || complain "module ${m##*/} cannot be unloaded"
 done
 for d in mdevd mdevctl.d; do
