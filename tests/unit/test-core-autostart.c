@@ -439,6 +439,12 @@ TEST(workers_of_a_parent_are_limited) {
         ASSERT_EQ(f.devices_added, n + 1);
 }
 
+/* However slow this machine is, no worker counts as blocked yet. */
+static void rejuvenate_workers(Fixture *f) {
+        list_foreach(op, manager_get_operations(f->manager), Operation, node)
+                op->working_since_usec = operation_monotonic_usec();
+}
+
 static void refuse_for_limit(Fixture *f, const char *parent, const char *part) {
         _cleanup_(reason_done) Reason reason = {};
 
@@ -460,12 +466,17 @@ TEST(operations_are_limited) {
         }
         add_vendor(&f, P3, n);
         fixture_start(&f);
-        for (unsigned i = 0; i < each; i++)
+        for (unsigned i = 0; i < each; i++) {
                 (void) create_device(&f, P1, "vendor-1", nth_uuid(i), "");
+                rejuvenate_workers(&f);
+        }
         refuse_for_limit(&f, P1, "512 operations on " P1);
         /* which takes nothing from the others */
-        for (unsigned i = 0; i < each; i++)
+        for (unsigned i = 0; i < each; i++) {
+                rejuvenate_workers(&f);
                 (void) create_device(&f, P2, "vendor-1", nth_uuid(each + i), "");
+        }
+        rejuvenate_workers(&f);
         refuse_for_limit(&f, P3, "1024 operations are");
         /* joining one takes no room */
         ASSERT_NOT_NULL(create_device(&f, P1, "vendor-1", nth_uuid(7), ""));
