@@ -40,8 +40,16 @@ static const Meaning meanings[] = {
         { REFUSAL_CONFIGURE, EBUSY, OUTCOME_FAILED,
           "pools overlap each other, or the pages of the MSI-X table" },
         { REFUSAL_CONFIGURE, EOPNOTSUPP, OUTCOME_NOT_SUPPORTED,
-          "a type wants what this machine cannot give, such as vectors without interrupt "
-          "remapping" },
+          "a type has vectors, and no IOMMU is there to contain the parent's DMA: switch it on, or "
+          "take the vectors out of its types" },
+        { REFUSAL_CONFIGURE, EXDEV, OUTCOME_NOT_SUPPORTED,
+          "a type has vectors, and the parent's IOMMU group is also another driver's: unbind that, "
+          "or take the vectors out of its types" },
+        { REFUSAL_CONFIGURE, EPERM, OUTCOME_NOT_SUPPORTED,
+          "a type has vectors, and interrupt remapping is off, so that they could not be isolated: "
+          "switch it on, or take the vectors out of its types" },
+        { REFUSAL_CONFIGURE, ENOSPC, OUTCOME_NOT_SUPPORTED,
+          "a type has more vectors than the parent" },
 
         { REFUSAL_UNCONFIGURE, EBUSY, OUTCOME_BUSY,
           "it has devices of its old configuration; it takes the new one when they are gone" },

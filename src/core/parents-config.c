@@ -103,12 +103,14 @@ static bool pool_equals(const Pool *a, const Pool *b) {
                a->scrub == b->scrub;
 }
 
-/* Where @a names none at all the kernel has put the parent's own. */
+/* Where @a names none the kernel has put the parent's own: each pair, and the class, by itself. */
 static bool ids_equal(const Type *a, const Type *b) {
-        if (!a->vendor && !a->device && !a->subvendor && !a->subdevice && !a->class)
-                return true;
-        return a->vendor == b->vendor && a->device == b->device && a->subvendor == b->subvendor &&
-               a->subdevice == b->subdevice && a->class == b->class;
+        if ((a->vendor || a->device) && (a->vendor != b->vendor || a->device != b->device))
+                return false;
+        if ((a->subvendor || a->subdevice) &&
+            (a->subvendor != b->subvendor || a->subdevice != b->subdevice))
+                return false;
+        return !a->class || a->class == b->class;
 }
 
 /* Not the label, which nothing rests on. */

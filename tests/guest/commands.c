@@ -404,6 +404,34 @@ static void do_hammer(char **words, unsigned n)
         hammer_report(&hammer);
 }
 
+static void do_irq(char **words, unsigned n)
+{
+        unsigned vectors;
+
+        if (n == 2 && text_equal(words[1], "on")) {
+                vectors = irq_enable(&device);
+                window = memory_window(device.bars[bar].address);
+                if (!vectors) {
+                        err("it has no MSI-X, or too many vectors");
+                        return;
+                }
+                put("ok vectors=");
+                put_dec(vectors);
+                put("\n");
+                return;
+        }
+        if (n != 1) {
+                err("irq on, then irq");
+                return;
+        }
+        put("ok counts=");
+        for (unsigned i = 0; i < IRQS_MAX; i++) {
+                put(i ? "," : "");
+                put_dec(irq_count(i));
+        }
+        put("\n");
+}
+
 static void do_quit(char **words, unsigned n)
 {
         uint64_t code = 0;
@@ -439,6 +467,7 @@ static const struct {
         { "in", do_port_read, false },
         { "out", do_port_write, false },
         { "hammer", do_hammer, true },
+        { "irq", do_irq, true },
         { "quit", do_quit, false },
 };
 

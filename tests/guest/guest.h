@@ -133,6 +133,18 @@ void hammer_start(struct hammer *h, volatile uint8_t *base, uint32_t size);
 void hammer_step(struct hammer *h);
 void hammer_report(const struct hammer *h);
 
+/* -- irq.c: MSI-X ------------------------------------------------------------------------------- */
+
+#define IRQ_BASE 0x40 /* vector of the processor for the first of the device's */
+#define IRQS_MAX 16
+
+/* To be called last of all: interrupts are on after it. */
+void irq_init(void);
+/* Fills the device's table, unmasks all; returns how many there are, 0: none. Moves the window. */
+unsigned irq_enable(const struct device *d);
+/* How often the device's n-th interrupt has come. */
+uint32_t irq_count(unsigned n);
+
 /* -- commands.c -------------------------------------------------------------------------------- */
 
 void commands_init(const char *command_line);
@@ -143,3 +155,4 @@ bool commands_idle(void);
 /* -- main.c ------------------------------------------------------------------------------------ */
 
 __attribute__((noreturn)) void guest_quit(uint8_t code);
+void gate_set(unsigned vector, uint32_t entry);

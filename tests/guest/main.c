@@ -5,6 +5,7 @@
  */
 #include "guest.h"
 
+#define GATES 256
 #define DEBUG_EXIT 0xf4   /* QEMU's isa-debug-exit */
 #define RESET_CONTROL 0xcf9
 
@@ -32,7 +33,7 @@ void guest_main(const struct boot_info *boot);
 void guest_exception(uint32_t vector, uint32_t error, uint32_t eip);
 
 extern char vectors[];
-static struct gate gates[32];
+static struct gate gates[GATES];
 
 /* gcc may call these for copies and zeroing, freestanding or not */
 void *memset(void *to, int c, size_t n);
@@ -75,15 +76,18 @@ void guest_exception(uint32_t vector, uint32_t error, uint32_t eip)
         guest_quit(0x7f);
 }
 
+void gate_set(unsigned vector, uint32_t entry)
+{
+        gates[vector] =
+                (struct gate){ (uint16_t) entry, 0x08, 0x8e00, (uint16_t) (entry >> 16) };
+}
+
 static void exceptions_init(void)
 {
         struct table_pointer p = { sizeof gates - 1, (uint32_t) gates };
 
-        for (unsigned i = 0; i < 32; i++) {
-                uint32_t at = (uint32_t) vectors + i * 16;
-
-                gates[i] = (struct gate){ (uint16_t) at, 0x08, 0x8e00, (uint16_t) (at >> 16) };
-        }
+        for (unsigned i = 0; i < 32; i++)
+                gate_set(i, (uint32_t) vectors + i * 16);
         __asm__ volatile("lidt %0" : : "m"(p));
 }
 
@@ -95,6 +99,7 @@ void guest_main(const struct boot_info *boot)
         console_init();
         exceptions_init();
         memory_init();
+        irq_init();
         commands_init(has ? (const char *) boot->command_line : "");
         for (;;) {
                 if (line_poll(&line))

@@ -51,6 +51,31 @@ vectors:
         .set    i, i + 1
         .endr
 
+/* The device's interrupts: all end in one C function, by number, and go back. */
+        .macro  irq n
+        .align  16
+        pushl   $\n
+        jmp     irq_common
+        .endm
+
+irq_common:
+        pushal
+        pushl   32(%esp)
+        call    guest_interrupt
+        addl    $4, %esp
+        popal
+        addl    $4, %esp
+        iret
+
+        .align  16
+        .globl  irq_stubs
+irq_stubs:
+        .set    i, 0
+        .rept   16
+        irq     %i
+        .set    i, i + 1
+        .endr
+
         .section .rodata
         .align  8
 gdt:    .quad   0

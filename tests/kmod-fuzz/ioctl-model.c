@@ -20,7 +20,9 @@ static const struct mdevd_type types[TYPES] = {
           .bars = { {}, { .length = 3 * PAGE, .flags = MDEVD_BAR_64BIT } } },
         { .name = "two", .map = MDEVD_MAP_EAGER,
           .bars = { { .length = 2 * PAGE, .flags = MDEVD_BAR_PREFETCH }, {},
-                    { .length = 5 * PAGE, .flags = MDEVD_BAR_64BIT | MDEVD_BAR_PREFETCH } } },
+                    { .length = 5 * PAGE, .flags = MDEVD_BAR_64BIT | MDEVD_BAR_PREFETCH } },
+          .parts = { {}, { .bar = 2, .kind = MDEVD_PART_TRAPPED, .offset = 2 * PAGE,
+                           .length = PAGE } } },
         { .name = "big", .bars = { { .length = 2 * MIB } } },
 };
 
@@ -146,6 +148,9 @@ bool model_reserve(int ctl, const struct mdevd_reserve *arg) {
 
         if (arg->flags || !terminated(arg->parent, sizeof(arg->parent)) ||
             !terminated(arg->type, sizeof(arg->type)) || !text_ok(arg->owner, sizeof(arg->owner)))
+                return false;
+        /* no type here has vectors, so none can be asked for */
+        if (arg->n_vectors || arg->ids.class > 0xffffff)
                 return false;
         parent = model_parent(arg->parent);
         if (parent < 0 || !model.parents[parent].configured)

@@ -245,6 +245,21 @@ static void touch_mapping(struct open_device *d, uint64_t index, uint64_t pos, u
         }
 }
 
+/* Is there a page in the range that can only be read and written? */
+static bool is_trapped(const struct open_device *d, uint64_t index, uint64_t pos, uint64_t end) {
+        const struct model_claim *claim = &model.claims[d->claim];
+        const struct mdevd_type *type = model_type(claim->parent, claim->type);
+
+        for (int i = 0; i < MDEVD_MAX_PARTS; i++) {
+                const struct mdevd_part *part = &type->parts[i];
+
+                if (part->kind != MDEVD_PART_NONE && part->bar == index &&
+                    pos < part->offset + part->length && part->offset < end)
+                        return true;
+        }
+        return false;
+}
+
 static void step_mmap(struct open_device *d) {
         uint64_t index = rnd_chance(8) ? rnd_below(1 << 12) : rnd_below(REGIONS);
         uint64_t backed = index < MDEVD_MAX_BARS ? d->length[index] : 0;
@@ -255,7 +270,7 @@ static void step_mmap(struct open_device *d) {
         uint64_t pages = length / PAGE + (length % PAGE != 0);
         uint64_t offset = index << 40 | pos;
         bool want = flags == MAP_SHARED && pos < backed && pages > 0 && length <= backed &&
-                    pages * PAGE <= backed - pos;
+                    pages * PAGE <= backed - pos && !is_trapped(d, index, pos, pos + pages * PAGE);
         void *at;
 
         if (rnd_chance(20))

@@ -25,7 +25,12 @@ FEATURES = {
     "iommu": {
         "help": "an Intel IOMMU with interrupt remapping",
         "qemu": ("-device", "intel-iommu,intremap=on"),
-        "cmdline": ("intel_iommu=on",),
+        "cmdline": ("intel_iommu=on", "no_timer_check"),
+    },
+    "noremap": {
+        "help": "an Intel IOMMU without interrupt remapping",
+        "qemu": ("-device", "intel-iommu,intremap=off"),
+        "cmdline": ("intel_iommu=on", "no_timer_check"),
     },
     "edu": {
         "help": "QEMU's edu device (registers, a DMA engine, one MSI), behind a root port",
