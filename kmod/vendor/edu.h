@@ -12,8 +12,10 @@
  *   device   what create() makes of an mdev: registers, queue, a worker
  *
  * Locks, outermost first
- *   engine->lock   one job at a time on the engine; held for the job's three
- *                  or four transfers, never over an access to a guest's RAM
+ *   engine->lock   one job at a time on the engine, in order of arrival, which
+ *                  a mutex does not promise (hence a semaphore); held for the
+ *                  job's three or four transfers, never over an access to a
+ *                  guest's RAM
  *   device->lock   registers and queue; a spin lock and a leaf
  *   engines_lock   the list of engines; a leaf
  */
@@ -25,6 +27,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/semaphore.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -48,7 +51,7 @@ struct edu_engine {
 	struct list_head node;
 	struct pci_dev *pdev;
 	void __iomem *regs;
-	struct mutex lock;		/* see the head of this file */
+	struct semaphore lock;		/* see the head of this file */
 	bool gone;
 	struct completion done;
 	u8 *bounce;

@@ -42,7 +42,6 @@ static void engine_free(struct kref *ref)
 {
 	struct edu_engine *engine = container_of(ref, struct edu_engine, ref);
 
-	mutex_destroy(&engine->lock);
 	kfree(engine);
 }
 
@@ -96,11 +95,9 @@ static irqreturn_t engine_irq(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-/* One transfer; waits for its end. */
+/* One transfer; waits for its end.  The engine's lock is held. */
 static int transfer(struct edu_engine *engine, const struct edu_step *step)
 {
-	lockdep_assert_held(&engine->lock);
-
 	if (READ_ONCE(engine->gone))
 		return -ENODEV;
 
@@ -223,9 +220,9 @@ int edu_engine_job(struct edu_device *d, const struct edu_job *job)
 {
 	int ret;
 
-	mutex_lock(&d->engine->lock);
+	down(&d->engine->lock);
 	ret = job_locked(d, job);
-	mutex_unlock(&d->engine->lock);
+	up(&d->engine->lock);
 
 	return ret;
 }
@@ -289,9 +286,9 @@ int edu_engine_check(struct edu_engine *engine, struct pci_dev *memory)
 	kept = readq(map);
 	writeq(nonce, map);
 
-	mutex_lock(&engine->lock);
+	down(&engine->lock);
 	ret = check_locked(engine, phys, map);
-	mutex_unlock(&engine->lock);
+	up(&engine->lock);
 
 	writeq(kept, map);
 	iounmap(map);
@@ -370,7 +367,7 @@ static struct edu_engine *engine_new(struct pci_dev *pdev)
 		return NULL;
 
 	kref_init(&engine->ref);
-	mutex_init(&engine->lock);
+	sema_init(&engine->lock, 1);
 	init_completion(&engine->done);
 	engine->pdev = pdev;
 	return engine;
@@ -447,9 +444,9 @@ static void edu_remove(struct pci_dev *pdev)
 	complete_all(&engine->done);
 
 	/* whoever used it has let go after this, and nobody does again */
-	mutex_lock(&engine->lock);
+	down(&engine->lock);
 	engine_stop(engine);
-	mutex_unlock(&engine->lock);
+	up(&engine->lock);
 
 	pci_release_selected_regions(pdev, BIT(0));
 	pci_disable_device(pdev);

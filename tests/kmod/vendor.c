@@ -159,7 +159,8 @@ static void test_refusals(void) {
 
         for (unsigned i = 0; i < EDU_QUEUE_MAX + 2; i++)
                 full += edu_submit(&a, EDU_TO_CARD, VMM_RAM, 0, 1) == EDU_FULL;
-        CHECK(full >= 1 && full <= 2, "of two jobs more than the queue holds %u were refused", full);
+        CHECK(full >= 1 && full <= 2, "of two jobs more than the queue holds %u were refused",
+              full);
         MUST(ioctl(a.d.fd, VFIO_DEVICE_RESET) < 0 ? -errno : 0);
         CHECK_EQ(edu_read(&a, EDU_PENDING), 0, "a reset empties the queue");
         CHECK_EQ(edu_read(&a, EDU_SUBMITTED), 0, "  and the counters");
@@ -245,6 +246,31 @@ static void test_window_race(void) {
               touches, wrong);
         CHECK_EQ(window[0], 0xc0de0000 + 2999 % 256, "after them it shows the last");
         munmap((void *)window, EDU_PAGE);
+}
+
+/* Accesses of any size anywhere in the BAR of registers and windows, and past it. */
+static void test_fuzz(void) {
+        uint64_t state = 88172645463325252, outside = 0;
+        uint8_t bytes[64];
+
+        for (unsigned i = 0; i < 50000; i++) {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                uint64_t at = state % (state & (1 << 20) ? 0xa0 : 10 * EDU_PAGE);
+                size_t n = state >> 32 & 1 ? 4 : state >> 40 & 63;
+                off_t offset = (off_t)(REGION(0) + at);
+
+                memcpy(bytes, &state, sizeof(state));
+                ssize_t r = state & (1 << 21) ? pread(a.d.fd, bytes, n, offset)
+                                              : pwrite(a.d.fd, bytes, n, offset);
+                outside += at >= 8 * EDU_PAGE && n > 0 && r >= 0;
+        }
+        CHECK_EQ(outside, 0, "accesses past the BAR that went through");
+        for (unsigned w = 0; w < EDU_WINDOWS; w++)
+                CHECK(edu_read(&a, EDU_WINDOW + 4 * w) < MIB / EDU_PAGE, "window %u is inside", w);
+        MUST(ioctl(a.d.fd, VFIO_DEVICE_RESET) < 0 ? -errno : 0);
+        CHECK_EQ(edu_read(&a, EDU_ID), 0x5544454d, "after 50,000 hostile accesses it is alive");
 }
 
 /* A device of two extents that are apart: a job over the seam, a window on each side. */
@@ -351,6 +377,7 @@ int main(void) {
         test_readonly_ram();
         test_windows();
         test_window_race();
+        test_fuzz();
         CHECK_EQ(host("check card 2M 1M 0"), 0, "not a byte of it is in the neighbour's");
         test_two();
         test_unmap_storm();
