@@ -176,12 +176,20 @@ static int read_config(sd_bus_message *m, Request *request, sd_bus_error *e) {
         return read_choice(m, &request->config);
 }
 
+/* No id of a type has any, and sentences repeat it to whoever looks at a terminal. */
+static bool has_control(const char *s) {
+        for (; *s; s++)
+                if ((unsigned char) *s < 0x20 || *s == 0x7f)
+                        return true;
+        return false;
+}
+
 static int check_type(const char *type, sd_bus_error *e) {
         if (strlen(type) > NAME_MAX)
                 return sd_bus_error_setf(e, BUS_ERROR_TOO_LONG,
                                          "The type \"%s\" has %zu bytes; types have %d at most.",
                                          BUS_QUOTE(type), strlen(type), NAME_MAX);
-        if (!type[0] || strchr(type, '/'))
+        if (!type[0] || strchr(type, '/') || has_control(type))
                 return sd_bus_error_setf(e, BUS_ERROR_INVALID_ARGUMENT,
                                          "\"%s\" cannot be a type; the Types of a parent are those "
                                          "it has.", BUS_QUOTE(type));
