@@ -8,6 +8,7 @@
 #define CALLS_PER_UID 256  /* BUS_CALLS_PER_UID_MAX */
 #define TURNS_PER_CLIENT 1024 /* TURNS_PER_CLIENT_MAX */
 #define FLOOD 5000
+#define FLOODS_MAX 30
 #define STRANGERS 200
 
 static Reply many[CALLS_PER_UID];
@@ -164,15 +165,24 @@ TEST(a_flood_is_refused_and_every_call_answered_once) {
         sd_bus *nobody;
         Fixture f;
 
+        n_refused = 0;
         fixture_init(&f);
         fixture_start(&f);
         nobody = fixture_connect(&f, NOBODY);
-        daemon_stop(&f);
-        flood(nobody, n);
-        daemon_go_on(&f, nobody);
-        CALL(&f, f.client, &r, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
-        reply_done(&r);
-        fixture_wait(&f, all_answered, &n, "the answers to the flood");
+        /*
+         * The socket holds some hundred calls; the rest comes when the bus has its turn on the
+         * processor, and where that is late the daemon has answered meanwhile. So: more than one.
+         */
+        for (size_t i = 0; i < FLOODS_MAX && n_refused == 0; i++) {
+                daemon_stop(&f);
+                flood(nobody, n);
+                daemon_go_on(&f, nobody);
+                if (i == 0) {
+                        CALL(&f, f.client, &r, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
+                        reply_done(&r);
+                }
+                fixture_wait(&f, all_answered, &n, "the answers to the flood");
+        }
         ASSERT_TRUE(n_refused > 0);
         ASSERT_TRUE(n_good >= TURNS_PER_CLIENT);
         /* and it is forgiven */
