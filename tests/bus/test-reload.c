@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-policy.c: rules as clients meet them: who may name whom, and rules that are changed. */
+/* test-reload.c: rules as clients meet them: who may name whom, and rules that are changed. */
 #include "polkit.h"
 
 #define CONFIG "etc/mdevd/mdevd.json"
