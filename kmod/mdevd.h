@@ -99,7 +99,8 @@ struct mdevd_config {
  * @state: enum mdevd_parent_state; mdevd_lock
  * @removing: the driver is being unbound; mdevd_lock
  * @resetting: the function is being reset; mdevd_lock
- * @cut: the function is physically gone: scrubbing is pointless
+ * @cut: the function is physically gone or has failed: scrubbing is pointless
+ * @recovery: the work that ends a recovery from an error which does not end
  * @mdev: mdev core's part while configured
  * @bounds: what the hardware allows; constant
  * @bar_start: host physical addresses of its BARs; constant
@@ -127,6 +128,7 @@ struct mdevd_parent {
 	bool removing;
 	bool resetting;
 	bool cut;
+	struct delayed_work recovery;
 	struct mdev_parent mdev;
 	struct mdevd_bounds bounds;
 	phys_addr_t bar_start[MDEVD_PCI_BARS];
@@ -400,6 +402,7 @@ extern struct list_head mdevd_parents;
 extern struct workqueue_struct *mdevd_wq;
 extern struct mdev_driver mdevd_mdev_driver;
 extern struct pci_driver mdevd_pci_driver;
+extern const struct pci_error_handlers mdevd_error_handlers;
 extern const struct attribute_group *mdevd_attr_groups[];
 
 /* mdevd_parent.c */
@@ -408,10 +411,14 @@ void mdevd_parent_put(struct mdevd_parent *parent);
 int mdevd_parent_link(struct mdevd_parent *parent);
 void mdevd_parent_unlink(struct mdevd_parent *parent);
 void mdevd_parent_reset(struct mdevd_parent *parent, bool begin);
+void mdevd_parent_fail(struct mdevd_parent *parent);
 void mdevd_parent_shut(struct mdevd_parent *parent);
 struct mdevd_parent *mdevd_parent_find(const char *name);
 struct mdevd_type_entry *mdevd_parent_type(struct mdevd_parent *parent,
 					   const char *name);
+
+/* mdevd_error.c */
+void mdevd_error_expire(struct work_struct *work);
 
 /* mdevd_config.c */
 int mdevd_configure(const struct mdevd_configure *arg);

@@ -215,7 +215,7 @@ static int state_check(struct mdevd_parent *parent, bool configured)
 	int ret = 0;
 
 	mutex_lock(&mdevd_lock);
-	if (parent->removing)
+	if (parent->removing || parent->cut)
 		ret = -ENODEV;
 	else if (configured && !parent->config)
 		ret = -ENOENT;

@@ -29,6 +29,7 @@ struct mdevd_parent *mdevd_parent_new(struct pci_dev *pdev)
 	INIT_LIST_HEAD(&parent->claims);
 	mutex_init(&parent->config_lock);
 	init_waitqueue_head(&parent->idle);
+	INIT_DELAYED_WORK(&parent->recovery, mdevd_error_expire);
 	parent->pdev = pdev;
 	strscpy(parent->name, pci_name(pdev), sizeof(parent->name));
 	parent->state = MDEVD_PARENT_BOUND;
@@ -204,6 +205,33 @@ restart:
 }
 
 /**
+ * mdevd_parent_fail - the function does not come back
+ * @parent: the parent, bound yet
+ *
+ * Its devices are revoked, and nothing new is made of it.  There is nothing to
+ * zero any more either.
+ */
+void mdevd_parent_fail(struct mdevd_parent *parent)
+{
+	bool first;
+
+	mutex_lock(&mdevd_lock);
+	first = !parent->cut;
+	WRITE_ONCE(parent->cut, true);
+	if (parent->state == MDEVD_PARENT_CONFIGURED) {
+		parent->state = MDEVD_PARENT_CLOSING;
+		mdevd_requests_cancel(parent);
+		mdevd_changed();
+		mdevd_event(MDEVD_EVENT_PARENT_CLOSING, parent, NULL);
+	}
+	mutex_unlock(&mdevd_lock);
+
+	if (first)
+		pci_err(parent->pdev, "it has failed, its devices are revoked\n");
+	revoke_all(parent);
+}
+
+/**
  * mdevd_parent_shut - end everything on a parent whose driver is unbound
  * @parent: the parent
  *
@@ -215,13 +243,16 @@ void mdevd_parent_shut(struct mdevd_parent *parent)
 {
 	mutex_lock(&mdevd_lock);
 	parent->removing = true;
-	parent->cut = pci_channel_offline(parent->pdev) ||
-		      !pci_device_is_present(parent->pdev);
+	if (pci_channel_offline(parent->pdev) ||
+	    !pci_device_is_present(parent->pdev))
+		parent->cut = true;
 	parent->state = MDEVD_PARENT_CLOSING;
 	mdevd_requests_cancel(parent);
 	mdevd_changed();
 	mdevd_event(MDEVD_EVENT_PARENT_CLOSING, parent, NULL);
 	mutex_unlock(&mdevd_lock);
+
+	cancel_delayed_work_sync(&parent->recovery);
 
 	/* A configure that was under way has ended after this. */
 	mutex_lock(&parent->config_lock);

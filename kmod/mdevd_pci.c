@@ -95,6 +95,8 @@ static int mdevd_pci_probe(struct pci_dev *pdev,
 		goto err_disable;
 
 	mdevd_dma_claim(parent);
+	/* what a reset of the link takes away */
+	pci_save_state(pdev);
 	pci_set_drvdata(pdev, parent);
 
 	ret = mdevd_parent_link(parent);
@@ -152,28 +154,12 @@ static int mdevd_pci_resume(struct device *dev)
 static DEFINE_SIMPLE_DEV_PM_OPS(mdevd_pci_pm, mdevd_pci_suspend,
 				mdevd_pci_resume);
 
-/* sysfs "reset" and resets of the bus; command and BARs are lost meanwhile. */
-static void mdevd_pci_reset_prepare(struct pci_dev *pdev)
-{
-	mdevd_parent_reset(pci_get_drvdata(pdev), true);
-}
-
-static void mdevd_pci_reset_done(struct pci_dev *pdev)
-{
-	mdevd_parent_reset(pci_get_drvdata(pdev), false);
-}
-
-static const struct pci_error_handlers mdevd_pci_errors = {
-	.reset_prepare = mdevd_pci_reset_prepare,
-	.reset_done = mdevd_pci_reset_done,
-};
-
 struct pci_driver mdevd_pci_driver = {
 	.name = MDEVD_NAME,
 	.id_table = NULL,
 	.probe = mdevd_pci_probe,
 	.remove = mdevd_pci_remove,
-	.err_handler = &mdevd_pci_errors,
+	.err_handler = &mdevd_error_handlers,
 	.driver_managed_dma = true,
 	.driver.pm = pm_sleep_ptr(&mdevd_pci_pm),
 };

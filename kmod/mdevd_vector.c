@@ -56,6 +56,7 @@ int mdevd_vectors_enable(struct mdevd_parent *parent,
 	}
 
 	pci_set_master(parent->pdev);
+	pci_save_state(parent->pdev);
 	return 0;
 }
 
@@ -79,6 +80,7 @@ void mdevd_vectors_disable(struct mdevd_parent *parent)
 
 	pci_clear_master(parent->pdev);
 	pci_free_irq_vectors(parent->pdev);
+	pci_save_state(parent->pdev);
 	bitmap_free(used);
 }
 
