@@ -145,8 +145,9 @@ static bool name_is_valid(const char *s, size_t max, const char *more) {
         return n > 0;
 }
 
+/* In the store hidden names are temporary files of definitions, and "scripts.d" is mdevctl's. */
 bool name_is_valid_parent(const char *s) {
-        return name_is_valid(s, 63, ":._-");
+        return name_is_valid(s, 63, ":._-") && s[0] != '.' && strcmp(s, "scripts.d") != 0;
 }
 
 bool name_is_valid_id(const char *s) {

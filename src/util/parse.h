@@ -16,7 +16,7 @@ int parse_size(const char *s, uint64_t *ret);
 char *size_format(uint64_t bytes, char buf[static SIZE_STRING_MAX]);
 #define SIZE_STR(b) size_format((b), (char[SIZE_STRING_MAX]){})
 
-/* A PCI-like or other bus address as a sysfs name: 1..63 of [A-Za-z0-9:._-], not "." or "..". */
+/* A PCI-like or other bus address as a sysfs name: 1..63 of [A-Za-z0-9:._-], no "." first; not "scripts.d". */
 bool name_is_valid_parent(const char *s);
 /* A pool or type id: 1..31 of [A-Za-z0-9_.+-], not "." or "..". */
 bool name_is_valid_id(const char *s);

@@ -125,7 +125,11 @@ TEST(parent_names) {
         ASSERT_TRUE(name_is_valid_parent("0000:00:05.0"));
         ASSERT_TRUE(name_is_valid_parent("0.0.0052"));
         ASSERT_TRUE(name_is_valid_parent("mtty_mtty"));
-        ASSERT_TRUE(name_is_valid_parent("..."));
+        ASSERT_FALSE(name_is_valid_parent("..."));
+        ASSERT_FALSE(name_is_valid_parent(
+                ".0000:00:05.0:2f1d9f0a-6a9c-4a0e-9f0e-0c5e0d6c1b7a.mdevd"));
+        ASSERT_FALSE(name_is_valid_parent("scripts.d"));
+        ASSERT_TRUE(name_is_valid_parent("scripts.e"));
         ASSERT_FALSE(name_is_valid_parent(NULL));
         ASSERT_FALSE(name_is_valid_parent(""));
         ASSERT_FALSE(name_is_valid_parent("."));
