@@ -18,6 +18,7 @@
 #include "names.h"
 #include "util/fs.h"
 #include "util/parse.h"
+#include "util/utf8.h"
 
 #define PROC "proc"
 #define PROC_FILE_MAX 16384
@@ -148,6 +149,9 @@ static void describe(int proc_fd, pid_t pid, Holder *ret) {
         }
         if (read_proc(proc_fd, pid, "cgroup", &cgroup) >= 0)
                 holder_where(cgroup, ret->where);
+        /* a record that is not UTF-8 cannot be read, and a sentence is for terminals */
+        utf8_make_plain(ret->command);
+        utf8_make_plain(ret->where);
 }
 
 void holder_describe(int root_fd, pid_t pid, Holder *ret) {

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 
 #include "names.h"
+#include "util/utf8.h"
 
 #define QUERY_TRIES_MAX 16
 #define QUERY_SIZE_MAX (64U * 1024U * 1024U)
@@ -205,6 +206,7 @@ static void handle(const struct mdevd_event *e, KmodEventFn fn, void *userdata) 
         memcpy(event.comm, e->comm, sizeof(e->comm));
         memcpy(event.uuid.bytes, e->uuid, sizeof(e->uuid));
         event.parent[sizeof(e->parent)] = '\0';
+        utf8_make_plain(event.comm); /* whoever opened it has chosen that */
         fn(&event, userdata);
 }
 

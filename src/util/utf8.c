@@ -2,6 +2,10 @@
 /* utf8.c owns what a character of UTF-8 is: all that reads text of others asks here. */
 #include "util/utf8.h"
 
+#include <string.h>
+
+#include "util/macro.h"
+
 size_t utf8_decode(const char *s, size_t size, uint32_t *ret) {
         static const uint32_t least[] = { 0, 0x01, 0x80, 0x800, 0x10000 };
         const unsigned char *u = (const unsigned char *) s;
@@ -45,4 +49,17 @@ bool utf8_is_valid(const char *s) {
                         return false;
         }
         return true;
+}
+
+void utf8_make_plain(char *s) {
+        while (*s) {
+                uint32_t c = 0;
+                size_t n = utf8_decode(s, SIZE_MAX, &c);
+
+                if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0)) {
+                        n = MAX(n, (size_t) 1);
+                        memset(s, '?', n);
+                }
+                s += n;
+        }
 }

@@ -13,3 +13,8 @@
  */
 size_t utf8_decode(const char *s, size_t size, uint32_t *ret);
 bool utf8_is_valid(const char *s);
+/*
+ * For names that strangers chose and sentences repeat: in place, "?" for each byte of what is no
+ * character (a name that was cut, too) and of control characters. The length stays.
+ */
+void utf8_make_plain(char *s);

@@ -5,6 +5,7 @@
  */
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "fixture.h"
@@ -84,6 +85,21 @@ TEST(who_holds_it_is_named) {
         drop_group(&f);
         CALL(&f, f.client, &r, ON1, "Stop", "");
         reply_done(&r);
+        end(&f);
+}
+
+/* The kernel cuts a name at 15 bytes, be it in a character; and who chooses it may mean harm. */
+TEST(a_holders_name_is_made_plain) {
+        Fixture f;
+        pid_t pid;
+
+        begin(&f);
+        ASSERT_EQ(prctl(PR_SET_NAME, "x\x1b[2J\xd0\x9a\xd0"), 0);
+        pid = hold(0);
+        ASSERT_EQ(prctl(PR_SET_NAME, "test-bus-holder"), 0);
+        CALL_ERROR(&f, f.client, "Busy", "x?[2J\xd0\x9a? (pid", ON1, "Stop", "");
+        let_go(pid);
+        drop_group(&f);
         end(&f);
 }
 

@@ -105,4 +105,25 @@ TEST(a_nul_is_no_character) {
         ASSERT_EQ(c, UNTOUCHED);
 }
 
+TEST(what_is_made_plain) {
+        static const struct {
+                const char *text, *plain;
+        } cases[] = {
+                { "", "" },
+                { "qemu-kvm \xc3\xa4", "qemu-kvm \xc3\xa4" },
+                { "a\x1b[2J\nb\x7f", "a?[2J?b?" },
+                { "\xc2\x9b""2J", "??2J" },    /* CSI in one character */
+                { "\xd0\x9a\xd0", "\xd0\x9a?" }, /* cut in a character */
+                { "\xffz", "?z" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                char buf[32];
+
+                (void) strcpy(buf, cases[i].text);
+                utf8_make_plain(buf);
+                ASSERT_STREQ(buf, cases[i].plain);
+        }
+}
+
 TESTS_MAIN
