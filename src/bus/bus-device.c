@@ -13,11 +13,19 @@
 typedef int (*VerbRun)(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Operation **ret,
                        Reason *reason);
 
+/*
+ * What a verb is about. A device and its definition need not be for the same owner: whoever knows
+ * the UUID of a definition can make a device of it.
+ */
+#define PART_DEVICE 1U
+#define PART_DEFINITION 2U
+
 typedef struct Verb Verb;
 
 struct Verb {
         VerbRun run;
         unsigned options; /* OPTIONS_… of its a{sv}; 0: it has none */
+        unsigned (*parts)(const Request *q);
 };
 
 static int run_start(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Operation **ret,
@@ -65,21 +73,54 @@ static int run_modify(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Ope
                               sd_bus_message_get_sender(m), ret, reason);
 }
 
-static const Verb verb_start = { run_start, 0 };
-static const Verb verb_stop = { run_stop, 0 };
-static const Verb verb_stop_with_options = { run_stop, OPTIONS_STOP };
-static const Verb verb_undefine = { run_undefine, 0 };
-static const Verb verb_modify = { run_modify, OPTIONS_MODIFY };
+static unsigned of_device(const Request *q) {
+        return PART_DEVICE;
+}
 
-static int authorize(Bus *b, sd_bus_message *m, const Mdev *d, uid_t *ret_uid, sd_bus_error *e) {
+static unsigned of_definition(const Request *q) {
+        return PART_DEFINITION;
+}
+
+/* As manager_modify(). */
+static unsigned of_modify(const Request *q) {
+        bool live = q->live == CHOICE_YES;
+        bool config = q->config == CHOICE_OPEN ? !live : q->config == CHOICE_YES;
+
+        return (live ? PART_DEVICE : 0) | (config ? PART_DEFINITION : 0);
+}
+
+static const Verb verb_start = { run_start, 0, of_definition };
+static const Verb verb_stop = { run_stop, 0, of_device };
+static const Verb verb_stop_with_options = { run_stop, OPTIONS_STOP, of_device };
+static const Verb verb_undefine = { run_undefine, 0, of_definition };
+static const Verb verb_modify = { run_modify, OPTIONS_MODIFY, of_modify };
+
+/* polkit is asked about one owner; what is of two is changed in two calls, or by root. */
+static int check_owners(const Mdev *d, uid_t uid, sd_bus_error *e) {
+        if (!d->device || !d->definition || streq(d->device->owner, d->definition->owner) ||
+            uid == 0 || uid == geteuid())
+                return 1;
+        return sd_bus_error_setf(e, SD_BUS_ERROR_ACCESS_DENIED,
+                                 "Mediated device %s on %s and its definition have different "
+                                 "owners; change one at a time, or call as root.",
+                                 UUID_STR(&d->uuid), d->parent);
+}
+
+static int authorize(Bus *b, sd_bus_message *m, const Mdev *d, unsigned parts, uid_t *ret_uid,
+                     sd_bus_error *e) {
         const Subject subject = {
                 .uuid = UUID_STR(&d->uuid),
                 .parent = d->parent,
                 .type = mdev_type(d),
-                .owner = mdev_owner(d),
+                .owner = parts == PART_DEFINITION && d->definition ? d->definition->owner :
+                                                                     mdev_owner(d),
         };
+        int r;
 
-        return bus_authorize(b, m, BUS_ACTION_MANAGE, &subject, ret_uid, e);
+        r = bus_authorize(b, m, BUS_ACTION_MANAGE, &subject, ret_uid, e);
+        if (r <= 0 || parts != (PART_DEVICE | PART_DEFINITION))
+                return r;
+        return check_owners(d, *ret_uid, e);
 }
 
 static int verb(sd_bus_message *m, void *userdata, const Verb *v, CallAnswer answer,
@@ -96,7 +137,7 @@ static int verb(sd_bus_message *m, void *userdata, const Verb *v, CallAnswer ans
         if (r >= 0 && v->options)
                 r = options_read(m, v->options, q, e);
         if (r >= 0)
-                r = authorize(b, m, &d, &uid, e);
+                r = authorize(b, m, &d, v->parts(q), &uid, e);
         if (r < 0)
                 return r;
         if (r == 0)
@@ -143,7 +184,7 @@ static int method_set_owner(sd_bus_message *m, void *userdata, sd_bus_error *e) 
                 return r;
         r = bus_check_owner(b, m, owner, e);
         if (r > 0)
-                r = authorize(b, m, &d, &uid, e);
+                r = authorize(b, m, &d, PART_DEVICE | PART_DEFINITION, &uid, e);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = call_check_limit(b, uid, e);
@@ -181,7 +222,7 @@ static int method_get_attributes(sd_bus_message *m, void *userdata, sd_bus_error
         uid_t uid;
         int r;
 
-        r = authorize(b, m, &d, &uid, e);
+        r = authorize(b, m, &d, PART_DEFINITION, &uid, e);
         if (r <= 0)
                 return r < 0 ? r : 1;
         if (!d.definition)

@@ -269,6 +269,41 @@ TEST(a_verdict_is_for_what_was_asked) {
         end(&f);
 }
 
+/* Who knows the UUID of another's definition can make a device of it; that opens nothing else. */
+TEST(a_definition_is_its_owners_whosever_the_device_is) {
+        _cleanup_(freep) char *path = NULL;
+        const char *device, *uuid;
+        Reply r = {};
+        Fixture f;
+
+        begin(&f, POLKIT_YES);
+        CALL(&f, f.client, &r, MANAGER, "DefineDevice", "ssa{sv}", PARENT, TYPE, 2, "uuid", "s",
+             UUID1, "owner", "s", "other");
+        reply_done(&r);
+        CALL(&f, nobody, &r, CREATE, PARENT, TYPE, 2, "uuid", "s", UUID1, "owner", "s", "vm1");
+        ASSERT_TRUE(sd_bus_message_read(r.m, "os", &device, &uuid) > 0);
+        path = strdup(device);
+        reply_done(&r);
+
+        CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "different owners", path,
+                   MDEVD_IFACE_DEVICE, "SetOwner", "s", "vm2");
+        CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "different owners", path,
+                   MDEVD_IFACE_DEVICE, "Modify", "a{sv}", 3, "live", "b", 1, "config", "b", 1,
+                   "attributes", "a(ss)", 0);
+        ASSERT_TRUE(!strstr(polkit.asked, "owner=other"));
+        polkit.mode = POLKIT_NO;
+        CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "org.mdevd1.manage", path,
+                   MDEVD_IFACE_DEVICE, "GetAttributes", "");
+        CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "org.mdevd1.manage", path,
+                   MDEVD_IFACE_DEVICE, "Undefine", "");
+        ASSERT_CONTAINS(strstr(polkit.asked, "owner=other"), "\n");
+        ASSERT_CONTAINS(strstr(polkit.asked, "owner=other") + 1, "owner=other");
+        polkit.mode = POLKIT_YES;
+        CALL(&f, nobody, &r, path, MDEVD_IFACE_DEVICE, "Stop", "");
+        reply_done(&r);
+        end(&f);
+}
+
 TEST(who_leaves_takes_the_question_along) {
         sd_bus *leaver;
         Reply held = {};
