@@ -214,8 +214,11 @@ static int on_event(Watch *w, const struct inotify_event *e) {
         Folder *f;
 
         if (e->mask & IN_Q_OVERFLOW) {
-                int r = add_way(w);
+                int r;
 
+                /* that a folder has another name was perhaps told by what was lost */
+                drop_below(w, MDEVD_PATH_DEFINITIONS);
+                r = add_way(w);
                 w->fn(NULL, NULL, w->userdata);
                 return r;
         }

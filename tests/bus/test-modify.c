@@ -221,6 +221,45 @@ TEST(files_that_others_write_are_noticed) {
         fixture_done(&f);
 }
 
+static unsigned events_max(void) {
+        unsigned n = 0;
+        FILE *file = fopen("/proc/sys/fs/inotify/max_queued_events", "re");
+
+        ASSERT_NOT_NULL(file);
+        ASSERT_EQ(fscanf(file, "%u", &n), 1);
+        (void) fclose(file);
+        return n;
+}
+
+/* What inotify had no room to tell: a folder has another name. */
+TEST(a_folder_renamed_among_lost_events_is_followed) {
+        const char *const away = "etc/mdevctl.d/0000:3a:00.0";
+        const unsigned n = events_max();
+        Fixture f;
+        int fd;
+
+        fixture_init(&f);
+        tree_write(&f.tree, FILE1, "{ \"mdev_type\": \"" TYPE "\", \"start\": \"manual\" }");
+        fixture_start(&f);
+        ASSERT_OK(kill(f.daemon_pid, SIGSTOP));
+        /* two in turn, for the same twice is told once */
+        for (unsigned i = 0; i <= n; i++) {
+                fd = openat(f.tree.fd, i % 2 ? FILE1 ".a" : FILE1 ".b",
+                            O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+                ASSERT_TRUE(fd >= 0);
+                safe_close(fd);
+        }
+        ASSERT_EQ(renameat(f.tree.fd, "etc/mdevctl.d/" PARENT, f.tree.fd, away), 0);
+        ASSERT_OK(kill(f.daemon_pid, SIGCONT));
+        wait_signal(&f, "InterfacesRemoved " DEVICE1);
+        forget_signals(&f);
+        put_file(&f, "etc/mdevctl.d/0000:3a:00.0/" UUID2,
+                 "{ \"mdev_type\": \"" TYPE "\", \"start\": \"manual\" }");
+        wait_signal(&f, "InterfacesAdded /org/mdevd1/device/_30000_3a3a_3a00_2e0/"
+                        "_311111111_2d2222_2d3333_2d4444_2d555555555502");
+        fixture_done(&f);
+}
+
 TEST(a_bad_file_is_one_bad_definition) {
         Fixture f;
 
