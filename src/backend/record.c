@@ -11,7 +11,7 @@
 #include "util/parse.h"
 
 #define JSON_DEPTH_MAX 8
-#define TYPE_ID_MAX 127
+#define TYPE_ID_MAX 255 /* what a file name has, and a definition may name */
 #define CLIENT_MAX 255
 #define LINE_SIZE_MAX (RECORD_SIZE_MAX / 2) /* leaves room for the changes */
 

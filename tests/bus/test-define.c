@@ -42,6 +42,25 @@ static void define(Fixture *f, const char *parent, const char *uuid) {
         reply_done(&r);
 }
 
+/* A type that nobody offers yet has as many bytes as a file name. */
+TEST(a_type_has_255_bytes) {
+        char type[257] = "";
+        Reply r = {};
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        memset(type, 't', 256);
+        CALL_ERROR(&f, f.client, "TooLong", "256 bytes", DEFINE, PARENT, type, 1, "uuid", "s",
+                   UUID1);
+        type[255] = '\0';
+        CALL(&f, f.client, &r, DEFINE, PARENT, type, 1, "uuid", "s", UUID1);
+        reply_done(&r);
+        assert_property(&f, "DefinedType", type);
+        verb(&f, "Undefine");
+        fixture_done(&f);
+}
+
 TEST(define_start_stop_undefine) {
         const char *path, *uuid;
         Reply r = {};
