@@ -257,6 +257,30 @@ int worker_write_record(int root_fd, const Record *record) {
         return record_fd < 0 ? record_fd : 0;
 }
 
+/* A worker that was killed in the middle of a line: the next one begins where that had. */
+static int drop_torn_line(int fd) {
+        char tail[512];
+        struct stat st;
+        off_t end;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        for (end = st.st_size; end > 0;) {
+                size_t size = MIN((size_t) end, sizeof(tail));
+                const char *newline;
+
+                if (pread(fd, tail, size, end - (off_t) size) != (ssize_t) size)
+                        return -EIO;
+                newline = memrchr(tail, '\n', size);
+                if (newline) {
+                        end += newline + 1 - tail - (off_t) size;
+                        break;
+                }
+                end -= (off_t) size;
+        }
+        return end == st.st_size ? 0 : RET_NERRNO(ftruncate(fd, end));
+}
+
 /* The record of an earlier worker, locked anew, with what has become of it since. */
 static int take_record(int folder_fd, const char *name, const Record *record) {
         _cleanup_(freep) char *line = NULL;
@@ -271,7 +295,9 @@ static int take_record(int folder_fd, const char *name, const Record *record) {
                 return fd;
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return -errno;
-        r = write_all(fd, line);
+        r = drop_torn_line(fd);
+        if (r >= 0)
+                r = write_all(fd, line);
         return r < 0 ? r : TAKE_FD(fd);
 }
 

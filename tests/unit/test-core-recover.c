@@ -409,6 +409,24 @@ TEST(half_made_device_is_undone_by_the_next_daemon) {
         ASSERT_NULL(find_device(&f, U1));
 }
 
+/* The second worker goes on behind what was written whole. */
+TEST(line_that_a_kill_has_torn_is_dropped) {
+        FIXTURE(f);
+
+        add_machine(&f);
+        fake_mkdir(f.tree, MDEVD_PATH_OPERATIONS);
+        fake_write(f.tree,
+                   "{\"kind\":\"undefine\",\"uuid\":\"" U1 "\",\"origin\":\"definition\","
+                   "\"ours\":0,\"parent\":\"" P1 "\",\"step\":\"settling\",\"pid\":0,"
+                   "\"outcome\":\"ok\",\"errno\":0}\n{\"step\":\"done\",\"pid\":1,\"outc",
+                   MDEVD_PATH_OPERATIONS "/" P1 ":" U1);
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_STREQ(first_operation(&f)->record->text ?: "", "");
+        ASSERT_EQ(first_operation(&f)->state, OPERATION_DONE);
+        ASSERT_EQ(count_records(&f), 0);
+}
+
 /* The result of an operation may make its record longer than the daemon would write one. */
 TEST(long_record_keeps_nobody_from_starting) {
         const size_t n = 126 * 1024;
