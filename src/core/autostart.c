@@ -263,8 +263,10 @@ static void attempt(Manager *m, Attempt *a) {
                 fail(m, a, r);
                 return;
         }
+        if (a->state != ATTEMPT_DUE)
+                return; /* it could not even begin, and its end was told meanwhile */
         set_state(m, a, ATTEMPT_RUNNING);
-        if (op->state != OPERATION_RUNNING) /* it could not even begin */
+        if (op->state != OPERATION_RUNNING) /* one that has ended already is what was asked for */
                 autostart_operation_ended(m, op);
 }
 

@@ -217,6 +217,24 @@ TEST(late_vendor_needs_no_event) {
         ASSERT_EQ(count_pending(&f), 0);
 }
 
+/* No worker could be started: one try, of which the operation told before it was known. */
+TEST(what_cannot_begin_is_one_failure) {
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        define(&f, P1, U1, "vendor-1", "auto");
+        fixture_start(&f);
+        fake_mkdir(f.tree, MDEVD_PATH_OPERATIONS "/" P1 ":" U1);
+        run_idle(&f);
+        ASSERT_EQ(f.operations_added, 1);
+        ASSERT_EQ(first_attempt(&f)->state, ATTEMPT_WAITING);
+        ASSERT_EQ(first_attempt(&f)->failures, 1);
+        fake_remove(f.tree, MDEVD_PATH_OPERATIONS "/" P1 ":" U1);
+        RUN_UNTIL(&f, find_device(&f, U1));
+        run_idle(&f);
+        ASSERT_EQ(count_pending(&f), 0);
+}
+
 /* Later and later, and then no more: an idle daemon with a device that cannot be is idle. */
 TEST(trying_again_has_an_end) {
         uint64_t before = 0;
