@@ -2,17 +2,16 @@
 /*
  * holders.c: owns the search in /proc. Processes come and go meanwhile: what has gone is no holder.
  *
- * The folder fd of another user's process is closed to a root that has no more than CAP_SYS_PTRACE
- * (proc_fd_permission() in fs/proc/fd.c); its fdinfo is not, and tells the numbers. What lies behind
- * a number is then found by a copy of the descriptor (pidfd_getfd), held for as long as that takes.
- * Inode numbers would not do: libvirt gives each QEMU a /dev of its own.
+ * The folder fd of another user's process needs CAP_DAC_READ_SEARCH (proc_fd_permission() in
+ * fs/proc/fd.c), what its links lead to CAP_SYS_PTRACE. Descriptors are looked at where they are and
+ * never copied (pidfd_getfd): to close a copy flushes it, and a file system in user space, or far
+ * away, may keep who does that for ever. Inode numbers would not do: libvirt gives each QEMU a /dev
+ * of its own.
  */
 #include "backend/holders.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include "names.h"
@@ -204,26 +203,11 @@ static void look_at_descriptor(const Search *s, int dir_fd, const char *name, Lo
                 look->holds = is_wanted(s, dir_fd, name);
 }
 
-/* By a copy among our own descriptors. */
-static void look_at_copy(const Search *s, int self_fd, int pidfd, const char *number, Look *look) {
-        _cleanup_(closep) int fd = -EBADF;
-        char own[16];
-        uint64_t n;
-
-        if (parse_u64(number, &n) < 0 || n > INT32_MAX)
-                return;
-        fd = (int) syscall(SYS_pidfd_getfd, pidfd, (int) n, 0);
-        if (fd < 0)
-                return;
-        (void) snprintf(own, sizeof(own), "%d", fd);
-        look_at_descriptor(s, self_fd, own, look);
-}
-
-static int open_folder(const Search *s, pid_t pid, const char *name, DIR **ret) {
+static int open_folder(const Search *s, pid_t pid, DIR **ret) {
         char path[32];
         int fd;
 
-        (void) snprintf(path, sizeof(path), "%d/%s", pid, name);
+        (void) snprintf(path, sizeof(path), "%d/fd", pid);
         fd = openat(s->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
@@ -234,28 +218,11 @@ static int open_folder(const Search *s, pid_t pid, const char *name, DIR **ret) 
         return -ENOMEM;
 }
 
-static void look_from_outside(const Search *s, pid_t pid, Look *look) {
-        _cleanup_(closep) int pidfd = -EBADF, self_fd = -EBADF;
-        _cleanup_(closedirp) DIR *dir = NULL;
-
-        pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
-        self_fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (pidfd < 0 || self_fd < 0 || open_folder(s, pid, "fdinfo", &dir) < 0)
-                return;
-        for (struct dirent *de; (de = readdir(dir));)
-                if (de->d_name[0] != '.')
-                        look_at_copy(s, self_fd, pidfd, de->d_name, look);
-}
-
 static Look look_at(const Search *s, pid_t pid) {
         _cleanup_(closedirp) DIR *dir = NULL;
         Look look = {};
-        int r;
 
-        r = open_folder(s, pid, "fd", &dir);
-        if (r == -EACCES || r == -EPERM)
-                look_from_outside(s, pid, &look);
-        if (r < 0)
+        if (open_folder(s, pid, &dir) < 0)
                 return look;
         for (struct dirent *de; (de = readdir(dir));)
                 if (de->d_name[0] != '.')

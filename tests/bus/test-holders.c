@@ -51,7 +51,9 @@ static pid_t hold(uid_t uid) {
         pid = fork();
         ASSERT_TRUE(pid >= 0);
         if (pid == 0) {
-                if (setuid(uid) < 0 || open(GROUP, O_RDWR) < 0 || write(fds[1], "", 1) != 1)
+                /* its folder in /proc is the user's only if it is dumpable, as after an exec */
+                if (setuid(uid) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0 ||
+                    open(GROUP, O_RDWR) < 0 || write(fds[1], "", 1) != 1)
                         _exit(1);
                 (void) pause();
                 _exit(0);
