@@ -294,6 +294,8 @@ static struct mdevd_vdev *vdev_new(struct mdev_device *mdev,
 		ret = mdevd_claim_publish(claim, v);
 	if (ret) {
 		mdevd_vendor_destroy(v);
+		/* its vectors may be another's once the claim is returned */
+		mdevd_irq_detach(v);
 		mdevd_claim_return(claim);
 		vfio_put_device(&v->vdev);
 		return ERR_PTR(ret);
@@ -322,6 +324,7 @@ static int mdevd_vdev_probe(struct mdev_device *mdev)
 	ret = vfio_register_emulated_iommu_dev(&v->vdev);
 	if (ret) {
 		mdevd_vendor_destroy(v);
+		mdevd_irq_detach(v);
 		kref_get(&v->claim->ref);
 		mdevd_claim_return(v->claim);
 		vfio_put_device(&v->vdev);
