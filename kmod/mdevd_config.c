@@ -231,7 +231,9 @@ static void state_set(struct mdevd_parent *parent, u32 state,
 {
 	mutex_lock(&mdevd_lock);
 	parent->config = config;
-	parent->state = parent->removing ? MDEVD_PARENT_CLOSING : state;
+	/* it may have begun to go, or failed, since state_check() */
+	parent->state = parent->removing || parent->cut ? MDEVD_PARENT_CLOSING :
+							  state;
 	mdevd_changed();
 	if (event)
 		mdevd_event(event, parent, NULL);
