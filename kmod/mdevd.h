@@ -99,6 +99,7 @@ struct mdevd_config {
  * @state: enum mdevd_parent_state; mdevd_lock
  * @removing: the driver is being unbound; mdevd_lock
  * @resetting: the function is being reset; mdevd_lock
+ * @resets: how many have begun; mdevd_lock
  * @cut: the function is physically gone or has failed: scrubbing is pointless
  * @recovery: the work that ends a recovery from an error which does not end
  * @mdev: mdev core's part while configured
@@ -115,7 +116,7 @@ struct mdevd_config {
  * @card: the vendor's
  * @claims: claims; mdevd_lock
  * @taken: who owns which range of each BAR; mdevd_lock
- * @idle: woken when @claims becomes empty
+ * @idle: woken when @claims becomes empty, @resetting ends, or @cut begins
  */
 struct mdevd_parent {
 	struct kref ref;
@@ -127,6 +128,7 @@ struct mdevd_parent {
 	u32 state;
 	bool removing;
 	bool resetting;
+	u32 resets;
 	bool cut;
 	struct delayed_work recovery;
 	struct mdev_parent mdev;

@@ -54,7 +54,8 @@ static pci_ers_result_t error_detected(struct pci_dev *pdev,
 		return PCI_ERS_RESULT_CAN_RECOVER;
 	case pci_channel_io_frozen:
 		mdevd_parent_reset(parent, true);
-		mod_delayed_work(mdevd_wq, &parent->recovery,
+		/* not behind those that wait for it: mdevd_scrub_zero() */
+		mod_delayed_work(system_unbound_wq, &parent->recovery,
 				 RECOVERY_SECONDS * HZ);
 		return PCI_ERS_RESULT_NEED_RESET;
 	default:

@@ -182,7 +182,13 @@ void mdevd_parent_reset(struct mdevd_parent *parent, bool begin)
 	struct mdevd_claim *claim;
 
 	mutex_lock(&mdevd_lock);
-	parent->resetting = begin;
+	WRITE_ONCE(parent->resetting, begin);
+	/* pairs with mdevd_scrub_zero(): who sees it counted sees it */
+	smp_wmb();
+	if (begin)
+		WRITE_ONCE(parent->resets, parent->resets + 1);
+	else
+		wake_up_all(&parent->idle);
 restart:
 	list_for_each_entry(claim, &parent->claims, node) {
 		struct mdevd_vdev *v = claim->vdev;
@@ -218,6 +224,7 @@ void mdevd_parent_fail(struct mdevd_parent *parent)
 	mutex_lock(&mdevd_lock);
 	first = !parent->cut;
 	WRITE_ONCE(parent->cut, true);
+	wake_up_all(&parent->idle);
 	if (parent->state == MDEVD_PARENT_CONFIGURED) {
 		parent->state = MDEVD_PARENT_CLOSING;
 		mdevd_requests_cancel(parent);
@@ -243,9 +250,12 @@ void mdevd_parent_shut(struct mdevd_parent *parent)
 {
 	mutex_lock(&mdevd_lock);
 	parent->removing = true;
-	if (pci_channel_offline(parent->pdev) ||
-	    !pci_device_is_present(parent->pdev))
-		parent->cut = true;
+	/* a reset that has not ended now never does */
+	if (parent->resetting || pci_channel_offline(parent->pdev) ||
+	    !pci_device_is_present(parent->pdev)) {
+		WRITE_ONCE(parent->cut, true);
+		wake_up_all(&parent->idle);
+	}
 	parent->state = MDEVD_PARENT_CLOSING;
 	mdevd_requests_cancel(parent);
 	mdevd_changed();

@@ -17,23 +17,13 @@
 /* As much as is written between two looks at parent->cut. */
 #define SCRUB_CHUNK	(64 * 1024)
 
-/**
- * mdevd_scrub_zero - zero an extent
- * @claim: whose it is
- * @b: the extent
- *
- * Return: false if the function has gone before it was done.
- */
-bool mdevd_scrub_zero(const struct mdevd_claim *claim,
-		      const struct mdevd_backing *b)
+static bool zero(const struct mdevd_parent *parent,
+		 const struct mdevd_backing *b)
 {
 	u64 done;
 
-	if (b->scrub != MDEVD_SCRUB_ZERO)
-		return true;
-
 	for (done = 0; done < b->ext.length; done += SCRUB_CHUNK) {
-		if (READ_ONCE(claim->parent->cut))
+		if (READ_ONCE(parent->cut))
 			return false;
 		memset_io(b->map + done, 0,
 			  min_t(u64, SCRUB_CHUNK, b->ext.length - done));
@@ -43,6 +33,40 @@ bool mdevd_scrub_zero(const struct mdevd_claim *claim,
 	/* pushes what was posted or combined out to the device */
 	wmb();
 	readl(b->map + b->ext.length - 4);
+	return true;
+}
+
+/**
+ * mdevd_scrub_zero - zero an extent
+ * @claim: whose it is
+ * @b: the extent
+ *
+ * While the function is being reset it takes no writes, and says nothing of
+ * it: waits for the end, and begins anew if a reset came in between.
+ *
+ * Return: false if the function has gone before it was done.
+ */
+bool mdevd_scrub_zero(const struct mdevd_claim *claim,
+		      const struct mdevd_backing *b)
+{
+	struct mdevd_parent *parent = claim->parent;
+	u32 resets;
+
+	if (b->scrub != MDEVD_SCRUB_ZERO)
+		return true;
+
+	do {
+		resets = READ_ONCE(parent->resets);
+		/* one that is counted is waited for, a later one changes it */
+		smp_rmb();
+		wait_event(parent->idle, !READ_ONCE(parent->resetting) ||
+					 READ_ONCE(parent->cut));
+		if (!zero(parent, b))
+			return false;
+		/* what was read back has arrived before the next begins */
+		rmb();
+	} while (READ_ONCE(parent->resets) != resets);
+
 	return true;
 }
 
