@@ -299,10 +299,19 @@ int edu_engine_check(struct edu_engine *engine, struct pci_dev *memory)
 	return ret;
 }
 
+/* All ones: it has been pulled out, and does nothing any more. */
+static int wait_idle(struct edu_engine *engine)
+{
+	u32 command;
+
+	return readl_poll_timeout(engine->regs + REG_DMA_COMMAND, command,
+				  !(command & EDU_DMA_RUN) || command == ~0U,
+				  10000, IDLE_TIMEOUT_US);
+}
+
 static int engine_start(struct edu_engine *engine)
 {
 	struct pci_dev *pdev = engine->pdev;
-	u32 command;
 	int ret;
 
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
@@ -314,9 +323,7 @@ static int engine_start(struct edu_engine *engine)
 		return -ENOMEM;
 
 	/* who had it before may have left a transfer behind */
-	ret = readl_poll_timeout(engine->regs + REG_DMA_COMMAND, command,
-				 !(command & EDU_DMA_RUN), 10000,
-				 IDLE_TIMEOUT_US);
+	ret = wait_idle(engine);
 	if (ret)
 		goto err_unmap;
 
@@ -428,8 +435,10 @@ err_put:
 }
 
 /*
- * Unbound or pulled out, at any time: the transfer under way is not waited
- * for, jobs that are queued fail.
+ * Unbound or pulled out, at any time: jobs fail, queued or under way.  The
+ * transfer under way reaches nothing any more, but must not be left to whoever
+ * lets the function master the bus next: its addresses are of memory that we
+ * free.
  */
 static void edu_remove(struct pci_dev *pdev)
 {
@@ -445,6 +454,8 @@ static void edu_remove(struct pci_dev *pdev)
 
 	/* whoever used it has let go after this, and nobody does again */
 	down(&engine->lock);
+	if (wait_idle(engine))
+		pci_err(pdev, "the engine is left at work\n");
 	engine_stop(engine);
 	up(&engine->lock);
 
