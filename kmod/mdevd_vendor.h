@@ -107,9 +107,10 @@ struct mdevd_vendor_bar {
  *	DMA ended.  Memory keeps its contents.  Optional.
  *	Context: process, may sleep; concurrent with read(), write().
  * @revoke: the parent is being unbound or has been pulled out.  mdevd.ko has
- *	already replaced all that was mapped, and no read() or write() begins
- *	any more.  Stop using the hardware on behalf of this device; do not
- *	wait for its VMM.  close() and destroy() still come.  Optional.
+ *	already replaced all that was mapped, and no access of the guest begins
+ *	any more; a read() or write() that was on its way may still come in, and
+ *	so may reset().  Stop using the hardware on behalf of this device, in
+ *	these too; do not wait for its VMM.  close() and destroy() still come.  Optional.
  *	Context: process, may sleep; a lock that keeps the device from
  *	destroy() is held.
  *
