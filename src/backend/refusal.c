@@ -95,6 +95,9 @@ static const Meaning meanings[] = {
         { REFUSAL_DEFINE, ENOSPC, OUTCOME_FAILED, "the disk of /etc is full; nothing is changed" },
         { REFUSAL_DEFINE, EDQUOT, OUTCOME_FAILED, "the disk of /etc is full; nothing is changed" },
         { REFUSAL_DEFINE, EROFS, OUTCOME_FAILED, "/etc cannot be written to; nothing is changed" },
+        { REFUSAL_DEFINE, EFBIG, OUTCOME_INVALID,
+          "with what other tools have put into its file that is more than can be read again; "
+          "nothing is changed" },
         { REFUSAL_DEFINE, EIO, OUTCOME_FAILED, "the disk of /etc has failed; nothing is changed" },
 };
 

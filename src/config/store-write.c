@@ -17,6 +17,7 @@
 #include "config/file.h"
 #include "names.h"
 #include "util/fs.h"
+#include "util/json.h"
 #include "util/parse.h"
 
 #define TEMPORARY_SUFFIX ".mdevd"
@@ -215,6 +216,16 @@ static int write_temporary(int root_fd, const char *path, const char *definition
         return RET_NERRNO(fdatasync(fd));
 }
 
+/* Keys of other tools count as well: what could not be read again is not written. */
+static int check_readable(const char *text) {
+        _cleanup_(json_freep) JsonDoc *doc = NULL;
+        JsonError error;
+        int r;
+
+        r = json_parse(&doc, text, strlen(text), false, &error);
+        return r > 0 ? -EFBIG : r;
+}
+
 int store_prepare(int root_fd, const Definition *d) {
         _cleanup_(freep) char *definition = definition_path(d->parent, &d->uuid);
         _cleanup_(freep) char *temporary = temporary_path(d->parent, &d->uuid), *text = NULL;
@@ -228,6 +239,8 @@ int store_prepare(int root_fd, const Definition *d) {
         if (r < 0 && r != -ENOENT)
                 return r;
         r = store_format_over(d, old, size, &text);
+        if (r >= 0)
+                r = check_readable(text);
         if (r < 0)
                 return r;
         r = folder_make_of(root_fd, definition);

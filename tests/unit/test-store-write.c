@@ -459,6 +459,32 @@ TEST(sweep_leaves_the_busy) {
         ASSERT_EQ(faccessat(t.fd, MDEVD_PATH_EXTRAS "/" PARENT "/README", F_OK, 0), 0);
 }
 
+/* Our three keys and those of other tools; one object has 1024. */
+TEST(what_could_not_be_read_is_not_written) {
+        for (unsigned n = 1021; n <= 1022; n++) {
+                _cleanup_(freep) char *text = NULL, *after = NULL;
+                _cleanup_(tree_done) Tree t;
+                size_t size;
+                FILE *f;
+
+                f = open_memstream(&text, &size);
+                ASSERT_NOT_NULL(f);
+                (void) fputs("{\"mdev_type\":\"t\",\"start\":\"auto\"", f);
+                for (unsigned i = 0; i < n; i++)
+                        (void) fprintf(f, ",\"key%u\":%u", i, i);
+                (void) fputs("}", f);
+                ASSERT_EQ(fclose(f), 0);
+                tree_init(&t);
+                set_up(&t, &changes[6]);
+                tree_write(&t, DEFINITION, text);
+                ASSERT_EQ(make_change(&t, &changes[6]), n == 1021 ? 0 : -EFBIG);
+                ASSERT_EQ(which_state(&t, &changes[6]), n == 1021 ? 1 : 0);
+                ASSERT_OK(read_file_at(t.fd, DEFINITION, 1 << 20, &after, NULL));
+                ASSERT_EQ(streq(after, text), n == 1022);
+                ASSERT_TRUE(is_tidy(&t));
+        }
+}
+
 TEST(nothing_to_remove) {
         const Uuid uuid = the_uuid();
         _cleanup_(tree_done) Tree t;
