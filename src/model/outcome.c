@@ -11,13 +11,11 @@ static const char *const outcome_table[_OUTCOME_MAX] = {
         [OUTCOME_NO_TYPE] = "no-type",
         [OUTCOME_NO_DEVICE] = "no-device",
         [OUTCOME_NO_DEFINITION] = "no-definition",
-        [OUTCOME_NO_OPERATION] = "no-operation",
         [OUTCOME_AMBIGUOUS] = "ambiguous",
         [OUTCOME_EXISTS] = "exists",
         [OUTCOME_NO_ROOM] = "no-room",
         [OUTCOME_BUSY] = "busy",
         [OUTCOME_FAILED] = "failed",
-        [OUTCOME_TIMEOUT] = "timeout",
         [OUTCOME_LIMIT] = "limit",
         [OUTCOME_NOT_SUPPORTED] = "not-supported",
 };

@@ -15,13 +15,11 @@ typedef enum Outcome {
         OUTCOME_NO_TYPE,       /* no parent offers such a type */
         OUTCOME_NO_DEVICE,     /* no such device */
         OUTCOME_NO_DEFINITION, /* no such definition */
-        OUTCOME_NO_OPERATION,  /* no such operation */
         OUTCOME_AMBIGUOUS,     /* the UUID is known under several parents */
         OUTCOME_EXISTS,        /* the UUID is taken */
         OUTCOME_NO_ROOM,       /* every candidate parent refused; the sentence lists why */
         OUTCOME_BUSY,          /* an operation on it is running, or a VM has it open */
         OUTCOME_FAILED,        /* the kernel or a driver refused; the sentence has the errno */
-        OUTCOME_TIMEOUT,
         OUTCOME_LIMIT,         /* too much at once from one client */
         OUTCOME_NOT_SUPPORTED,
         _OUTCOME_MAX,
