@@ -239,6 +239,8 @@ static void on_mark(Task *t, const uint64_t args[6]) {
                 return;
         }
         t->in_kernel = true;
+        if (args[1] == TRACER_MARK_QUIET)
+                return;
         if (!read_string(t->tid, args[2], c.object, sizeof(c.object)))
                 die("a mark without a name");
         act(t, meet(t, &c));

@@ -830,6 +830,8 @@ int ioctl(int fd, unsigned long request, ...) {
                 r = 0;
                 if (verbs[i].changes)
                         r = tracer_mark_begin(P("ioctl %u", (unsigned) _IOC_NR(request)));
+                else
+                        tracer_mark_quiet(); /* it has the lock of the tree meanwhile */
                 if (r >= 0) {
                         lock = lock_tree(root);
                         m = map_module(root);
@@ -837,10 +839,9 @@ int ioctl(int fd, unsigned long request, ...) {
                         unmap_module(m);
                         (void) close(lock);
                 }
-                if (verbs[i].changes) {
-                        tracer_mark_end();
+                tracer_mark_end();
+                if (verbs[i].changes)
                         maybe_kill(root, true);
-                }
         }
         if (r >= 0)
                 return 0;
