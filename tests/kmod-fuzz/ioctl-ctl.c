@@ -216,8 +216,14 @@ static void step_query(unsigned ctl) {
         arg.buffer = rnd_chance(2) ? memory_hostile() : memory_good(NULL, arg.length);
         if (rnd_chance(8))
                 arg.length = rnd_wild();
-        if (rnd_chance(8))
+        if (rnd_chance(8)) {
+                uint64_t buffer = arg.buffer;
+
                 mutate(&arg, sizeof(arg));
+                /* one bit from the arena may be libc's own memory, and the kernel writes there */
+                if (arg.buffer != buffer)
+                        arg.buffer = memory_hostile();
+        }
         addr = place(&arg, sizeof(arg), END_OF(struct mdevd_query, length), &seen, &ok);
         r = call_one(ctl, MDEVD_QUERY, addr);
         if (!ok || seen.flags)

@@ -456,9 +456,16 @@ int host(const char *format, ...) {
 static _Thread_local sigjmp_buf touch_jump;
 static _Thread_local volatile int touch_armed;
 
-static void touch_signal(int signal) {
+static void touch_signal(int signal, siginfo_t *info, void *context) {
+        char line[64];
+        int n;
+
+        (void)context;
         if (touch_armed)
                 siglongjmp(touch_jump, signal);
+        n = snprintf(line, sizeof(line), "# signal %d at %p\n", signal, info->si_addr);
+        if (write(STDOUT_FILENO, line, (size_t)n) < 0)
+                _exit(100);
         _exit(100 + signal);
 }
 
@@ -467,7 +474,7 @@ static void touch_arm(void) {
 
         if (__atomic_exchange_n(&once, 1, __ATOMIC_RELAXED))
                 return;
-        struct sigaction action = { .sa_handler = touch_signal };
+        struct sigaction action = { .sa_sigaction = touch_signal, .sa_flags = SA_SIGINFO };
         sigaction(SIGBUS, &action, NULL);
         sigaction(SIGSEGV, &action, NULL);
 }
