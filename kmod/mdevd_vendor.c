@@ -133,6 +133,12 @@ static const struct mdevd_vendor_ops *get(const char *name)
 	return ops;
 }
 
+/* Callers make pointers of errors: a vendor that counts may not be one. */
+static int verdict(int ret)
+{
+	return WARN_ON_ONCE(ret > 0) ? -EINVAL : ret;
+}
+
 static int attach(struct mdevd_parent *parent, const char *name)
 {
 	const struct mdevd_vendor_ops *ops = get(name);
@@ -146,7 +152,7 @@ static int attach(struct mdevd_parent *parent, const char *name)
 	if (!ops)
 		return -ENOPKG;
 
-	ret = ops->attach(parent->pdev, &card);
+	ret = verdict(ops->attach(parent->pdev, &card));
 	if (ret) {
 		module_put(ops->owner);
 		return ret;
@@ -340,7 +346,7 @@ int mdevd_vendor_create(struct mdevd_vdev *v)
 	if (!v->vendor)
 		return 0;
 
-	ret = v->vendor->create(v, v->parent->card);
+	ret = verdict(v->vendor->create(v, v->parent->card));
 	v->vendor_live = !ret;
 	return ret;
 }
@@ -368,7 +374,7 @@ void mdevd_vendor_destroy(struct mdevd_vdev *v)
  */
 int mdevd_vendor_open(struct mdevd_vdev *v)
 {
-	return v->vendor ? v->vendor->open(v) : 0;
+	return v->vendor ? verdict(v->vendor->open(v)) : 0;
 }
 
 /**
