@@ -412,7 +412,6 @@ static void kill_children(Fixture *f) {
 
 /* Executed ahead of need, kept for the next job; those that are too many end. */
 TEST(processes_are_kept) {
-        _cleanup_(freep) char *before = NULL;
         Operation *first, *op;
         FIXTURE(f);
 
