@@ -17,7 +17,7 @@
 
 /* A device in group 7, which is GROUP; processes are the machine's. */
 static void begin(Fixture *f) {
-        _cleanup_(freep) char *path = NULL, *link = NULL;
+        _cleanup_(freep) char *path = NULL;
         struct stat st;
         char number[32];
 
