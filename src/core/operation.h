@@ -51,6 +51,7 @@ struct Operation {
         struct Load *load; /* of its parent, while running */
         bool blocked;      /* its worker has taken too long to count */
         bool killed;       /* its worker was, before it had reported */
+        bool overtaken;    /* its parent came anew while it ran: its failure is the old one's */
         bool second; /* a worker puts an end to the change of a definition, all else is done */
         bool found; /* at start, without its worker: what is there may be anybody's by now */
         Planned planned; /* linked in manager->planned while running a create */

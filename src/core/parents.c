@@ -349,6 +349,10 @@ static Tried *note_tried(Manager *m, const char *name) {
 }
 
 void parents_forgive(Manager *m, const char *name) {
+        list_foreach(op, &m->operations, Operation, node)
+                if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_CONFIGURE &&
+                    (!name || streq(op->record->parent, name)))
+                        op->overtaken = true;
         if (!m->tried.next)
                 return;
         list_foreach_safe(t, &m->tried, Tried, node)
@@ -433,7 +437,8 @@ void parents_configure_ended(Manager *m, const Operation *op) {
         Tried *t = note_tried(m, op->record->parent);
 
         if (t)
-                t->again = op->killed && ++t->kills <= TRIED_KILLS_MAX;
+                t->again = (op->killed && ++t->kills <= TRIED_KILLS_MAX) ||
+                           (op->overtaken && op->state == OPERATION_FAILED);
         refresh_parent(m, op->record->parent, NULL);
         refresh_query(m);
 }
