@@ -4,65 +4,14 @@
  */
 #include "cli/compat.h"
 
-#include <fcntl.h>
-
-#include "cli/grammar.h"
+#include "cli/answer.h"
+#include "cli/argument.h"
 #include "cli/listing.h"
-#include "util/macro.h"
-#include "util/uuid.h"
+#include "cli/verbs.h"
 
 /* What we are compatible with: scripts ask for it. */
 #define COMPAT_VERSION "1.4.0"
 #define COMPAT_TITLE "Manages mediated devices, with the commands of mdevctl"
-
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
-
-/* As mdevctl takes them: with or without hyphens, in braces, as a URN; in either case. */
-static int compat_uuid(const char *s, Uuid *ret) {
-        static const char urn[] = "urn:uuid:";
-        char text[UUID_STRING_MAX];
-        size_t n = strlen(s);
-
-        if (strncmp(s, urn, strlen(urn)) == 0) {
-                s += strlen(urn);
-                n -= strlen(urn);
-        } else if (n == UUID_STRING_MAX + 1 && s[0] == '{' && s[n - 1] == '}') {
-                s++;
-                n -= 2;
-        } else if (n == 32) {
-                (void) snprintf(text, sizeof(text), "%.8s-%.4s-%.4s-%.4s-%.12s", s, s + 8, s + 12,
-                                s + 16, s + 20);
-                return uuid_parse(text, ret);
-        }
-        if (n != UUID_STRING_MAX - 1)
-                return -EINVAL;
-        (void) snprintf(text, sizeof(text), "%.*s", (int) n, s);
-        return uuid_parse(text, ret);
-}
-
-static bool is_uuid(const char *s) {
-        return compat_uuid(s, &(Uuid){}) >= 0;
-}
-
-#define EXPECT_UUID "a UUID, 8-4-4-4-12 hexadecimal digits"
-
-static int failed(int error, const char *what) {
-        (void) fprintf(stderr, "Error: %s: %s\n", what, strerror(-error));
-        return EXIT_FAILED;
-}
-
-static int open_root(void) {
-        const char *root = secure_getenv("MDEVCTL_ENV_ROOT");
-
-        return RET_NERRNO(open(root ?: "/", O_PATH | O_DIRECTORY | O_CLOEXEC));
-}
-
-/* A reader that has gone (head, a pager) is no failure of ours, a full disk is. */
-static int flush(void) {
-        if (fflush(stdout) == 0 && !ferror(stdout))
-                return EXIT_SUCCESS;
-        return errno == EPIPE ? EXIT_SUCCESS : failed(-errno, "cannot write the list");
-}
 
 enum { LIST_DEFINED, LIST_DUMPJSON, LIST_VERBOSE, LIST_UUID, LIST_PARENT };
 
@@ -70,13 +19,14 @@ static const Option list_options[] = {
         [LIST_DEFINED] = { "defined", 'd', .help = "The definitions, active or not" },
         [LIST_DUMPJSON] = { "dumpjson", .help = "As JSON" },
         [LIST_VERBOSE] = { "verbose", 'v', .help = "With attributes" },
-        [LIST_UUID] = { "uuid", 'u', "UUID", "Only this one", is_uuid, EXPECT_UUID },
+        [LIST_UUID] = { "uuid", 'u', "UUID", "Only this one", argument_is_uuid,
+                        EXPECT_UUID },
         [LIST_PARENT] = { "parent", 'p', "PARENT", "Only those of this parent" },
 };
 
 static int run_list(const Verb *verb, const Given *given) {
         _cleanup_(listing_done) Listing listing = {};
-        _cleanup_(closep) int root_fd = open_root();
+        _cleanup_(closep) int root_fd = argument_open_root();
         const bool defined = GIVEN(given, LIST_DEFINED);
         ListingFilter filter = { .parent = given->values[LIST_PARENT] };
         Uuid uuid;
@@ -84,20 +34,20 @@ static int run_list(const Verb *verb, const Given *given) {
 
         (void) verb;
         if (GIVEN(given, LIST_UUID)) {
-                (void) compat_uuid(given->values[LIST_UUID], &uuid);
+                (void) argument_uuid(given->values[LIST_UUID], &uuid);
                 filter.uuid = &uuid;
         }
         if (r >= 0)
                 r = defined ? listing_read_defined(root_fd, &filter, &listing)
                             : listing_read_active(root_fd, &filter, &listing);
         if (r < 0)
-                return failed(r, "cannot list the devices");
+                return answer_failed_errno(r, "cannot list the devices");
 
         if (GIVEN(given, LIST_DUMPJSON))
                 listing_print_json(stdout, &listing, filter.uuid != NULL);
         else
                 listing_print_text(stdout, &listing, defined, GIVEN(given, LIST_VERBOSE));
-        return flush();
+        return answer_flush();
 }
 
 enum { TYPES_PARENT, TYPES_DUMPJSON };
@@ -108,7 +58,7 @@ static const Option types_options[] = {
 };
 
 static int run_types(const Verb *verb, const Given *given) {
-        _cleanup_(closep) int root_fd = open_root();
+        _cleanup_(closep) int root_fd = argument_open_root();
         const char *parent = given->values[TYPES_PARENT];
         int r = root_fd;
 
@@ -116,7 +66,7 @@ static int run_types(const Verb *verb, const Given *given) {
         if (r >= 0)
                 r = GIVEN(given, TYPES_DUMPJSON) ? types_print_json(stdout, root_fd, parent)
                                                  : types_print_text(stdout, root_fd, parent);
-        return r < 0 ? failed(r, "cannot list the types") : flush();
+        return r < 0 ? answer_failed_errno(r, "cannot list the types") : answer_flush();
 }
 
 #define LIST_TEXT                                                                                  \
@@ -125,24 +75,17 @@ static int run_types(const Verb *verb, const Given *given) {
         "With --dumpjson and one --uuid the text is what that device's definition file would "     \
         "be.\n"
 
-static const Verb mdevctl_verbs[] = {
-        {.name = "list",
-         .title = "List mediated devices",
-         .text = LIST_TEXT,
-         .version = true,
-         .options = list_options,
-         .n_options = ARRAY_SIZE(list_options),
-         .run = run_list},
-        {.name = "types",
-         .title = "List the types of mediated devices that can be made",
-         .text = "Each with how many can still be made. With --parent, those of one parent.\n",
-         .options = types_options,
-         .n_options = ARRAY_SIZE(types_options),
-         .run = run_types},
-        {},
+const Verb verb_list = {
+        .name = "list",
+        .title = "List mediated devices",
+        .text = LIST_TEXT,
+        .version = true,
+        .options = list_options,
+        .n_options = ARRAY_SIZE(list_options),
+        .run = run_list,
 };
 
-static const Verb lsmdev_verb = {
+const Verb verb_lsmdev = {
         .name = "lsmdev",
         .title = "List mediated devices",
         .text = LIST_TEXT,
@@ -150,6 +93,20 @@ static const Verb lsmdev_verb = {
         .options = list_options,
         .n_options = ARRAY_SIZE(list_options),
         .run = run_list,
+};
+
+const Verb verb_types = {
+        .name = "types",
+        .title = "List the types of mediated devices that can be made",
+        .text = "Each with how many can still be made. With --parent, those of one parent.\n",
+        .options = types_options,
+        .n_options = ARRAY_SIZE(types_options),
+        .run = run_types,
+};
+
+static const Verb *const mdevctl_verbs[] = {
+        &verb_define, &verb_undefine, &verb_modify, &verb_start,        &verb_stop,
+        &verb_list,   &verb_types,    &verb_start_parent, NULL,
 };
 
 static int run_verb(const Verb *verb, const char *program, int argc, char *argv[]) {
@@ -160,20 +117,20 @@ static int run_verb(const Verb *verb, const char *program, int argc, char *argv[
                 return verb->run(verb, &given);
         case GRAMMAR_HELP:
                 grammar_help(stdout, program, verb, true);
-                return flush();
+                return answer_flush();
         case GRAMMAR_HELP_LINE:
                 grammar_help(stdout, program, verb, false);
-                return flush();
+                return answer_flush();
         case GRAMMAR_VERSION:
                 (void) printf("%s%s%s %s\n", program, streq(program, verb->name) ? "" : "-",
                               streq(program, verb->name) ? "" : verb->name, COMPAT_VERSION);
-                return flush();
+                return answer_flush();
         default:
                 return EXIT_USAGE;
         }
 }
 
-static int run_help(const char *program, const Verb *verbs, const char *name) {
+static int run_help(const char *program, const Verb *const *verbs, const char *name) {
         const Verb *verb = name ? grammar_find(verbs, name) : NULL;
 
         if (name && !verb) {
@@ -184,7 +141,7 @@ static int run_help(const char *program, const Verb *verbs, const char *name) {
                 grammar_help(stdout, program, verb, true);
         else
                 grammar_help_verbs(stdout, program, COMPAT_TITLE, verbs);
-        return flush();
+        return answer_flush();
 }
 
 int compat_mdevctl(int argc, char *argv[]) {
@@ -198,7 +155,7 @@ int compat_mdevctl(int argc, char *argv[]) {
         }
         if (streq(word, "-V") || streq(word, "--version")) {
                 (void) printf("%s %s\n", program, COMPAT_VERSION);
-                return flush();
+                return answer_flush();
         }
         if (streq(word, "-h") || streq(word, "--help"))
                 return run_help(program, mdevctl_verbs, NULL);
@@ -214,5 +171,5 @@ int compat_mdevctl(int argc, char *argv[]) {
 }
 
 int compat_lsmdev(int argc, char *argv[]) {
-        return run_verb(&lsmdev_verb, "lsmdev", MAX(argc - 1, 0), argv + 1);
+        return run_verb(&verb_lsmdev, "lsmdev", MAX(argc - 1, 0), argv + 1);
 }

@@ -188,10 +188,23 @@ static const char *names_of(const Verb *v, uint32_t mask, const char *last, char
 
 #define NAMES(v, mask, last) names_of((v), (mask), (last), (char[256]){}, 256)
 
+/* What cannot be given any more, because of what is: clap does not ask for that. */
+static uint32_t excluded_by(const Verb *v, uint32_t mask) {
+        uint32_t excluded = mask & v->exclusive ? v->exclusive : 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(v->rules) && v->rules[i].given; i++) {
+                if (mask & v->rules[i].given)
+                        excluded |= v->rules[i].excludes;
+                if (mask & v->rules[i].excludes)
+                        excluded |= v->rules[i].given;
+        }
+        return excluded;
+}
+
 static int check(const Words *w) {
         const Verb *v = w->verb;
         const uint32_t mask = w->given->mask;
-        uint32_t both;
+        uint32_t both, needs;
 
         if (v->required & ~mask)
                 return wrong(w, "missing: %s", NAMES(v, v->required & ~mask, " and "));
@@ -204,9 +217,10 @@ static int check(const Words *w) {
         for (size_t i = 0; i < ARRAY_SIZE(v->rules) && v->rules[i].given; i++) {
                 if ((mask & v->rules[i].given) == 0)
                         continue;
-                if (v->rules[i].needs & ~mask)
+                needs = v->rules[i].needs & ~mask & ~excluded_by(v, mask);
+                if (needs)
                         return wrong(w, "%s needs %s", NAMES(v, mask & v->rules[i].given, ", "),
-                                     NAMES(v, v->rules[i].needs & ~mask, " and "));
+                                     NAMES(v, needs, " and "));
                 if (v->rules[i].excludes & mask)
                         return wrong(w, "%s goes without %s",
                                      NAMES(v, mask & v->rules[i].given, ", "),
@@ -231,35 +245,35 @@ int grammar_parse(const Verb *verb, const char *program, int argc, char *const a
         return r;
 }
 
-const Verb *grammar_find(const Verb *verbs, const char *name) {
-        for (const Verb *v = verbs; v->name; v++)
-                if (streq(v->name, name))
-                        return v;
+const Verb *grammar_find(const Verb *const *verbs, const char *name) {
+        for (const Verb *const *v = verbs; *v; v++)
+                if (streq((*v)->name, name))
+                        return *v;
         return NULL;
 }
 
-void grammar_unknown_verb(const char *program, const char *name, const Verb *verbs) {
+void grammar_unknown_verb(const char *program, const char *name, const Verb *const *verbs) {
         Closest c = closest_begin_typo(name);
 
-        for (const Verb *v = verbs; v->name; v++)
-                if (v->title)
-                        (void) closest_offer(&c, v->name);
+        for (const Verb *const *v = verbs; *v; v++)
+                if ((*v)->title)
+                        (void) closest_offer(&c, (*v)->name);
         (void) fprintf(stderr, "error: there is no command '%s'", name);
         if (c.name)
                 (void) fprintf(stderr, "; did you mean '%s'?", c.name);
         (void) fprintf(stderr, "\n\nSee '%s --help'.\n", program);
 }
 
-void grammar_help_verbs(FILE *f, const char *program, const char *title, const Verb *verbs) {
+void grammar_help_verbs(FILE *f, const char *program, const char *title, const Verb *const *verbs) {
         size_t width = strlen("help");
 
-        for (const Verb *v = verbs; v->name; v++)
-                if (v->title)
-                        width = MAX(width, strlen(v->name));
+        for (const Verb *const *v = verbs; *v; v++)
+                if ((*v)->title)
+                        width = MAX(width, strlen((*v)->name));
         (void) fprintf(f, "%s\n\nUsage: %s <COMMAND>\n\nCommands:\n", title, program);
-        for (const Verb *v = verbs; v->name; v++)
-                if (v->title)
-                        (void) fprintf(f, "  %-*s  %s\n", (int) width, v->name, v->title);
+        for (const Verb *const *v = verbs; *v; v++)
+                if ((*v)->title)
+                        (void) fprintf(f, "  %-*s  %s\n", (int) width, (*v)->name, (*v)->title);
         (void) fprintf(f, "  %-*s  %s\n", (int) width, "help", "What a command does and takes");
         (void) fprintf(f, "\nOptions:\n  -h, --help     This text\n  -V, --version  The version\n");
 }

@@ -40,8 +40,8 @@ struct Verb {
         uint32_t any;       /* at least one of these */
         uint32_t exclusive; /* at most one of these */
         struct {
-                uint32_t given, needs,
-                        excludes; /* where @given is, all of @needs and none of @excludes */
+                /* where one of @given is, all of @needs that can be, and none of @excludes */
+                uint32_t given, needs, excludes;
         } rules[6];
         int (*run)(const Verb *verb, const Given *given);
 };
@@ -67,9 +67,9 @@ enum {
 
 /* The words behind the verb. */
 int grammar_parse(const Verb *verb, const char *program, int argc, char *const argv[], Given *ret);
-const Verb *grammar_find(const Verb *verbs, const char *name);
-/* All verbs of a program; ends with a nameless one. */
-void grammar_help_verbs(FILE *f, const char *program, const char *title, const Verb *verbs);
+const Verb *grammar_find(const Verb *const *verbs, const char *name);
+/* All verbs of a program; ends with NULL. */
+void grammar_help_verbs(FILE *f, const char *program, const char *title, const Verb *const *verbs);
 void grammar_help(FILE *f, const char *program, const Verb *verb, bool full);
 /* "no such verb", with the closest one. */
-void grammar_unknown_verb(const char *program, const char *name, const Verb *verbs);
+void grammar_unknown_verb(const char *program, const char *name, const Verb *const *verbs);

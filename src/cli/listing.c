@@ -142,13 +142,16 @@ static int is_active(int root_fd, const Definition *d) {
         return streq(device.parent, d->parent) && streq(device.type, d->type);
 }
 
-static int add_defined(int root_fd, const char *parent, const Uuid *uuid, Listing *l) {
+static int add_defined(int root_fd, const char *parent, const Uuid *uuid, bool invalid,
+                       Listing *l) {
         _cleanup_(definition_freep) Definition *d = NULL;
         int r, active;
 
         r = read_definition(root_fd, parent, uuid, &d);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
+        if (d->invalid && invalid)
+                return listing_add(l, TAKE_PTR(d), false, true);
         if (d->invalid) {
                 (void) fprintf(stderr, "Warning: %s; this definition is left out\n", d->invalid);
                 return 0;
@@ -182,7 +185,7 @@ static int add_defined_of(int root_fd, const char *parent, const ListingFilter *
                 if (definition_uuid(names.names[i], &uuid) < 0 ||
                     !filter_matches(filter, parent, &uuid))
                         continue;
-                r = add_defined(root_fd, parent, &uuid, l);
+                r = add_defined(root_fd, parent, &uuid, filter->invalid, l);
                 if (r < 0)
                         return r;
         }
@@ -209,6 +212,14 @@ int listing_read_defined(int root_fd, const ListingFilter *filter, Listing *ret)
         return 0;
 }
 
+void listing_print_attributes(FILE *f, const Definition *d) {
+        if (d->n_attributes > 0)
+                (void) fputs("  Attrs:\n", f);
+        for (size_t i = 0; i < d->n_attributes; i++)
+                (void) fprintf(f, "    @{%zu}: {\"%s\":\"%s\"}\n", i, d->attributes[i].name,
+                               d->attributes[i].value);
+}
+
 void listing_print_text(FILE *f, const Listing *l, bool defined, bool verbose) {
         for (size_t i = 0; i < l->n; i++) {
                 const Listed *row = &l->rows[i];
@@ -220,12 +231,8 @@ void listing_print_text(FILE *f, const Listing *l, bool defined, bool verbose) {
                                !other    ? ""
                                : defined ? " (active)"
                                          : " (defined)");
-                if (!verbose || d->n_attributes == 0)
-                        continue;
-                (void) fputs("  Attrs:\n", f);
-                for (size_t k = 0; k < d->n_attributes; k++)
-                        (void) fprintf(f, "    @{%zu}: {\"%s\":\"%s\"}\n", k, d->attributes[k].name,
-                                       d->attributes[k].value);
+                if (verbose)
+                        listing_print_attributes(f, d);
         }
 }
 

@@ -29,6 +29,7 @@ struct Listing {
 struct ListingFilter {
         const Uuid *uuid;   /* NULL: all */
         const char *parent; /* NULL: all */
+        bool invalid;       /* definitions that cannot be used as well, in silence */
 };
 
 void listing_done(Listing *l);
@@ -37,6 +38,8 @@ int listing_read_active(int root_fd, const ListingFilter *filter, Listing *ret);
 int listing_read_defined(int root_fd, const ListingFilter *filter, Listing *ret);
 /* @defined: these are definitions, and it is said which of them are active; else the other way. */
 void listing_print_text(FILE *f, const Listing *l, bool defined, bool verbose);
+/* As "list --verbose" shows them; nothing if there are none. */
+void listing_print_attributes(FILE *f, const Definition *d);
 /* @bare: one device at most, and only what its definition's file would be. */
 void listing_print_json(FILE *f, const Listing *l, bool bare);
 

@@ -2,23 +2,28 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Compares what mdevdctl, called as mdevctl, prints and returns with what mdevctl 1.4.0 did.
 
-    compat.py PROGRAM              run mdevctl.table against PROGRAM: TAP
-    compat.py --record ROOT        run it against the original, which lies with the libraries it
-                                   needs below ROOT (a Debian 13 tree), in a chroot; print the table
+    compat.py TABLE PROGRAM [DAEMON PRELOAD SOURCE]
+            run TABLE against PROGRAM: TAP. With DAEMON (mdevd) each part of the table has one, on a
+            bus of its own and with PRELOAD as its kernel
+    compat.py --record TABLE ROOT [PRELOAD]
+            run it against the original, which lies with the libraries it needs below ROOT (a Debian
+            13 tree), with PRELOAD as its kernel; print the table
 
-Everything happens below a folder that is made for it; none of these commands changes it."""
+Everything happens below a folder that is made for it, anew for each part ("@ name"). A block of a
+table is "$ line", what it printed, "= status" with the first "Error:" line; where mdevdctl differs,
+"! why" follows, with what it prints and "=! status". More than 10 such blocks are a failure."""
 
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TABLE = os.path.join(HERE, "mdevctl.table")
+import private
+
 U = "c3ee7d8a-4a40-4b11-9b0f-00000000000"
+DIFFERENCES_MAX = 10
 
 PARENTS = {"0000:00:05.0": "devices/pci0000:00", "0000:00:03.0": "devices/pci0000:00",
            "mtty": "devices/virtual/mtty"}
@@ -27,7 +32,8 @@ TYPES = {
             "description": "line 1\nline 2\n"},
     "a-2": {"available_instances": "0\n", "device_api": "vfio-ccw\n"},
 }
-ACTIVE = (("0000:00:05.0", "b-1", U + "2"), ("0000:00:05.0", "b-1", U + "1"), ("mtty", "a-2", U + "3"))
+ACTIVE = (("0000:00:05.0", "b-1", U + "2"), ("0000:00:05.0", "b-1", U + "1"),
+          ("mtty", "a-2", U + "3"))
 DEFINITIONS = {
     f"0000:00:05.0/{U}1": r'{"mdev_type":"b-1","start":"auto","attrs":'
                           r'[{"a":"1"},{"a":"x\"y\\ \u00e9\u0001/"},{"b/c":""}]}',
@@ -37,6 +43,13 @@ DEFINITIONS = {
     f"mtty/{U}3": '{"mdev_type":"other","start":"auto"}',
     "mtty/README": "not a definition",
     "a-file": "not a folder",
+}
+# For the commands that change something.
+MORE = {
+    f"0000:00:03.0/{U}6": '{"mdev_type":"b-1","start":"manual","attrs":[{"vram":"7"}]}',
+    f"0000:00:03.0/{U}7": '{"mdev_type":"b-1","start":"manual","attrs":[{"nope":"7"}]}',
+    f"0000:00:03.0/{U}8": '{"mdev_type":"b-1"',
+    f"0000:00:03.0/{U}a": '{"mdev_type":"c-3","start":"manual","attrs":[]}',
 }
 
 
@@ -54,10 +67,10 @@ def link(root, path, to):
     os.symlink(os.path.relpath(os.path.join(root, to), os.path.dirname(path)), path)
 
 
-def make_state(root):
+def make_state(root, changing):
     for folder in ("sys/class/mdev_bus", "sys/bus/mdev/devices", "etc/mdevctl.d/scripts.d/callouts",
                    "etc/mdevctl.d/scripts.d/notifiers", "usr/lib/mdevctl/scripts.d/callouts",
-                   "usr/lib/mdevctl/scripts.d/notifiers"):
+                   "usr/lib/mdevctl/scripts.d/notifiers", "run/mdevd", "fake"):
         os.makedirs(os.path.join(root, folder))
     for parent, folder in PARENTS.items():
         where = f"sys/{folder}/{parent}"
@@ -72,73 +85,138 @@ def make_state(root):
         write(root, f"{where}/{uuid}/remove", "")
         link(root, f"{where}/{uuid}/mdev_type", f"{where}/mdev_supported_types/{kind}")
         link(root, f"sys/bus/mdev/devices/{uuid}", f"{where}/{uuid}")
-    for path, text in DEFINITIONS.items():
+    for path, text in (DEFINITIONS | (MORE if changing else {})).items():
         write(root, f"etc/mdevctl.d/{path}", text)
 
 
-def read_table():
-    """[(command line, expected)]; a block is "$ line", what it printed, "= status"."""
-    blocks, line, text = [], None, ""
-    with open(TABLE, encoding="utf-8") as f:
+class Block:
+    """A command line, what the original did, and what ours does where it differs (else None)."""
+
+    def __init__(self, line):
+        self.line, self.expected, self.why, self.ours = line, "", None, None
+
+    def __str__(self):
+        text = f"$ {self.line}\n{self.expected}"
+        return text if self.why is None else f"{text}! {self.why}\n{self.ours}"
+
+
+def read_table(path):
+    """[(name of the part, [Block])]"""
+    parts, block, open_text = [], None, None
+    with open(path, encoding="utf-8") as f:
         for row in f:
-            if line is None:
-                if row.startswith("$ "):
-                    line, text = row[2:].rstrip("\n"), ""
-                continue
-            text += row
-            if re.fullmatch(r"= \d+.*\n", row):
-                blocks.append((line, text))
-                line = None
-    return blocks
+            if open_text == "ours":
+                block.ours += row
+                open_text = None if row.startswith("=! ") else "ours"
+            elif open_text == "expected":
+                block.expected += row
+                open_text = None if re.fullmatch(r"= \d+.*\n", row) else "expected"
+            elif row.startswith("@ "):
+                parts.append((row[2:].strip(), []))
+            elif row.startswith("$ "):
+                block, open_text = Block(row[2:].rstrip("\n")), "expected"
+                parts[-1][1].append(block)
+            elif row.startswith("! "):
+                block.why, block.ours, open_text = row[2:].strip(), "", "ours"
+    return parts
 
 
-def run(argv, line, root, env):
-    name, *words = shlex.split(line.replace("$U", U))
+def run(argv, block, root, env):
+    """A "<<< text" at the end of the line is its standard input."""
+    name, *words = shlex.split(block.line.replace("$U", U).replace("$ROOT", root))
+    given = ""
+    if "<<<" in words:
+        given = words[words.index("<<<") + 1]
+        words = words[:words.index("<<<")]
     done = subprocess.run([*argv(name), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          stdin=subprocess.DEVNULL, cwd=root, check=False, timeout=60,
-                          env={**os.environ, **env})
-    text = done.stdout.decode()
+                          input=given.encode(), cwd=root, check=False, timeout=60,
+                          env={**os.environ, "LC_ALL": "C.UTF-8", **env})
+    text = done.stdout.decode().replace(root, "")
+    if name == "mdevctl" and "--parent=random" not in words:  # a UUID that was made up
+        text = re.sub(r"(?m)^(?!c3ee7d8a)[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-"
+                      r"[0-9a-f]{12}$", "(a random UUID)", text)
     mark = "" if text.endswith("\n") or not text else "%\n"  # no newline at the end
-    errors = [row for row in done.stderr.decode().split("\n") if row.startswith("Error:")]
-    return f"{text}{mark}= {done.returncode}{' ' + errors[0] if errors else ''}\n"
+    errors = [row for row in done.stderr.decode().replace(root, "").split("\n")
+              if row.startswith("Error:")]
+    return f"{text}{mark}= {done.returncode}{' ' + errors[0] if errors else ''}\n", done.stderr
 
 
-def record(tree):
-    with tempfile.TemporaryDirectory() as root:
-        make_state(root)
-        shutil.copytree(os.path.join(tree, "usr"), os.path.join(root, "usr"), symlinks=True,
-                        dirs_exist_ok=True)
-        for name in ("lib", "lib64"):
-            os.symlink(f"usr/{name}", os.path.join(root, name))
-        for line, _ in read_table():
-            text = run(lambda name: ["chroot", root, f"/usr/bin/{name}"], line, root, {})
-            print(f"$ {line}\n{text}")
+def ours(text):
+    """As what ours prints stands in a table."""
+    return re.sub(r"(?m)^= (\d+.*\n)\Z", r"=! \1", text)
+
+
+def record(table, tree, preload):
+    """By its own loader, not in a chroot: the fake kernel looks at paths of this machine."""
+    def argv(name):
+        if name not in ("mdevctl", "lsmdev"):
+            return [name]
+        return [os.path.join(tree, "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"),
+                "--library-path", os.path.join(tree, "usr/lib/x86_64-linux-gnu"),
+                *(["--preload", preload] if preload else []),
+                "--argv0", name, os.path.join(tree, "usr/bin/mdevctl")]
+
+    with open(table, encoding="utf-8") as f:
+        head = [row for row in f if row.startswith("#")]
+    print("".join(head), end="")
+    for name, blocks in read_table(table):
+        print(f"\n@ {name}\n")
+        with tempfile.TemporaryDirectory() as root:
+            make_state(root, bool(preload))
+            for block in blocks:
+                block.expected, _ = run(argv, block, root,
+                                        {"MDEVCTL_ENV_ROOT": root, "MDEVD_FAKE_ROOT": root})
+                if block.ours and block.expected == block.ours.replace("=!", "="):
+                    block.why = block.ours = None
+                print(block)
     return 0
 
 
+def compare(table, program, daemon_args):
+    parts = read_table(table)
+    blocks = [block for _, part in parts for block in part]
+    failed = number = 0
+    print(f"1..{len(blocks) + 1}")
+    for name, part in parts:
+        with tempfile.TemporaryDirectory() as names, tempfile.TemporaryDirectory() as root:
+            for link_name in ("mdevctl", "lsmdev"):
+                os.symlink(os.path.abspath(program), os.path.join(names, link_name))
+            make_state(root, bool(daemon_args))
+            daemon = private.Daemon(daemon_args[0], daemon_args[1], root, daemon_args[2]) \
+                if daemon_args else None
+            env = {"MDEVCTL_ENV_ROOT": root, **(daemon.env if daemon else {})}
+            for block in part:
+                number += 1
+                text, stderr = run(lambda n: [os.path.join(names, n)
+                                              if n in ("mdevctl", "lsmdev") else n],
+                                   block, root, env)
+                expected = block.expected
+                if block.why:
+                    text, expected = ours(text), block.ours
+                good = text == expected
+                failed += not good
+                print(f"{'ok' if good else 'not ok'} {number} - {name}: {block.line}")
+                if not good:
+                    for title, what in (("expected", expected), ("found", text),
+                                        ("stderr", stderr.decode(errors="replace"))):
+                        print("".join(f"# {title}: {row}\n" for row in what.split("\n")), end="")
+            if daemon:
+                daemon.close()
+    differences = sum(block.why is not None for block in blocks)
+    good = differences <= DIFFERENCES_MAX
+    print(f"{'ok' if good else 'not ok'} {number + 1} - {differences} of {len(blocks)} differ from "
+          f"mdevctl 1.4.0, each with its reason")
+    return 1 if failed or not good else 0
+
+
 def main():
-    if len(sys.argv) == 3 and sys.argv[1] == "--record":
-        return record(sys.argv[2])
-    if len(sys.argv) != 2:
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] == "--record" and len(arguments) in (3, 4):
+        return record(arguments[1], arguments[2], arguments[3] if len(arguments) == 4 else None)
+    if len(arguments) not in (2, 5):
         print(__doc__, file=sys.stderr)
         return 2
-
-    blocks, failed = read_table(), 0
-    print(f"1..{len(blocks)}")
-    with tempfile.TemporaryDirectory() as names, tempfile.TemporaryDirectory() as root:
-        for name in ("mdevctl", "lsmdev"):
-            os.symlink(os.path.abspath(sys.argv[1]), os.path.join(names, name))
-        make_state(root)
-        for i, (line, expected) in enumerate(blocks, 1):
-            text = run(lambda name: [os.path.join(names, name)], line, root,
-                       {"MDEVCTL_ENV_ROOT": root})
-            good = text == expected
-            failed += not good
-            print(f"{'ok' if good else 'not ok'} {i} - {line}")
-            if not good:
-                for title, what in (("expected", expected), ("found", text)):
-                    print("".join(f"# {title}: {row}\n" for row in what.split("\n")), end="")
-    return 1 if failed else 0
+    return compare(arguments[0], arguments[1], arguments[2:])
 
 
 if __name__ == "__main__":

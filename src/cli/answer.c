@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* answer.c owns the shape of what is said on stderr. */
+#include "cli/answer.h"
+
+#include <stdarg.h>
+
+static void say(const char *begin, const char *format, va_list ap) _printf_(2, 0);
+
+static void say(const char *begin, const char *format, va_list ap) {
+        (void) fputs(begin, stderr);
+        (void) vfprintf(stderr, format, ap);
+        (void) fputc('\n', stderr);
+}
+
+int answer_failed(const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        say("Error: ", format, ap);
+        va_end(ap);
+        return EXIT_FAILED;
+}
+
+int answer_failed_because(const char *cause, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        say("Error: ", format, ap);
+        va_end(ap);
+        (void) fputs("\nCaused by:\n    ", stderr);
+        for (const char *c = cause; *c; c++) {
+                (void) fputc(*c, stderr);
+                if (*c == '\n')
+                        (void) fputs("    ", stderr);
+        }
+        (void) fputc('\n', stderr);
+        return EXIT_FAILED;
+}
+
+int answer_failed_errno(int error, const char *what) {
+        return answer_failed("%s: %s", what, strerror(-error));
+}
+
+void answer_warn(const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        say("Warning: ", format, ap);
+        va_end(ap);
+}
+
+int answer_flush(void) {
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return EXIT_SUCCESS;
+        return errno == EPIPE ? EXIT_SUCCESS : answer_failed_errno(-errno, "cannot write to stdout");
+}

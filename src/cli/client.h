@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * client.h: what a command asks of the daemon, over the system bus. The bus starts the daemon if it
+ * is enabled and not running. A call waits for its answer however long the work takes.
+ */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "model/definition.h"
+
+typedef struct Client Client;
+typedef struct Wish Wish;
+
+/* The daemon, or the bus, refused; client->error says what. */
+#define CLIENT_REFUSED 1
+
+struct Client {
+        sd_bus *bus; /* NULL: not connected yet; the first call does it */
+        sd_bus_error error;
+};
+
+/* Options of a call; what is NULL or false is not sent. Strings are borrowed. */
+struct Wish {
+        const Uuid *uuid;
+        const bool *autostart;
+        const char *type;             /* another one, of Modify() */
+        const Definition *attributes; /* those of it, all */
+        bool live;                    /* of Modify() */
+        bool config;                  /* of Modify() */
+};
+
+void client_done(Client *c);
+
+/* @member: CreateDevice or DefineDevice. @ret (may be NULL): the UUID that it got. */
+int client_make(Client *c, const char *member, const char *parent, const char *type,
+                const Wish *wish, Uuid *ret);
+/* @member of the device's object. @parent: "" for any. @wish: NULL: it takes no options. */
+int client_change(Client *c, const char *member, const Uuid *uuid, const char *parent,
+                  const Wish *wish);
+
+/* The refusal is about what was asked for, and not about the way to the daemon. */
+bool client_was_answered(const Client *c);
+/* Ends the command with the refusal's sentence. */
+int client_failed(const Client *c);
+/* The daemon is enabled, or runs: it starts by itself what is to be up. */
+bool client_daemon_is_responsible(Client *c, int root_fd);
