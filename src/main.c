@@ -334,9 +334,10 @@ static int run(const char *root) {
 }
 
 /* What a worker needs of a layer that it is not to know. */
-static const WorkerStore worker_store = {
+static const WorkerAbove worker_above = {
         .prepare = store_prepare,
         .settle = store_settle,
+        .kill_unit = bus_kill_unit,
 };
 
 static int print_interfaces(void) {
@@ -368,7 +369,7 @@ int main(int argc, char *argv[]) {
         case VERB_EXPLAIN_POLICY:
                 return offline_explain_policy(args.root, args.file, args.json);
         case VERB_WORKER:
-                return worker_main(WORKER_SOCKET_FD, args.root, &worker_store);
+                return worker_main(WORKER_SOCKET_FD, args.root, &worker_above);
         case VERB_INTROSPECT:
                 return print_interfaces();
         case VERB_WAIT_DEVICES:

@@ -93,15 +93,18 @@ static bool ends_with(const char *s, size_t n, const char *tail) {
 static const char *cgroup_path(const char *text, size_t *ret_size) {
         for (const char *line = text; line && *line; line = strchr(line, '\n')) {
                 const char *path;
+                size_t n;
 
                 line += *line == '\n';
-                path = strchr(line, ':');
-                path = path ? strchr(path + 1, ':') : NULL;
+                n = strcspn(line, "\n");
+                path = memchr(line, ':', n);
+                path = path ? memchr(path + 1, ':', n - (size_t) (path + 1 - line)) : NULL;
                 if (!path)
                         continue;
-                if (strncmp(line, "0::", 3) != 0 && !strstr(line, "name=systemd"))
+                if (strncmp(line, "0::", 3) != 0 &&
+                    !memmem(line, (size_t) (path - line), "name=systemd", strlen("name=systemd")))
                         continue;
-                *ret_size = strcspn(path + 1, "\n");
+                *ret_size = n - (size_t) (path + 1 - line);
                 return path + 1;
         }
         return NULL;
@@ -138,6 +141,37 @@ void holder_where(const char *cgroup, char ret[static HOLDER_WHERE_MAX]) {
                 (void) snprintf(ret, HOLDER_WHERE_MAX, "unit %.*s", (int) unit_size, unit);
 }
 
+/*
+ * The first one on the path: those below it are another manager's, a user's or a container's. What
+ * a user's manager or login has in it is more than what has a device open.
+ */
+int holder_unit(const char *cgroup, char ret[static HOLDER_UNIT_MAX]) {
+        const char *path, *end;
+        size_t size = 0, n;
+
+        ret[0] = '\0';
+        path = cgroup_path(cgroup, &size);
+        if (!path)
+                return 0;
+        end = path + size;
+        for (const char *s = path; s < end; s += n + 1) {
+                bool scope;
+
+                n = MIN(strcspn(s, "/\n"), (size_t) (end - s));
+                scope = ends_with(s, n, ".scope");
+                if (!scope && !ends_with(s, n, ".service"))
+                        continue;
+                if (n >= HOLDER_UNIT_MAX || strncmp(s, "user@", strlen("user@")) == 0 ||
+                    (scope && (strncmp(s, "session-", strlen("session-")) == 0 ||
+                               strncmp(s, "init.", strlen("init.")) == 0)))
+                        return 0;
+                memcpy(ret, s, n);
+                ret[n] = '\0';
+                return scope ? HOLDER_UNIT_SCOPE : HOLDER_UNIT_SERVICE;
+        }
+        return 0;
+}
+
 static void describe(int proc_fd, pid_t pid, Holder *ret) {
         _cleanup_(freep) char *command = NULL, *cgroup = NULL;
 
@@ -160,6 +194,17 @@ void holder_describe(int root_fd, pid_t pid, Holder *ret) {
         *ret = (Holder){ .pid = pid };
         if (proc_fd >= 0)
                 describe(proc_fd, pid, ret);
+}
+
+int holder_unit_of(int root_fd, pid_t pid, char ret[static HOLDER_UNIT_MAX]) {
+        _cleanup_(freep) char *cgroup = NULL;
+        _cleanup_(closep) int proc_fd = -EBADF;
+
+        ret[0] = '\0';
+        proc_fd = openat(root_fd, PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (proc_fd < 0 || read_proc(proc_fd, pid, "cgroup", &cgroup) < 0)
+                return 0;
+        return holder_unit(cgroup, ret);
 }
 
 /* ---- descriptors ---- */
@@ -275,6 +320,14 @@ int holders_find(int root_fd, const dev_t *devices, size_t n_devices, pid_t call
                 if (parse_pid(de->d_name, &pid))
                         consider(&s, pid);
         return 0;
+}
+
+bool holder_has(int root_fd, pid_t pid, const dev_t *devices, size_t n_devices) {
+        Search s = { .devices = devices, .n_devices = n_devices };
+        _cleanup_(closep) int proc_fd = -EBADF;
+
+        s.proc_fd = proc_fd = openat(root_fd, PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return proc_fd >= 0 && look_at(&s, pid).holds;
 }
 
 /* ---- the mdev's character devices ---- */

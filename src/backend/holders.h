@@ -45,5 +45,17 @@ int holders_devices_of(int root_fd, const char *folder, dev_t ret[static HOLDER_
                        size_t *ret_n);
 /* Where a process belongs by the text of its /proc/PID/cgroup. */
 void holder_where(const char *cgroup, char ret[static HOLDER_WHERE_MAX]);
+/*
+ * The unit of the system's manager that a process is in, by the same text: "machine-vm1.scope".
+ * Positive: it is a scope (1) or a service (2). 0: none, or one that is a person's whole session.
+ */
+#define HOLDER_UNIT_SCOPE 1
+#define HOLDER_UNIT_SERVICE 2
+#define HOLDER_UNIT_MAX 256 /* bytes, as in systemd's unit-name.h */
+int holder_unit(const char *cgroup, char ret[static HOLDER_UNIT_MAX]);
+/* The same of one process; 0 too where that cannot be read. */
+int holder_unit_of(int root_fd, pid_t pid, char ret[static HOLDER_UNIT_MAX]);
+/* Whether that process has one of the devices open now. */
+bool holder_has(int root_fd, pid_t pid, const dev_t *devices, size_t n_devices);
 /* Describes one process; what cannot be read is empty. */
 void holder_describe(int root_fd, pid_t pid, Holder *ret);

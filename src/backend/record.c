@@ -22,6 +22,7 @@ static const char *const record_kind_table[_RECORD_KIND_MAX] = {
         [RECORD_DEFINE] = "define",
         [RECORD_MODIFY] = "modify",
         [RECORD_UNDEFINE] = "undefine",
+        [RECORD_EVICT] = "evict",
 };
 DEFINE_STRING_TABLE(record_kind, RecordKind, _RECORD_KIND_MAX)
 
@@ -67,7 +68,8 @@ Record *record_free(Record *r) {
 int record_name(const Record *r, char **ret) {
         int k = r->kind == RECORD_CONFIGURE
                         ? asprintf(ret, "%s", r->parent)
-                        : asprintf(ret, "%s:%s", r->parent, UUID_STR(&r->uuid));
+                        : asprintf(ret, "%s:%s%s", r->parent, UUID_STR(&r->uuid),
+                                   r->kind == RECORD_EVICT ? ":evict" : "");
 
         return k < 0 ? -ENOMEM : 0;
 }
@@ -118,7 +120,8 @@ struct StringField {
 #define FOR(kind) (1U << (kind))
 #define FOR_ALL (FOR(_RECORD_KIND_MAX) - 1)
 /* A definition's parent need not be there. */
-#define FOR_SYSFS (FOR(RECORD_CREATE) | FOR(RECORD_STOP) | FOR(RECORD_CONFIGURE))
+#define FOR_SYSFS                                                                                  \
+        (FOR(RECORD_CREATE) | FOR(RECORD_STOP) | FOR(RECORD_CONFIGURE) | FOR(RECORD_EVICT))
 #define FOR_TYPED (FOR(RECORD_CREATE) | FOR(RECORD_DEFINE) | FOR(RECORD_MODIFY))
 
 static const StringField string_fields[] = {

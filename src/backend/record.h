@@ -26,6 +26,7 @@ typedef enum RecordKind {
         RECORD_DEFINE,    /* write a definition that was not there */
         RECORD_MODIFY,    /* write another definition, attributes of the live device, or both */
         RECORD_UNDEFINE,  /* remove a definition */
+        RECORD_EVICT,     /* kill who has a device open whose parent is going away */
         _RECORD_KIND_MAX,
 } RecordKind;
 
@@ -68,8 +69,8 @@ struct Record {
         bool insist;    /* stop: although it is in use */
         pid_t caller;   /* stop: it and its ancestors may hold the group open; 0: nobody */
         unsigned opened; /* stop: how many times it was open, of our module's devices */
-        pid_t opener;    /* stop: who opened it first; 0: not known */
-        char *opener_name; /* stop: its comm, or NULL */
+        pid_t opener;    /* stop, evict: who opened it first; 0: not known */
+        char *opener_name; /* stop, evict: its comm, or NULL */
         Extent extents[EXTENTS_MAX];
         size_t n_extents;
         Attribute *attributes;
@@ -87,7 +88,10 @@ DEFINE_CLEANUP(Record *, record_free)
 #define RECORD_SIZE_MAX (256U * 1024U)
 #define RECORD_ATTRIBUTES_MAX 256
 
-/* "<parent>:<uuid>", or "<parent>" for configure. */
+/*
+ * "<parent>:<uuid>"; "<parent>" for configure; "<parent>:<uuid>:evict" for evict, since the removal
+ * of that device may be under way, and wait for just that.
+ */
 int record_name(const Record *r, char **ret);
 /* First line and all changes after it. */
 int record_parse(Record **ret, const char *text, size_t size);

@@ -12,7 +12,7 @@ struct Job {
         Record *record;
         int record_fd;
         int root_fd;
-        const WorkerStore *store;
+        const WorkerAbove *above;
         Kmod *kmod; /* holds the reservation until the device has it */
 };
 
@@ -31,6 +31,11 @@ int job_path(const Job *j, char **ret, const char *format, ...) _printf_(3, 4);
 int job_check_attributes(Job *j);
 /* In order; *@ret_n (may be NULL) is how many were written when one is refused. */
 int job_write_attributes(Job *j, size_t *ret_n, char **ret_name);
+
+/* ---- worker-evict.c ---- */
+
+/* Kills who has the device open, and waits until they have ended. */
+int job_evict(Job *j);
 
 /* ---- worker-holders.c ---- */
 

@@ -39,7 +39,7 @@ static int receive(int socket_fd) {
         return fd;
 }
 
-int worker_main(int socket_fd, const char *root, const WorkerStore *store) {
+int worker_main(int socket_fd, const char *root, const WorkerAbove *above) {
         _cleanup_(closep) int root_fd = -EBADF;
         int fd;
 
@@ -51,7 +51,7 @@ int worker_main(int socket_fd, const char *root, const WorkerStore *store) {
                 return EXIT_FAILURE;
         }
         while ((fd = receive(socket_fd)) >= 0) {
-                (void) worker_work(fd, root_fd, store);
+                (void) worker_work(fd, root_fd, above);
                 /* its lock goes with it, and only then is the daemon told */
                 safe_close(fd);
                 if (send(socket_fd, "", 1, MSG_NOSIGNAL) < 0)

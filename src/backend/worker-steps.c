@@ -114,7 +114,7 @@ static int prepare_definition(Job *j) {
 
         r = record_to_definition(j->record, &d);
         if (r >= 0)
-                r = j->store->prepare(j->root_fd, d);
+                r = j->above->prepare(j->root_fd, d);
         if (r < 0)
                 return job_refuse(j, REFUSAL_DEFINE, r, NULL);
         job_reach(j, STEP_PREPARED);
@@ -305,7 +305,7 @@ static void run_settle(Job *j) {
         char *text = TAKE_PTR(record->text);
         int r;
 
-        r = j->store->settle(j->root_fd, record->parent, &record->uuid);
+        r = j->above->settle(j->root_fd, record->parent, &record->uuid);
         if (r < 0 && record->outcome == OUTCOME_OK) {
                 free(text);
                 (void) job_refuse(j, REFUSAL_SETTLE, r, NULL);
@@ -322,6 +322,7 @@ static int (*const runs[_RECORD_KIND_MAX])(Job *j) = {
         [RECORD_DEFINE] = run_define,
         [RECORD_MODIFY] = run_modify,
         [RECORD_UNDEFINE] = run_undefine,
+        [RECORD_EVICT] = job_evict,
 };
 
 static int read_record(int fd, Record **ret) {
@@ -355,8 +356,8 @@ static int run(Job *j) {
         return append_change(j);
 }
 
-int worker_work(int record_fd, int root_fd, const WorkerStore *store) {
-        Job j = { .record_fd = record_fd, .root_fd = root_fd, .store = store };
+int worker_work(int record_fd, int root_fd, const WorkerAbove *above) {
+        Job j = { .record_fd = record_fd, .root_fd = root_fd, .above = above };
         int r;
 
         r = read_record(record_fd, &j.record);

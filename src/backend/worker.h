@@ -14,12 +14,17 @@
 #include "backend/worker-pool.h"
 
 typedef struct Worker Worker;
-typedef struct WorkerStore WorkerStore;
+typedef struct WorkerAbove WorkerAbove;
 
-/* What a worker asks of the definition store, see config/store.h; it is a layer we do not know. */
-struct WorkerStore {
+/*
+ * What a worker asks of layers that we do not know: of the definition store, see config/store.h, and
+ * of systemd, see bus/bus.h.
+ */
+struct WorkerAbove {
         int (*prepare)(int root_fd, const Definition *d);
         int (*settle)(int root_fd, const char *parent, const Uuid *uuid);
+        /* May block. @ret_why, to be freed, says why not, also where the answer is an error. */
+        int (*kill_unit)(const char *unit, bool whole, pid_t pid, char **ret_why);
 };
 
 /*
@@ -50,9 +55,9 @@ Worker *worker_free(Worker *w);
 DEFINE_CLEANUP(Worker *, worker_free)
 
 /* The other side: what main() does for --worker, with WORKER_SOCKET_FD. Returns an exit status. */
-int worker_main(int socket_fd, const char *root, const WorkerStore *store);
+int worker_main(int socket_fd, const char *root, const WorkerAbove *above);
 /* One record of those that worker_main() gets. */
-int worker_work(int record_fd, int root_fd, const WorkerStore *store);
+int worker_work(int record_fd, int root_fd, const WorkerAbove *above);
 
 /* ---- the folder of records ---- */
 

@@ -26,5 +26,12 @@ int bus_reload(Bus *b);
 /* A client: waits until all that is to be up is, or has failed. Returns an exit status. */
 int bus_wait_devices(unsigned seconds);
 
+/*
+ * For a worker: systemd kills @unit by SIGKILL, all of it if @whole, else its main process, which
+ * must be @pid. Blocks for at most some seconds. On failure *@ret_why is half a sentence, to be
+ * freed, or NULL; -EBUSY: it was not asked.
+ */
+int bus_kill_unit(const char *unit, bool whole, pid_t pid, char **ret_why);
+
 /* Prints the interfaces as sd-bus shows them, without a daemon or a bus. */
 int bus_introspect(FILE *file);

@@ -5,6 +5,8 @@
 #include "util/parse.h"
 
 #define BYTES_MAX (UINT64_C(1) << 52) /* no BAR is larger; keeps every sum far from overflow */
+#define ON_UNPLUG_TIMEOUT 30         /* seconds, unless said */
+#define ON_UNPLUG_TIMEOUT_MAX 86400
 #define ADDRESS_MAX 31                /* bytes: the module's word for a device's name */
 
 ParentSpec *parent_spec_free(ParentSpec *p) {
@@ -187,6 +189,10 @@ static const JsonField parent_fields[] = {
           .expect = "a list of pools" },
         { "types", JSON_FIELD(ParentSpec, types, decode_type_refs), .flags = JSON_REQUIRED,
           .expect = "a list of names of types" },
+        { "on_unplug", JSON_FIELD(ParentSpec, on_unplug, json_decode_enum),
+          .from_string = on_unplug_from_string, .expect = "\"wait\" or \"kill\"" },
+        { "on_unplug_timeout", JSON_FIELD(ParentSpec, on_unplug_timeout, json_decode_number),
+          .max = ON_UNPLUG_TIMEOUT_MAX, .expect = "a number of seconds" },
         {},
 };
 
@@ -229,6 +235,7 @@ int decode_parents(JsonSink *sink, const JsonNode *node, const JsonField *field,
                         return -ENOMEM;
                 list_init(&parent->node);
                 list_init(&parent->pools);
+                parent->on_unplug_timeout = ON_UNPLUG_TIMEOUT;
                 parent->line = i->line;
                 parent->column = i->column;
                 parent->file = strdup(l->file);

@@ -130,6 +130,8 @@ static int resolve_parent(Loader *l, ParentSpec *spec) {
         if (r < 0)
                 return r;
         parent->ours = parent->in_config = true;
+        parent->on_unplug = spec->on_unplug;
+        parent->on_unplug_timeout = spec->on_unplug_timeout;
         list_foreach_safe(pool, &spec->pools, Pool, node) {
                 list_unlink(&pool->node);
                 parent_link_pool(parent, pool);

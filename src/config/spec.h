@@ -26,6 +26,8 @@ struct ParentSpec {
         unsigned line, column;
         bool broken; /* keeps its place, so that it hides an earlier one */
         List pools;  /* of Pool */
+        OnUnplug on_unplug;
+        uint32_t on_unplug_timeout; /* seconds */
         TypeRef *types;
         size_t n_types;
 };

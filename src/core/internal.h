@@ -2,7 +2,7 @@
 /*
  * internal.h: what the files of core share and nobody above sees. A file a noun: manager (the
  * whole), refresh (catching up with the kernel), parents, devices, definitions, operation, queue,
- * request, define, recover, autostart.
+ * request, define, recover, unplug, autostart.
  */
 #pragma once
 
@@ -124,6 +124,7 @@ struct Manager {
         sd_event_source *blocked; /* looks again when workers may be blocked */
         Refresh refresh;
         List attempts;
+        sd_event_source *unplug;  /* for openers that are to be killed */
         sd_event_source *backoff; /* for attempts that wait */
         List tried;
         bool started;    /* the model is built */
@@ -308,6 +309,11 @@ int profiles_start(Manager *m, const char *profile, const Want *w, const Uuid *u
 int profiles_check(Manager *m, List *problems);
 /* What profiles had made and want no more, at start. */
 void profiles_remove_unwanted(Manager *m);
+
+/* ---- unplug.c ---- */
+
+/* Kills who has had a device open for too long since its parent began to go away. */
+void unplug_check(Manager *m);
 
 /* ---- autostart.c ---- */
 

@@ -59,6 +59,7 @@ Manager *manager_free(Manager *m) {
         refresh_done(m);
         sd_event_source_disable_unref(m->linger);
         sd_event_source_disable_unref(m->blocked);
+        sd_event_source_disable_unref(m->unplug);
         list_foreach_safe(op, &m->operations, Operation, node)
                 operation_free(op);
         worker_pool_free(m->workers);

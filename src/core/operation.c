@@ -134,7 +134,8 @@ void operation_forget(Operation *op, void *userdata) {
 
 Operation *operation_find_running(Manager *m, const char *parent, const Uuid *uuid) {
         list_foreach(op, &m->operations, Operation, node)
-                if (op->state == OPERATION_RUNNING && uuid_equal(&op->record->uuid, uuid) &&
+                if (op->state == OPERATION_RUNNING && op->record->kind != RECORD_EVICT &&
+                    uuid_equal(&op->record->uuid, uuid) &&
                     (!parent || streq(op->record->parent, parent)))
                         return op;
         return NULL;
@@ -431,6 +432,20 @@ static void settle_definition(Operation *op) {
                            op->record->parent);
 }
 
+/* However it went: what was wanted is that nobody has it open. */
+static void settle_evict(Operation *op) {
+        Parent *p = model_find_parent(op->manager->model, op->record->parent);
+        Device *d = p ? model_find_device(op->manager->model, p, &op->record->uuid, NULL) : NULL;
+
+        if (!d || d->opened == 0)
+                record_set_result(op->record, OUTCOME_OK, 0, NULL);
+        else if (op->record->step != STEP_DONE)
+                operation_set_result(op, OUTCOME_FAILED, 0,
+                           "The worker that was to end who has %s on %s open was killed before it "
+                           "had reported.",
+                           UUID_STR(&op->record->uuid), op->record->parent);
+}
+
 static void (*const settlers[_RECORD_KIND_MAX])(Operation *op) = {
         [RECORD_CREATE] = settle_create,
         [RECORD_STOP] = settle_stop,
@@ -438,6 +453,7 @@ static void (*const settlers[_RECORD_KIND_MAX])(Operation *op) = {
         [RECORD_DEFINE] = settle_definition,
         [RECORD_MODIFY] = settle_definition,
         [RECORD_UNDEFINE] = settle_definition,
+        [RECORD_EVICT] = settle_evict,
 };
 
 static void call_waiters(Manager *m) {

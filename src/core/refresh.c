@@ -307,6 +307,7 @@ static int on_refresh(sd_event_source *s, void *userdata) {
         operations_settle(m);
         if (m->autostart) {
                 parents_bring_up(m);
+                unplug_check(m);
                 if (m->refresh.autostart) {
                         m->refresh.autostart = false;
                         autostart_run(m);

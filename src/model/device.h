@@ -55,6 +55,8 @@ struct Device {
         uint64_t faults_huge;
         uint64_t insertions;
         uint64_t mapped;
+        uint64_t evict_usec;  /* CLOCK_MONOTONIC: when who has it open is killed; 0: never */
+        unsigned evictions;   /* how many times that was begun */
         bool seen; /* scratch of a reconciliation */
 };
 

@@ -38,6 +38,12 @@ DEFINE_STRING_TABLE(cache, Cache, _CACHE_MAX)
 DEFINE_STRING_TABLE(scrub, Scrub, _SCRUB_MAX)
 DEFINE_STRING_TABLE(map_mode, MapMode, _MAP_MODE_MAX)
 
+static const char *const on_unplug_table[_ON_UNPLUG_MAX] = {
+        [ON_UNPLUG_WAIT] = "wait",
+        [ON_UNPLUG_KILL] = "kill",
+};
+DEFINE_STRING_TABLE(on_unplug, OnUnplug, _ON_UNPLUG_MAX)
+
 int pool_new(Pool **ret, const char *name) {
         _cleanup_(pool_freep) Pool *p = NULL;
 

@@ -46,11 +46,19 @@ typedef enum MapMode {
         _MAP_MODE_MAX,
 } MapMode;
 
+/* What becomes of who has a device open when its parent goes away. */
+typedef enum OnUnplug {
+        ON_UNPLUG_WAIT, /* the removal waits until they close it by themselves */
+        ON_UNPLUG_KILL, /* they are killed after a while */
+        _ON_UNPLUG_MAX,
+} OnUnplug;
+
 DECLARE_STRING_TABLE(parent_state, ParentState)
 DECLARE_STRING_TABLE(pool_kind, PoolKind)
 DECLARE_STRING_TABLE(cache, Cache)
 DECLARE_STRING_TABLE(scrub, Scrub)
 DECLARE_STRING_TABLE(map_mode, MapMode)
+DECLARE_STRING_TABLE(on_unplug, OnUnplug)
 
 struct Pool {
         List node; /* in parent->pools */
@@ -101,6 +109,8 @@ struct Parent {
         ParentState state;
         bool ours;       /* configured for our module */
         bool in_config;
+        OnUnplug on_unplug;         /* of a configuration */
+        uint32_t on_unplug_timeout; /* of a configuration: seconds */
         bool outdated; /* ours: the kernel has another configuration of it than our files */
         List pools;
         List types;

@@ -7,6 +7,7 @@
 #include "fixture.h"
 
 #include <dirent.h>
+#include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -99,7 +100,7 @@ static void child_setup(const Fixture *f, const char *log, pid_t parent) {
 
 /* ---- the bus ---- */
 
-/* As Debian's system bus, with our own policy file on top and polkit's beside it. */
+/* As Debian's system bus, with our own policy file on top, polkit's and systemd's beside it. */
 static const char bus_config[] =
         "<busconfig><type>system</type><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth>\n"
         "<policy context=\"default\">\n"
@@ -112,7 +113,9 @@ static const char bus_config[] =
         "<allow send_destination=\"org.freedesktop.DBus\"/>\n"
         "</policy>\n"
         "<policy user=\"root\"><allow own=\"org.freedesktop.PolicyKit1\"/>\n"
-        "<allow send_destination=\"org.freedesktop.PolicyKit1\"/></policy>\n"
+        "<allow send_destination=\"org.freedesktop.PolicyKit1\"/>\n"
+        "<allow own=\"org.freedesktop.systemd1\"/>\n"
+        "<allow send_destination=\"org.freedesktop.systemd1\"/></policy>\n"
         "<limit name=\"max_replies_per_connection\">50000</limit>\n"
         "<include>%s/dbus/org.mdevd1.conf</include></busconfig>\n";
 
@@ -306,6 +309,9 @@ void fixture_spawn(Fixture *f, char *const extra[]) {
         if (f->daemon_pid == 0) {
                 set_environment(f);
                 child_setup(f, "log", parent);
+                /* the unit does not give it that one */
+                if (prctl(PR_CAPBSET_DROP, CAP_KILL) < 0)
+                        _exit(1);
                 (void) execvp(argv[0], argv);
                 _exit(1);
         }

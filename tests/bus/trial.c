@@ -34,7 +34,7 @@ json_object *trial_describe(Trial *t) {
         return state;
 }
 
-static const char *string_of(json_object *o, const char *key) {
+const char *trial_string(json_object *o, const char *key) {
         json_object *v = NULL;
 
         return json_object_object_get_ex(o, key, &v) ? json_object_get_string(v) : NULL;
@@ -47,15 +47,14 @@ static uint64_t number_of(json_object *o, const char *key) {
         return json_object_get_uint64(v);
 }
 
-static json_object *find_in(json_object *state, const char *list, const char *key,
-                            const char *value) {
+json_object *trial_find(json_object *state, const char *list, const char *key, const char *value) {
         json_object *array = NULL;
 
         ASSERT_TRUE(json_object_object_get_ex(state, list, &array));
         for (size_t i = 0; i < json_object_array_length(array); i++) {
                 json_object *o = json_object_array_get_idx(array, i);
 
-                if (streq_ptr(string_of(o, key), value))
+                if (streq_ptr(trial_string(o, key), value))
                         return o;
         }
         return NULL;
@@ -108,7 +107,7 @@ static void check_extents(json_object *device, bool ours) {
                 return;
         e = json_object_array_get_idx(extents, 0);
         ASSERT_EQ(number_of(e, "size"), 16 * MIB);
-        if (streq(string_of(device, "uuid"), BYSTANDER2)) {
+        if (streq(trial_string(device, "uuid"), BYSTANDER2)) {
                 ASSERT_EQ(number_of(e, "offset"), 0);
                 ASSERT_EQ(number_of(device, "opened"), 1);
         }
@@ -125,18 +124,18 @@ static void check_devices(Trial *t, json_object *state, bool strict) {
         ASSERT_EQ(n, count_names(t, "sys/bus/mdev/devices"));
         for (size_t i = 0; i < n; i++) {
                 json_object *d = json_object_array_get_idx(devices, i);
-                const char *uuid = string_of(d, "uuid");
+                const char *uuid = trial_string(d, "uuid");
                 const Wanted *w = find_wanted(t, uuid);
 
                 ASSERT_NOT_NULL(w);
                 ASSERT_TRUE(kernel_has(t, uuid));
-                ASSERT_STREQ(string_of(d, "parent"), w->parent);
-                ASSERT_STREQ(string_of(d, "state"), "live");
+                ASSERT_STREQ(trial_string(d, "parent"), w->parent);
+                ASSERT_STREQ(trial_string(d, "state"), "live");
                 check_extents(d, streq(w->parent, MODULE));
                 if (!strict)
                         continue;
-                ASSERT_STREQ(string_of(d, "owner"), w->owner);
-                ASSERT_STREQ(string_of(d, "origin"), w->origin);
+                ASSERT_STREQ(trial_string(d, "owner"), w->owner);
+                ASSERT_STREQ(trial_string(d, "origin"), w->origin);
                 (void) snprintf(path, sizeof(path), MDEVD_PATH_DEVICES "/%s", uuid);
                 ASSERT_TRUE(file_exists(&t->f, path));
         }
@@ -157,11 +156,11 @@ static size_t count_on(Trial *t, const char *parent) {
 /* Room in the model, in the module and in sysfs is what the devices leave. */
 static void check_room(Trial *t, json_object *state) {
         static const char *const vendors[] = { PARENT, OTHER };
-        json_object *p = find_in(state, "parents", "name", MODULE), *pools = NULL;
+        json_object *p = trial_find(state, "parents", "name", MODULE), *pools = NULL;
         size_t n = count_on(t, MODULE);
 
         ASSERT_NOT_NULL(p);
-        if (streq(string_of(p, "state"), "registered")) {
+        if (streq(trial_string(p, "state"), "registered")) {
                 ASSERT_TRUE(json_object_object_get_ex(p, "pools", &pools));
                 p = json_object_array_get_idx(pools, 0);
                 ASSERT_EQ(number_of(p, "used"), n * 16 * MIB);
@@ -179,7 +178,7 @@ static void check_room(Trial *t, json_object *state) {
 
 static void check(Trial *t, json_object *state, bool strict, bool done) {
         for (size_t i = 0; i < ARRAY_SIZE(bystanders) && !t->s->boots; i++)
-                ASSERT_NOT_NULL(find_in(state, "devices", "uuid", bystanders[i].uuid));
+                ASSERT_NOT_NULL(trial_find(state, "devices", "uuid", bystanders[i].uuid));
         check_devices(t, state, strict);
         check_room(t, state);
         if (strict)
@@ -198,19 +197,19 @@ static void check_effect(Trial *t) {
 /* ---- waiting ---- */
 
 static bool is_settled(Trial *t, json_object *state, bool finally) {
-        json_object *p = find_in(state, "parents", "name", MODULE);
+        json_object *p = trial_find(state, "parents", "name", MODULE);
 
-        if (find_in(state, "operations", "state", "running") || !p ||
-            !streq(string_of(p, "state"), "registered"))
+        if (trial_find(state, "operations", "state", "running") || !p ||
+            !streq(trial_string(p, "state"), "registered"))
                 return false;
         for (const Wanted *w = t->s->devices; finally && w->uuid; w++)
-                if ((find_in(state, "devices", "uuid", w->uuid) != NULL) != w->finally)
+                if ((trial_find(state, "devices", "uuid", w->uuid) != NULL) != w->finally)
                         return false;
         for (size_t i = 0; i < length_of(state, "devices"); i++) {
                 json_object *devices = NULL;
 
                 (void) json_object_object_get_ex(state, "devices", &devices);
-                if (!streq(string_of(json_object_array_get_idx(devices, i), "state"), "live"))
+                if (!streq(trial_string(json_object_array_get_idx(devices, i), "state"), "live"))
                         return false;
         }
         return true;
@@ -362,11 +361,11 @@ static void start_quietly(Trial *t) {
 
                         ASSERT_TRUE(sd_bus_message_read(r.m, "s", &text) > 0);
                         state = json_tokener_parse(text);
-                        settled = !find_in(state, "operations", "state", "running") &&
+                        settled = !trial_find(state, "operations", "state", "running") &&
                                   t->f.signals == NULL;
                         /* what failed at the start is not tried again by itself */
                         settled = settled && (is_settled(t, state, true) ||
-                                              find_in(state, "operations", "state", "failed"));
+                                              trial_find(state, "operations", "state", "failed"));
                         json_object_put(state);
                         reply_done(&r);
                         if (settled)

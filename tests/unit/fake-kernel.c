@@ -124,6 +124,7 @@ typedef struct FakeModule FakeModule;
 
 struct FakeParent {
         char name[MDEVD_PARENT_LEN];
+        bool closing;
         unsigned n_pools, n_types;
         struct mdevd_pool pools[MDEVD_MAX_POOLS];
         struct mdevd_type types[MDEVD_MAX_TYPES];
@@ -244,6 +245,27 @@ void fake_module_close(const char *root, const uint8_t uuid[16]) {
         send_event(root, MDEVD_EVENT_DEVICE_CLOSED, d->parent, uuid, 0, NULL);
         if (!m->hold_scrub)
                 clean_device(root, d);
+        unmap_module(m);
+        (void) close(lock);
+}
+
+void fake_module_unplug(const char *root, const char *parent) {
+        int lock = lock_tree(root);
+        FakeModule *m = map_module(root);
+        FakeParent *p = find_parent(m, parent);
+
+        if (!p)
+                abort();
+        p->closing = true;
+        send_event(root, MDEVD_EVENT_PARENT_CLOSING, parent, NULL, 0, NULL);
+        for (unsigned i = 0; i < DEVICES_MAX; i++) {
+                FakeDevice *d = &m->devices[i];
+
+                if (!d->used || d->record.opened == 0 || strcmp(d->parent, parent) != 0)
+                        continue;
+                d->record.state = MDEVD_DEVICE_REVOKED;
+                send_event(root, MDEVD_EVENT_DEVICE_REVOKED, parent, d->record.uuid, 4711, "guest");
+        }
         unmap_module(m);
         (void) close(lock);
 }
@@ -455,6 +477,8 @@ static int on_query(FakeModule *m, const char *root, void *arg) {
 
                 if (!p->name[0])
                         continue;
+                if (p->closing)
+                        record.state = MDEVD_PARENT_CLOSING;
                 memcpy(record.name, p->name, sizeof(record.name));
                 put(&o, MDEVD_RECORD_PARENT, &record, sizeof(record));
                 for (unsigned k = 0; k < p->n_pools; k++)

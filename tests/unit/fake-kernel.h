@@ -20,6 +20,8 @@ void fake_kernel_uevent(const char *root, const char *action, const char *devpat
 /* Our module: somebody opens or closes a device; an opened one of a removed device lingers. */
 void fake_module_open(const char *root, const uint8_t uuid[16], int32_t pid, const char *comm);
 void fake_module_close(const char *root, const uint8_t uuid[16]);
+/* The parent begins to go away; it waits for what is open. */
+void fake_module_unplug(const char *root, const char *parent);
 /* While held, extents of removed devices stay dirty; letting go cleans them. */
 void fake_module_hold_scrub(const char *root, int hold);
 /* How many reservations and devices it knows. */

@@ -238,7 +238,7 @@ static inline void add_vendor(Fixture *f, const char *name, unsigned available) 
         fake_register(f->tree, name);
 }
 
-static const WorkerStore worker_store _unused_ = {
+static const WorkerAbove worker_above _unused_ = {
         .prepare = store_prepare,
         .settle = store_settle,
 };
@@ -248,6 +248,6 @@ static const WorkerStore worker_store _unused_ = {
         int main(int argc, char **argv) {                                                          \
                 if (argc == 3 && streq(argv[1], "--worker"))                                       \
                         return worker_main(WORKER_SOCKET_FD, argv[2] + strlen("--root="),          \
-                                           &worker_store);                                         \
+                                           &worker_above);                                         \
                 return tests_run();                                                                \
         }

@@ -91,6 +91,48 @@ TEST(parents) {
         check_config(cases, ARRAY_SIZE(cases));
 }
 
+#define WITH_UNPLUG(keys)                                                                          \
+        "{" TYPES ",\"parents\":[{\"address\":\"0000:00:05.0\",\n" keys ",\"pools\":[" POOL                 \
+        "],\"types\":[\"t\"]}]}"
+
+TEST(unplug) {
+        static const struct {
+                const char *keys;
+                OnUnplug policy;
+                uint32_t seconds;
+        } right[] = {
+                { "\"on_unplug_timeout\":1", ON_UNPLUG_WAIT, 1 },
+                { "\"on_unplug\":\"wait\"", ON_UNPLUG_WAIT, 30 },
+                { "\"on_unplug\":\"kill\"", ON_UNPLUG_KILL, 30 },
+                { "\"on_unplug\":\"kill\",\"on_unplug_timeout\":0", ON_UNPLUG_KILL, 0 },
+                { "\"on_unplug\":\"kill\",\"on_unplug_timeout\":86400", ON_UNPLUG_KILL, 86400 },
+        };
+        static const ConfigCase wrong[] = {
+                { WITH_UNPLUG("\"on_unplug\":\"stop\""),
+                  "f:2:13: expected \"wait\" or \"kill\", found \"stop\"", "" },
+                { WITH_UNPLUG("\"on_unplug_timeout\":86401"),
+                  "f:2:21: expected a number of seconds of at most 86400, found 86401", "" },
+                { WITH_UNPLUG("\"on_unplug_timeout\":-1"),
+                  "f:2:21: expected a number of seconds, found -1", "" },
+                { WITH_UNPLUG("\"on_unplug_timeout\":\"soon\""),
+                  "f:2:21: expected a number of seconds, found \"soon\"", "" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(right); i++) {
+                _cleanup_(config_freep) Config *c = NULL;
+                _cleanup_(freep) char *text = NULL;
+                const Parent *p;
+
+                ASSERT_TRUE(asprintf(&text, WITH_UNPLUG("%s"), right[i].keys) > 0);
+                ASSERT_OK(config_load_text(&c, "f", text, strlen(text)));
+                ASSERT_TRUE(list_is_empty(&c->problems));
+                p = list_first(&c->parents, Parent, node);
+                ASSERT_EQ(p->on_unplug, right[i].policy);
+                ASSERT_EQ(p->on_unplug_timeout, right[i].seconds);
+        }
+        check_config(wrong, ARRAY_SIZE(wrong));
+}
+
 TEST(addresses) {
         static const char *const wrong[] = {
                 "", "00:05.0", "0000:00:05", "0000:00:05.8", "0000:00:05.0 ", "0000:00:0A.0",

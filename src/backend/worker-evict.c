@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * worker-evict.c: owns killing who has a device open whose parent is going away, where the
+ * configuration says so ("on_unplug": "kill").
+ *
+ * The process itself is killed where we may: it runs as the user that we are. For another user's we
+ * want a capability that the unit does not give us, so systemd is asked to kill its unit: a scope
+ * whole, since a virtual machine's (machine-….scope) is just that, a service only if the process is
+ * its main process, for libvirtd's holds more than one machine. There is nothing more to kill by:
+ * who runs in a person's session or below a user's manager is named, and stays.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+
+#include "backend/holders.h"
+#include "backend/worker-internal.h"
+#include "util/log.h"
+
+/* A killed process that still runs then is held up in the kernel. */
+#define END_MSEC 10000
+
+typedef struct Eviction Eviction;
+
+struct Eviction {
+        Job *job;
+        dev_t devices[HOLDER_DEVICES_MAX];
+        size_t n_devices;
+        char *why; /* what kept the last one that stays */
+};
+
+static int stays(Eviction *e, const char *format, ...) _printf_(2, 3);
+
+static int stays(Eviction *e, const char *format, ...) {
+        va_list ap;
+        int n;
+
+        free(e->why);
+        e->why = NULL;
+        va_start(ap, format);
+        n = vasprintf(&e->why, format, ap);
+        va_end(ap);
+        if (n >= 0)
+                return -EBUSY;
+        e->why = NULL;
+        return -ENOMEM;
+}
+
+/* ---- one process ---- */
+
+static int kill_other(Eviction *e, pid_t pid, int pidfd) {
+        struct pollfd p = { .fd = pidfd, .events = POLLIN };
+        char unit[HOLDER_UNIT_MAX];
+        int kind;
+
+        kind = holder_unit_of(e->job->root_fd, pid, unit);
+        /* it lives, so that was read of it and of no later process of its number */
+        if (poll(&p, 1, 0) > 0)
+                return 0;
+        if (kind == 0)
+                return stays(e, "it is another user's, and in no scope or service of its own that "
+                                "systemd could kill");
+        free(e->why);
+        e->why = NULL;
+        return e->job->above->kill_unit(unit, kind == HOLDER_UNIT_SCOPE, pid, &e->why);
+}
+
+static int await_end(Eviction *e, int pidfd) {
+        struct pollfd p = { .fd = pidfd, .events = POLLIN };
+        int n;
+
+        do
+                n = poll(&p, 1, END_MSEC);
+        while (n < 0 && errno == EINTR);
+        return n > 0 ? 0 : stays(e, "it was killed, and the kernel has not let it end yet");
+}
+
+static int evict(Eviction *e, const Holder *h) {
+        const Record *record = e->job->record;
+        const LogFields f = { .topic = "unplug", .parent = record->parent,
+                              .device = UUID_STR(&record->uuid), .owner = record->owner };
+        _cleanup_(closep) int pidfd = -EBADF;
+        int r;
+
+        pidfd = (int) syscall(SYS_pidfd_open, h->pid, 0);
+        if (pidfd < 0)
+                return errno == ESRCH ? 0 : stays(e, "%s", strerrordesc_np(errno));
+        /* the number may be another process's by now; from here on it is this one's */
+        if (!holder_has(e->job->root_fd, h->pid, e->devices, e->n_devices))
+                return 0;
+        r = RET_NERRNO((int) syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0));
+        if (r == -EPERM)
+                r = kill_other(e, h->pid, pidfd);
+        else if (r < 0 && r != -ESRCH)
+                r = stays(e, "it could not be killed: %s", strerrordesc_np(-r));
+        if (r < 0 && r != -ESRCH)
+                return r;
+        log_notice(&f,
+                   "Killed %s (pid %d%s%s), which had %s open: its parent %s is going away.",
+                   h->command[0] ? h->command : "a process", h->pid, h->where[0] ? ", " : "",
+                   h->where, UUID_STR(&record->uuid), record->parent);
+        return await_end(e, pidfd);
+}
+
+/* ---- all of them ---- */
+
+static int tell_stays(Eviction *e, const Holder *h) {
+        const Record *r = e->job->record;
+        char *text = NULL;
+
+        if (asprintf(&text,
+                     "%s on %s stays open in %s (pid %d%s%s), and its parent goes away only when "
+                     "that is closed: %s. End it by hand.",
+                     UUID_STR(&r->uuid), r->parent, h->command[0] ? h->command : "a process",
+                     h->pid, h->where[0] ? ", " : "", h->where, e->why ?: "out of memory") < 0)
+                return -ENOMEM;
+        record_set_result(e->job->record, OUTCOME_BUSY, -EBUSY, text);
+        return -EBUSY;
+}
+
+static int tell_nobody(Eviction *e) {
+        const Record *r = e->job->record;
+        char *text = NULL;
+
+        if (asprintf(&text,
+                     "%s on %s is open, and no process was found that has it: the module says that "
+                     "%s (pid %d) opened it. End what has it by hand; its parent goes away then.",
+                     UUID_STR(&r->uuid), r->parent,
+                     r->opener_name && r->opener_name[0] ? r->opener_name : "somebody",
+                     r->opener) < 0)
+                return -ENOMEM;
+        record_set_result(e->job->record, OUTCOME_BUSY, -EBUSY, text);
+        return -EBUSY;
+}
+
+static int evict_all(Eviction *e, const Holders *holders) {
+        int r, result = 0;
+
+        for (size_t i = 0; i < MIN(holders->n, (size_t) HOLDERS_MAX); i++) {
+                r = evict(e, &holders->holders[i]);
+                if (r < 0 && result >= 0)
+                        result = tell_stays(e, &holders->holders[i]);
+        }
+        return result;
+}
+
+int job_evict(Job *j) {
+        _cleanup_(freep) char *folder = NULL;
+        Eviction e = { .job = j };
+        Holders holders = {};
+        int r;
+
+        r = job_path(j, &folder, "%s", UUID_STR(&j->record->uuid));
+        if (r >= 0)
+                r = holders_devices_of(j->root_fd, folder, e.devices, &e.n_devices);
+        if (r >= 0)
+                r = holders_find(j->root_fd, e.devices, e.n_devices, 0, &holders);
+        if (r < 0)
+                return r;
+        r = holders.n > 0 ? evict_all(&e, &holders) : tell_nobody(&e);
+        free(e.why);
+        return r;
+}
