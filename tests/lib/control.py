@@ -109,8 +109,10 @@ class Control:
                                       EXTENT.size, ctypes.addressof(buf)))
 
     def create(self, parent, kind, ident, extents, owner=""):
+        """Returns when its extents are clean: the next CLEAN event follows its first close."""
         self.reserve(parent, kind, ident, extents, owner)
         _write(f"/sys/class/mdev_bus/{parent}/mdev_supported_types/mdevd-{kind}/create", ident)
+        self.await_event(EVENT_CLEAN, ident)
 
     def devices(self):
         """By UUID, in one snapshot."""
