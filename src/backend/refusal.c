@@ -27,8 +27,8 @@ static const Meaning meanings[] = {
           "and load the module again" },
         { REFUSAL_OPEN_CONTROL, EACCES, OUTCOME_FAILED, "/dev/mdevd is not open to this user" },
 
-        { REFUSAL_PROBE, ENODEV, OUTCOME_FAILED,
-          "the driver mdevd did not take it: the kernel's log says why" },
+        { REFUSAL_PROBE, ENODEV, OUTCOME_NOT_READY,
+          "the driver mdevd did not take it: the kernel is still adding it, or its log says why" },
         { REFUSAL_OVERRIDE, ENOENT, OUTCOME_NO_PARENT, "there is no such PCI device" },
 
         { REFUSAL_CONFIGURE, ENODEV, OUTCOME_FAILED, "it is not bound to mdevd, or is going away" },

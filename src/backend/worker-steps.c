@@ -194,10 +194,18 @@ static int unbind(Job *j) {
         return r < 0 ? r : write_attr_at(j->root_fd, path, j->record->parent);
 }
 
-/* The device goes back to whom it had belonged. What fails here changes nothing of the answer. */
-static void give_back(Job *j, const char *override, bool had_driver) {
-        (void) write_override(j, override && override[0] ? override : "\n");
-        if (had_driver)
+/*
+ * The device goes back to whom it had belonged. What fails here changes nothing of the answer.
+ * One that belonged to nobody keeps our override: a device that the kernel is still adding takes no
+ * driver yet (match_driver in drivers/pci/bus.c), and gets ours by it a moment later.
+ */
+static void give_back(Job *j, const char *override, const char *driver) {
+        bool anybodys = streq(override, "(null)");
+
+        if (!driver && (anybodys || streq(override, MDEVD_DRIVER)))
+                return;
+        (void) write_override(j, anybodys || !override[0] ? "\n" : override);
+        if (driver)
                 (void) probe(j);
 }
 
@@ -227,7 +235,7 @@ static int bind(Job *j) {
                 r = unbind(j);
                 if (r < 0 && r != -ENODEV) {
                         (void) job_refuse(j, REFUSAL_UNBIND, r, before);
-                        give_back(j, streq(override, "(null)") ? NULL : override, false);
+                        give_back(j, override, before);
                         return r;
                 }
         }
@@ -239,7 +247,7 @@ static int bind(Job *j) {
                 return 0;
         r = r < 0 ? r : -ENODEV;
         (void) job_refuse(j, REFUSAL_PROBE, r, MDEVD_DRIVER);
-        give_back(j, streq(override, "(null)") ? NULL : override, before);
+        give_back(j, override, before);
         return r;
 }
 

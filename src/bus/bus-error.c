@@ -19,6 +19,7 @@ static const char *const error_names[_OUTCOME_MAX] = {
         [OUTCOME_FAILED] = MDEVD_ERROR_PREFIX "Failed",
         [OUTCOME_LIMIT] = BUS_ERROR_LIMIT,
         [OUTCOME_NOT_SUPPORTED] = MDEVD_ERROR_PREFIX "NotSupported",
+        [OUTCOME_NOT_READY] = MDEVD_ERROR_PREFIX "NotReady",
 };
 
 const char *bus_error_name(Outcome outcome) {

@@ -98,6 +98,7 @@ struct Tried {
         char *parent;
         unsigned kills;
         bool again;
+        bool unbound; /* for want of our driver: it is worth a try once that has it */
 };
 #define TRIED_KILLS_MAX 3
 

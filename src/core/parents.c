@@ -363,7 +363,9 @@ void parents_forgive(Manager *m, const char *name) {
 static bool wants_bring_up(Manager *m, const Parent *p) {
         const Tried *t = find_tried(m, p->name);
 
-        if (!p->in_config || !m->kmod || (t && !t->again) || operation_parent_is_busy(m, p->name))
+        if (!p->in_config || !m->kmod || operation_parent_is_busy(m, p->name))
+                return false;
+        if (t && !t->again && !(t->unbound && p->state == PARENT_BOUND))
                 return false;
         if (p->state == PARENT_PRESENT || p->state == PARENT_BOUND)
                 return true;
@@ -436,9 +438,11 @@ void parents_bring_up(Manager *m) {
 void parents_configure_ended(Manager *m, const Operation *op) {
         Tried *t = note_tried(m, op->record->parent);
 
-        if (t)
+        if (t) {
                 t->again = (op->killed && ++t->kills <= TRIED_KILLS_MAX) ||
                            (op->overtaken && op->state == OPERATION_FAILED);
+                t->unbound = op->record->outcome == OUTCOME_NOT_READY;
+        }
         refresh_parent(m, op->record->parent, NULL);
         refresh_query(m);
 }

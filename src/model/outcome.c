@@ -18,6 +18,7 @@ static const char *const outcome_table[_OUTCOME_MAX] = {
         [OUTCOME_FAILED] = "failed",
         [OUTCOME_LIMIT] = "limit",
         [OUTCOME_NOT_SUPPORTED] = "not-supported",
+        [OUTCOME_NOT_READY] = "not-ready",
 };
 
 DEFINE_STRING_TABLE(outcome, Outcome, _OUTCOME_MAX)

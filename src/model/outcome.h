@@ -22,6 +22,7 @@ typedef enum Outcome {
         OUTCOME_FAILED,        /* the kernel or a driver refused; the sentence has the errno */
         OUTCOME_LIMIT,         /* too much at once from one client */
         OUTCOME_NOT_SUPPORTED,
+        OUTCOME_NOT_READY, /* the parent has not got its driver; no client's call ends so */
         _OUTCOME_MAX,
 } Outcome;
 

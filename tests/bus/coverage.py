@@ -21,6 +21,7 @@ PREFIX = "org.mdevd1."
 # What no call returns: it is only the ErrorName of an operation that nobody calls for.
 ONLY_OPERATIONS = {
     "org.mdevd1.Error.NotSupported",  # a module that cannot do what the configuration wants
+    "org.mdevd1.Error.NotReady",  # a parent that its driver does not take
 }
 # What the table of outcomes has and nothing in the daemon returns yet.
 NOBODY = {"org.mdevd1.Error.NoSuchOperation", "org.mdevd1.Error.Timeout"}

@@ -76,10 +76,9 @@ class Vm:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             preexec_fn=_die_with_parent)
         deadline = time.monotonic() + BOOT_LIMIT * self.image.slower
-        self._await_socket("qmp.sock")
-        self.monitor = Qmp(os.path.join(self.folder, "qmp.sock"))
-        self.link = Link(os.path.join(self.folder, "ctl.sock"),
-                         HostCommands(self.memory, lambda: self.monitor, self.doorbell))
+        self.monitor = self._reach(lambda: Qmp(os.path.join(self.folder, "qmp.sock")))
+        commands = HostCommands(self.memory, lambda: self.monitor, self.doorbell)
+        self.link = self._reach(lambda: Link(os.path.join(self.folder, "ctl.sock"), commands))
         try:
             self.link.until(lambda: self.link.hello, deadline)
             ident = self.link.start(["sh", "-c", "systemctl is-system-running --wait; "
@@ -105,10 +104,13 @@ class Vm:
         else:
             os.unlink(work)
 
-    def _await_socket(self, name):
-        """QEMU makes its sockets before it runs the guest, in a fraction of a second."""
-        path = os.path.join(self.folder, name)
-        while not os.path.exists(path):
+    def _reach(self, connect):
+        """QEMU makes its sockets, and listens a moment later, before it runs the guest."""
+        while True:
+            try:
+                return connect()
+            except (FileNotFoundError, ConnectionRefusedError):
+                pass
             try:
                 self.process.wait(timeout=0.05)
                 raise Failure(f"QEMU did not start: {self.qemu_log()}")

@@ -278,6 +278,30 @@ TEST(refused_bind_gives_back) {
         RUN_UNTIL(&f, state_of(&f, P1) == PARENT_REGISTERED);
 }
 
+/* Its "add" came while the kernel gave it no driver yet; that it has ours now is a "bind". */
+TEST(parent_that_is_bound_late) {
+        _cleanup_(freep) char *override = NULL;
+        FIXTURE(f);
+
+        fake_write(f.tree, config, CONFIG_FILE);
+        fake_load_module(f.tree);
+        fake_pci(f.tree, P1, NULL, 0x1000, 64 * MIB);
+        fake_write(f.tree, "1", FAKE(P1, "probe-errno"));
+        fixture_start(&f);
+        RUN_UNTIL(&f, first_operation(&f) && first_operation(&f)->state != OPERATION_RUNNING);
+        ASSERT_EQ(first_operation(&f)->record->outcome, OUTCOME_NOT_READY);
+        run_pending(&f);
+        ASSERT_EQ(f.operations_added, 1);
+        override = fake_read(f.tree, "sys/" FAKE_DEVPATH "/" P1 "/driver_override");
+        ASSERT_STREQ(override, "mdevd\n");
+
+        fake_remove(f.tree, FAKE(P1, "probe-errno"));
+        fake_link(f.tree, "../../../bus/pci/drivers/mdevd",
+                  "sys/" FAKE_DEVPATH "/" P1 "/driver");
+        fake_uevent(f.tree, "bind", "/" FAKE_DEVPATH "/" P1, "pci", NULL);
+        RUN_UNTIL(&f, state_of(&f, P1) == PARENT_REGISTERED);
+}
+
 TEST(pool_beyond_its_bar_touches_nothing) {
         FIXTURE(f);
 
