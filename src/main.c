@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <systemd/sd-daemon.h>
 
+#include "backend/escort.h"
 #include "backend/worker.h"
 #include "bus/bus.h"
 #include "config/store.h"
@@ -25,6 +26,7 @@ typedef enum Verb {
         VERB_CHECK_CONFIG,
         VERB_EXPLAIN_POLICY,
         VERB_WORKER,
+        VERB_ESCORT,
         VERB_INTROSPECT,
         VERB_WAIT_DEVICES,
 } Verb;
@@ -100,6 +102,7 @@ enum {
         OPTION_LOG_LEVEL,
         OPTION_ROOT,
         OPTION_WORKER,
+        OPTION_ESCORT,
         OPTION_INTROSPECT,
         OPTION_WAIT_DEVICES,
 };
@@ -113,6 +116,7 @@ static const struct option long_options[] = {
         { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
         { "root", required_argument, NULL, OPTION_ROOT },
         { "worker", no_argument, NULL, OPTION_WORKER },
+        { "escort", no_argument, NULL, OPTION_ESCORT },
         { "bus-introspect", no_argument, NULL, OPTION_INTROSPECT },
         { "wait-devices", optional_argument, NULL, OPTION_WAIT_DEVICES },
         {},
@@ -164,6 +168,9 @@ static int parse_option(int c, Arguments *args) {
                 return 0;
         case OPTION_WORKER:
                 args->verb = VERB_WORKER;
+                return 0;
+        case OPTION_ESCORT:
+                args->verb = VERB_ESCORT;
                 return 0;
         case OPTION_INTROSPECT:
                 args->verb = VERB_INTROSPECT;
@@ -278,7 +285,7 @@ static void take_kept(Manager *m) {
         free(names);
 }
 
-static int start(sd_event *event, Manager *m, Bus **ret) {
+static int start(sd_event *event, Manager *m, const char *root, Bus **ret) {
         _cleanup_(bus_freep) Bus *bus = NULL;
         int r;
 
@@ -289,6 +296,8 @@ static int start(sd_event *event, Manager *m, Bus **ret) {
         r = bus_new(&bus, event, m);
         if (r < 0)
                 return r;
+        if (streq(root, "/") && sd_booted() > 0)
+                bus_launch_outside(bus);
         r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, bus);
         if (r < 0)
                 return r;
@@ -314,7 +323,7 @@ static int run(const char *root) {
         if (r >= 0)
                 r = manager_new(&m, event, root);
         if (r >= 0)
-                r = start(event, m, &bus);
+                r = start(event, m, root, &bus);
         if (r < 0) {
                 (void) log_error_errno(r, &(LogFields){ .topic = "main" },
                                        "mdevd cannot start: %m");
@@ -370,6 +379,8 @@ int main(int argc, char *argv[]) {
                 return offline_explain_policy(args.root, args.file, args.json);
         case VERB_WORKER:
                 return worker_main(WORKER_SOCKET_FD, args.root, &worker_above);
+        case VERB_ESCORT:
+                return escort_main(ESCORT_SOCKET_FD, args.root);
         case VERB_INTROSPECT:
                 return print_interfaces();
         case VERB_WAIT_DEVICES:

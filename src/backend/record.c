@@ -183,6 +183,7 @@ NUMBER_FIELD(reserve)
 NUMBER_FIELD(live)
 NUMBER_FIELD(relabel)
 NUMBER_FIELD(insist)
+NUMBER_FIELD(force)
 NUMBER_FIELD(caller)
 NUMBER_FIELD(opened)
 NUMBER_FIELD(opener)
@@ -190,6 +191,7 @@ NUMBER_FIELD(opener)
 static const NumberField number_fields[] = {
         NUMBER(define, 1),         NUMBER(autostart, 1),       NUMBER(reserve, 1),
         NUMBER(live, 1),           NUMBER(relabel, 1),         NUMBER(insist, 1),
+        NUMBER(force, 1),
         NUMBER(caller, INT32_MAX), NUMBER(opened, INT32_MAX),  NUMBER(opener, INT32_MAX),
 };
 

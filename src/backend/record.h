@@ -67,6 +67,7 @@ struct Record {
         bool live;      /* modify: the attributes are written to the device */
         bool relabel;   /* modify: the device that is active gets the owner as well */
         bool insist;    /* stop: although it is in use */
+        bool force;     /* although a callout script refuses it */
         pid_t caller;   /* stop: it and its ancestors may hold the group open; 0: nobody */
         unsigned opened; /* stop: how many times it was open, of our module's devices */
         pid_t opener;    /* stop, evict: who opened it first; 0: not known */

@@ -6,38 +6,9 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include "backend/pass.h"
 #include "backend/worker.h"
 #include "util/log.h"
-
-/* Its next record; -ENODATA: there will be none. */
-static int receive(int socket_fd) {
-        union {
-                struct cmsghdr header;
-                char room[CMSG_SPACE(sizeof(int))];
-        } control;
-        char byte;
-        struct iovec iov = { .iov_base = &byte, .iov_len = sizeof(byte) };
-        struct msghdr message = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-        struct cmsghdr *header;
-        ssize_t n;
-        int fd;
-
-        do
-                n = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC);
-        while (n < 0 && errno == EINTR);
-        if (n < 0)
-                return -errno;
-        header = CMSG_FIRSTHDR(&message);
-        if (n == 0 || !header || header->cmsg_len != CMSG_LEN(sizeof(fd)))
-                return -ENODATA;
-        memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-        return fd;
-}
 
 int worker_main(int socket_fd, const char *root, const WorkerAbove *above) {
         _cleanup_(closep) int root_fd = -EBADF;
@@ -50,7 +21,7 @@ int worker_main(int socket_fd, const char *root, const WorkerAbove *above) {
                                        "A worker cannot open %s: %m", root);
                 return EXIT_FAILURE;
         }
-        while ((fd = receive(socket_fd)) >= 0) {
+        while ((fd = pass_receive(socket_fd)) >= 0) {
                 (void) worker_work(fd, root_fd, above);
                 /* its lock goes with it, and only then is the daemon told */
                 safe_close(fd);

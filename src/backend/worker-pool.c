@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backend/pass.h"
 #include "util/list.h"
 
 typedef enum ProcessState {
@@ -281,28 +282,6 @@ int worker_pool_prepare(WorkerPool *pool) {
         return pool->n_idle > 0 ? 0 : process_new(&p, pool);
 }
 
-static int send_fd(int socket_fd, int fd) {
-        union {
-                struct cmsghdr header;
-                char room[CMSG_SPACE(sizeof(int))];
-        } control = {};
-        char byte = 0;
-        struct iovec iov = { .iov_base = &byte, .iov_len = sizeof(byte) };
-        struct msghdr message = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(fd));
-        memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-        return RET_NERRNO(sendmsg(socket_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
-}
-
 /* The one that was idle last: its memory is warm, and the others' time to end comes. */
 static Process *find_idle(WorkerPool *pool) {
         Process *found = NULL;
@@ -322,7 +301,7 @@ int worker_pool_assign(WorkerPool *pool, int record_fd, ProcessDone done, void *
         int r;
 
         while ((p = find_idle(pool))) {
-                if (send_fd(p->socket_fd, record_fd) >= 0)
+                if (pass_send(p->socket_fd, record_fd) >= 0)
                         break;
                 process_end(p); /* somebody killed it while it had nothing to do */
         }
@@ -330,7 +309,7 @@ int worker_pool_assign(WorkerPool *pool, int record_fd, ProcessDone done, void *
                 r = process_new(&p, pool);
                 if (r < 0)
                         return r;
-                r = send_fd(p->socket_fd, record_fd);
+                r = pass_send(p->socket_fd, record_fd);
                 if (r < 0) {
                         process_end(p);
                         return r;

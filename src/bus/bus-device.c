@@ -34,13 +34,14 @@ static int run_start(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Oper
                 return reason_set(reason, OUTCOME_NO_DEFINITION,
                                   "Mediated device %s on %s is active and not defined, so there is "
                                   "nothing to start.", UUID_STR(&d->uuid), d->parent);
-        return manager_start_definition(b->manager, d->definition, sd_bus_message_get_sender(m),
-                                        ret, reason);
+        return manager_start_definition(b->manager, d->definition, (*q)->force,
+                                        sd_bus_message_get_sender(m), ret, reason);
 }
 
 static int run_stop(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Operation **ret,
                     Reason *reason) {
         const StopOptions options = {
+                .force = (*q)->force,
                 .insist = (*q)->insist,
                 .caller = peers_get_pid(b->peers, m),
         };
@@ -63,8 +64,8 @@ static int run_undefine(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, O
                 return reason_set(reason, OUTCOME_NO_DEFINITION,
                                   "Mediated device %s on %s is not defined.", UUID_STR(&d->uuid),
                                   d->parent);
-        return manager_undefine(b->manager, d->definition, sd_bus_message_get_sender(m), ret,
-                                reason);
+        return manager_undefine(b->manager, d->definition, (*q)->force,
+                                sd_bus_message_get_sender(m), ret, reason);
 }
 
 static int run_modify(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Operation **ret,
@@ -90,9 +91,11 @@ static unsigned of_modify(const Request *q) {
 }
 
 static const Verb verb_start = { run_start, 0, of_definition };
+static const Verb verb_start_with_options = { run_start, OPTIONS_START, of_definition };
 static const Verb verb_stop = { run_stop, 0, of_device };
 static const Verb verb_stop_with_options = { run_stop, OPTIONS_STOP, of_device };
 static const Verb verb_undefine = { run_undefine, 0, of_definition };
+static const Verb verb_undefine_with_options = { run_undefine, OPTIONS_UNDEFINE, of_definition };
 static const Verb verb_modify = { run_modify, OPTIONS_MODIFY, of_modify };
 
 /* polkit is asked about one owner; what is of two is changed in two calls, or by root. */
@@ -163,9 +166,11 @@ static int verb(sd_bus_message *m, void *userdata, const Verb *v, CallAnswer ans
         }
 
 VERB(start)
+VERB(start_with_options)
 VERB(stop)
 VERB(stop_with_options)
 VERB(undefine)
+VERB(undefine_with_options)
 VERB(modify)
 
 static int method_set_owner(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -415,10 +420,12 @@ int bus_device_enumerate(sd_bus *bus, const char *prefix, void *userdata, char *
 const sd_bus_vtable bus_device_vtable[] = {
         SD_BUS_VTABLE_START(0),
         METHOD("Start", start),
+        METHOD_WITH_OPTIONS("StartWithOptions", start_with_options),
         METHOD("Stop", stop),
         METHOD_WITH_OPTIONS("StopWithOptions", stop_with_options),
         METHOD_WITH_OPTIONS("Modify", modify),
         METHOD("Undefine", undefine),
+        METHOD_WITH_OPTIONS("UndefineWithOptions", undefine_with_options),
         SD_BUS_METHOD_WITH_ARGS("SetOwner", SD_BUS_ARGS("s", owner), SD_BUS_NO_RESULT,
                                 method_set_owner, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetAttributes", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", attributes),

@@ -28,6 +28,7 @@ typedef enum BusAction {
 
 struct Bus {
         sd_bus *bus;
+        sd_bus *launcher; /* to systemd, with file descriptors; NULL until one is passed */
         sd_event *event;  /* referenced */
         Manager *manager; /* borrowed */
         Authz *authz;

@@ -424,6 +424,8 @@ Bus *bus_free(Bus *b) {
         peers_free(b->peers);
         changes_done(&b->changes);
         sd_event_source_disable_unref(b->status);
+        manager_set_launch(b->manager, &(EscortLaunch){});
+        sd_bus_flush_close_unref(b->launcher);
         sd_bus_flush_close_unref(b->bus);
         sd_event_unref(b->event);
         free(b);

@@ -20,6 +20,8 @@ DEFINE_CLEANUP(Bus *, bus_free)
 
 /* Takes the name: from here on clients come. The last step of the start. */
 int bus_start(Bus *b);
+/* Callout scripts run outside of this service, in units of systemd. */
+void bus_launch_outside(Bus *b);
 /* manager_reload(), with clients and the service manager told. */
 int bus_reload(Bus *b);
 

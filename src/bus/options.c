@@ -160,6 +160,10 @@ static int read_insist(sd_bus_message *m, Request *request, sd_bus_error *e) {
         return read_bool(m, &request->insist);
 }
 
+static int read_force(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        return read_bool(m, &request->force);
+}
+
 static int read_autostart(sd_bus_message *m, Request *request, sd_bus_error *e) {
         return read_choice(m, &request->autostart);
 }
@@ -209,6 +213,8 @@ static int read_type(sd_bus_message *m, Request *request, sd_bus_error *e) {
 #define MADE (OPTIONS_CREATE | OPTIONS_DEFINE)
 #define WRITTEN (OPTIONS_CREATE | OPTIONS_DEFINE | OPTIONS_MODIFY)
 
+#define ANY (WRITTEN | OPTIONS_STOP | OPTIONS_START | OPTIONS_UNDEFINE)
+
 static const Option options[] = {
         { "uuid", "s", "a string", MADE, read_uuid },
         { "owner", "s", "a string", MADE, read_owner },
@@ -222,6 +228,7 @@ static const Option options[] = {
         { "live", "b", "a boolean", OPTIONS_MODIFY, read_live },
         { "config", "b", "a boolean", OPTIONS_MODIFY, read_config },
         { "insist", "b", "a boolean", OPTIONS_STOP, read_insist },
+        { "force", "b", "a boolean", ANY, read_force },
 };
 
 /* Names those that the method has. */

@@ -13,6 +13,8 @@
 #define OPTIONS_DEFINE (1U << 1)
 #define OPTIONS_MODIFY (1U << 2)
 #define OPTIONS_STOP (1U << 3)
+#define OPTIONS_START (1U << 4)
+#define OPTIONS_UNDEFINE (1U << 5)
 
 /* The form of an owner's name. */
 int options_check_owner(const char *owner, sd_bus_error *e);

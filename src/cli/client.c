@@ -11,6 +11,10 @@
 #define SYSTEMD_ERROR_PREFIX "org.freedesktop.systemd1."
 #define DBUS_ERROR_PREFIX "org.freedesktop.DBus.Error."
 
+static bool has_prefix(const char *s, const char *prefix) {
+        return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
 void client_done(Client *c) {
         sd_bus_error_free(&c->error);
         c->bus = sd_bus_flush_close_unref(c->bus);
@@ -85,6 +89,8 @@ static int append_wish(sd_bus_message *m, const Wish *w) {
                 r = append_bool(m, "live", true);
         if (r >= 0 && w->config)
                 r = append_bool(m, "config", true);
+        if (r >= 0 && w->force)
+                r = append_bool(m, "force", true);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -160,18 +166,17 @@ int client_change(Client *c, const char *member, const Uuid *uuid, const char *p
         r = find_device(c, uuid, parent, &path);
         if (r == 0)
                 r = client_method(c, path, MDEVD_IFACE_DEVICE, member, &m);
-        if (r == 0 && wish)
+        if (r == 0)
                 r = append_wish(m, wish);
         return r != 0 ? r : client_send(c, m, &reply);
 }
 
 bool client_was_answered(const Client *c) {
-        return c->error.name &&
-               strncmp(c->error.name, MDEVD_ERROR_PREFIX, strlen(MDEVD_ERROR_PREFIX)) == 0;
+        return c->error.name && has_prefix(c->error.name, MDEVD_ERROR_PREFIX);
 }
 
-static bool has_prefix(const char *s, const char *prefix) {
-        return strncmp(s, prefix, strlen(prefix)) == 0;
+bool client_was_refused_by_script(const Client *c) {
+        return client_was_answered(c) && has_prefix(c->error.message ?: "", "Script ");
 }
 
 int client_failed(const Client *c) {

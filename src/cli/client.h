@@ -28,6 +28,7 @@ struct Wish {
         const Definition *attributes; /* those of it, all */
         bool live;                    /* of Modify() */
         bool config;                  /* of Modify() */
+        bool force;                   /* although a callout script refuses */
 };
 
 void client_done(Client *c);
@@ -35,12 +36,14 @@ void client_done(Client *c);
 /* @member: CreateDevice or DefineDevice. @ret (may be NULL): the UUID that it got. */
 int client_make(Client *c, const char *member, const char *parent, const char *type,
                 const Wish *wish, Uuid *ret);
-/* @member of the device's object. @parent: "" for any. @wish: NULL: it takes no options. */
+/* @member of the device's object, of those that take options. @parent: "" for any. */
 int client_change(Client *c, const char *member, const Uuid *uuid, const char *parent,
                   const Wish *wish);
 
 /* The refusal is about what was asked for, and not about the way to the daemon. */
 bool client_was_answered(const Client *c);
+/* The refusal is a callout script's, in mdevctl's words. */
+bool client_was_refused_by_script(const Client *c);
 /* Ends the command with the refusal's sentence. */
 int client_failed(const Client *c);
 /* The daemon is enabled, or runs: it starts by itself what is to be up. */

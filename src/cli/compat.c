@@ -28,7 +28,7 @@ static int run_list(const Verb *verb, const Given *given) {
         _cleanup_(listing_done) Listing listing = {};
         _cleanup_(closep) int root_fd = argument_open_root();
         const bool defined = GIVEN(given, LIST_DEFINED);
-        ListingFilter filter = { .parent = given->values[LIST_PARENT] };
+        ListingFilter filter = { .parent = given->values[LIST_PARENT], .attributes = true };
         Uuid uuid;
         int r = root_fd;
 

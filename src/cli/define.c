@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* define.c owns "define" and "undefine": the life of a definition. */
+#include "callout/callout.h"
 #include "cli/answer.h"
 #include "cli/argument.h"
 #include "cli/chosen.h"
@@ -58,6 +59,25 @@ static int check_new(int root_fd, const Uuid *uuid, const char *parent) {
                              parent);
 }
 
+/* Those that the device has now, if a callout script can tell them. */
+static int take_attributes(Definition *d) {
+        Callout c;
+        int r;
+
+        if (!callout_exists(argument_root()))
+                return EXIT_SUCCESS;
+        callout_init(&c, argument_root(), d);
+        r = callout_find(&c);
+        if (r >= 0)
+                r = callout_get_attributes(&c, d);
+        if (r > 0)
+                r = answer_failed("%s", c.why);
+        else if (r < 0)
+                r = answer_failed_errno(r, "cannot define the device");
+        callout_done(&c);
+        return r;
+}
+
 /* What is left open is that of the active device. */
 static int from_options(int root_fd, const Given *g, const Uuid *uuid, Definition **ret) {
         const char *parent = g->values[DEFINE_PARENT], *type = g->values[DEFINE_TYPE];
@@ -85,8 +105,10 @@ static int from_options(int root_fd, const Given *g, const Uuid *uuid, Definitio
         if (r < 0)
                 return answer_failed_errno(r, "cannot define the device");
         d->autostart = GIVEN(g, DEFINE_AUTO);
-        *ret = TAKE_PTR(d);
-        return EXIT_SUCCESS;
+        r = active ? take_attributes(d) : EXIT_SUCCESS;
+        if (r == EXIT_SUCCESS)
+                *ret = TAKE_PTR(d);
+        return r;
 }
 
 static int run_define(const Verb *verb, const Given *g) {
@@ -111,7 +133,8 @@ static int run_define(const Verb *verb, const Given *g) {
                 return r;
 
         wish = (Wish){ .uuid = uuid, .autostart = &d->autostart,
-                       .attributes = d->n_attributes > 0 ? d : NULL };
+                       .attributes = d->n_attributes > 0 ? d : NULL,
+                       .force = GIVEN(g, DEFINE_FORCE) };
         r = client_make(&client, "DefineDevice", d->parent, d->type, &wish, &made);
         if (r > 0)
                 return client_failed(&client);
@@ -148,6 +171,7 @@ static const Option undefine_options[] = {
 static int run_undefine(const Verb *verb, const Given *g) {
         _cleanup_(closep) int root_fd = argument_open_root();
         _cleanup_(client_done) Client client = {};
+        const Wish wish = { .force = GIVEN(g, UNDEFINE_FORCE) };
         _cleanup_(listing_done) Listing l = {};
         bool failed = false;
         Uuid uuid;
@@ -166,7 +190,7 @@ static int run_undefine(const Verb *verb, const Given *g) {
         for (size_t i = 0; i < l.n; i++) {
                 const char *parent = l.rows[i].definition->parent;
 
-                r = client_change(&client, "Undefine", &uuid, parent, NULL);
+                r = client_change(&client, "UndefineWithOptions", &uuid, parent, &wish);
                 if (r > 0 && !client_was_answered(&client))
                         return client_failed(&client);
                 if (r == 0)

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "callout/callout.h"
+#include "cli/argument.h"
 #include "cli/json-out.h"
 #include "config/extras.h"
 #include "config/file.h"
@@ -17,6 +19,7 @@ typedef struct Active Active;
 struct Active {
         int root_fd;
         const ListingFilter *filter;
+        bool scripts; /* there are some, which may know the attributes */
         Listing *listing;
 };
 
@@ -91,6 +94,19 @@ static int read_definition(int root_fd, const char *parent, const Uuid *uuid, De
         return 0;
 }
 
+/* What no script tells, or one tells that is none, is left out. */
+static int add_attributes(Definition *d) {
+        Callout c;
+        int r;
+
+        callout_init(&c, argument_root(), d);
+        r = callout_find(&c);
+        if (r >= 0)
+                r = callout_get_attributes(&c, d);
+        callout_done(&c);
+        return MIN(r, 0);
+}
+
 static int add_active(const Uuid *uuid, void *userdata) {
         const Active *a = userdata;
         _cleanup_(sysfs_device_done) SysfsDevice device = {};
@@ -115,6 +131,11 @@ static int add_active(const Uuid *uuid, void *userdata) {
                 return r;
         d->type = TAKE_PTR(device.type);
         d->autostart = stored && !stored->invalid && stored->autostart;
+        if (a->scripts) {
+                r = add_attributes(d);
+                if (r < 0)
+                        return r;
+        }
         return listing_add(a->listing, TAKE_PTR(d), true, stored);
 }
 
@@ -123,6 +144,7 @@ int listing_read_active(int root_fd, const ListingFilter *filter, Listing *ret) 
         Active a = { .root_fd = root_fd, .filter = filter, .listing = &l };
         int r;
 
+        a.scripts = filter->attributes && callout_exists(argument_root());
         r = sysfs_foreach_device(root_fd, add_active, &a);
         if (r < 0)
                 return r;

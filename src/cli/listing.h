@@ -29,6 +29,7 @@ struct Listing {
 struct ListingFilter {
         const Uuid *uuid;   /* NULL: all */
         const char *parent; /* NULL: all */
+        bool attributes;    /* of active devices, those that callout scripts tell */
         bool invalid;       /* definitions that cannot be used as well, in silence */
 };
 

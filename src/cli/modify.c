@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* modify.c owns "modify": what a definition, or a device that is there, becomes. */
+#include "callout/callout.h"
 #include "cli/answer.h"
 #include "cli/argument.h"
 #include "cli/chosen.h"
@@ -169,7 +170,8 @@ static int modify_definition(int root_fd, const Given *g, const Uuid *uuid) {
                                       : from_options(root_fd, g, uuid, &d);
         if (r != EXIT_SUCCESS)
                 return r;
-        wish = (Wish){ .autostart = &d->autostart, .attributes = d };
+        wish = (Wish){ .autostart = &d->autostart, .attributes = d,
+                       .force = GIVEN(g, MODIFY_FORCE) };
         if (there) {
                 wish.type = d->type;
                 r = client_change(&client, "Modify", uuid, d->parent, &wish);
@@ -194,6 +196,36 @@ static int check_defined(int root_fd, const Definition *d) {
         if (r == EXIT_SUCCESS && !streq(defined->type, d->type))
                 r = answer_failed("'type' of active and defined mdev does not match");
         return r;
+}
+
+/* mdevctl leaves a live device to a script that says what it supports, or refuses. */
+static int check_script(const Definition *d) {
+        bool versioned;
+        Callout c;
+        int r;
+
+        callout_init(&c, argument_root(), d);
+        r = callout_find(&c);
+        versioned = c.versioned;
+        callout_done(&c);
+        if (r < 0)
+                return answer_failed_errno(r, "cannot modify the device");
+        if (versioned)
+                return EXIT_SUCCESS;
+        return answer_failed("Live modification is not supported for this device type. Changing "
+                             "the device configuration requires stopping and restarting the "
+                             "device.");
+}
+
+static int change_live(const Definition *d, bool defined, bool force) {
+        const Wish wish = { .live = true, .config = defined, .attributes = d,
+                            .autostart = defined ? &d->autostart : NULL, .force = force };
+        _cleanup_(client_done) Client client = {};
+        int r = client_change(&client, "Modify", &d->uuid, d->parent, &wish);
+
+        return r > 0   ? client_failed(&client)
+               : r < 0 ? answer_failed_errno(r, "cannot modify the device")
+                       : EXIT_SUCCESS;
 }
 
 static int modify_live(int root_fd, const Given *g, const Uuid *uuid) {
@@ -221,11 +253,10 @@ static int modify_live(int root_fd, const Given *g, const Uuid *uuid) {
                 r = answer_failed("'type' cannot be changed on active mdev");
         if (r == EXIT_SUCCESS && GIVEN(g, MODIFY_DEFINED))
                 r = check_defined(root_fd, d);
-        if (r != EXIT_SUCCESS)
-                return r;
-        return answer_failed("Live modification is not supported for this device type. Changing "
-                             "the device configuration requires stopping and restarting the "
-                             "device.");
+        if (r == EXIT_SUCCESS)
+                r = check_script(d);
+        return r == EXIT_SUCCESS ? change_live(d, GIVEN(g, MODIFY_DEFINED), GIVEN(g, MODIFY_FORCE))
+                                 : r;
 }
 
 static int run_modify(const Verb *verb, const Given *g) {

@@ -126,7 +126,7 @@ int refused_start(int root_fd, const Definition *d, const Client *c) {
         const char *why = c->error.message ?: "";
         int r;
 
-        if (!client_was_answered(c))
+        if (!client_was_answered(c) || client_was_refused_by_script(c))
                 return client_failed(c);
         r = check_attributes(d, why);
         if (r == EXIT_SUCCESS)

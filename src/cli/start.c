@@ -90,14 +90,15 @@ static int check_not_active(int root_fd, const Definition *d) {
         return answer_failed("Device already exists");
 }
 
-static int start(int root_fd, const Definition *d, const Uuid *uuid, bool defined) {
-        const Wish wish = { .uuid = uuid, .attributes = d->n_attributes > 0 ? d : NULL };
+static int start(int root_fd, const Definition *d, const Uuid *uuid, bool defined, bool force) {
+        const Wish wish = { .uuid = defined ? NULL : uuid, .force = force,
+                            .attributes = !defined && d->n_attributes > 0 ? d : NULL };
         _cleanup_(client_done) Client client = {};
         Uuid made;
         int r;
 
         if (defined)
-                r = client_change(&client, "Start", uuid, d->parent, NULL);
+                r = client_change(&client, "StartWithOptions", uuid, d->parent, &wish);
         else
                 r = client_make(&client, "CreateDevice", d->parent, d->type, &wish, &made);
         if (r > 0)
@@ -135,7 +136,7 @@ static int run_start(const Verb *verb, const Given *g) {
         }
         if (r == EXIT_SUCCESS && uuid)
                 r = check_not_active(root_fd, d);
-        return r == EXIT_SUCCESS ? start(root_fd, d, uuid, defined) : r;
+        return r == EXIT_SUCCESS ? start(root_fd, d, uuid, defined, GIVEN(g, START_FORCE)) : r;
 }
 
 const Verb verb_start = {
@@ -161,6 +162,7 @@ static const Option stop_options[] = {
 static int run_stop(const Verb *verb, const Given *g) {
         _cleanup_(definition_freep) Definition *active = NULL;
         _cleanup_(closep) int root_fd = argument_open_root();
+        const Wish wish = { .force = GIVEN(g, STOP_FORCE) };
         _cleanup_(client_done) Client client = {};
         Uuid uuid;
         int r;
@@ -175,8 +177,8 @@ static int run_stop(const Verb *verb, const Given *g) {
         if (!active)
                 return answer_failed("Device %s is not an active mdev\n"
                                      "`mdevctl list` lists those that are.", UUID_STR(&uuid));
-        r = client_change(&client, "Stop", &uuid, active->parent, NULL);
-        if (r > 0 && client_was_answered(&client))
+        r = client_change(&client, "StopWithOptions", &uuid, active->parent, &wish);
+        if (r > 0 && client_was_answered(&client) && !client_was_refused_by_script(&client))
                 return answer_failed_because(client.error.message, "Error removing device %s",
                                              UUID_STR(&uuid));
         return r > 0   ? client_failed(&client)

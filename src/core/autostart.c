@@ -253,7 +253,7 @@ static void attempt(Manager *m, Attempt *a) {
         }
         if (!may_try(m, a))
                 return;
-        r = d ? manager_start_definition(m, d, "autostart", &op, &reason) :
+        r = d ? manager_start_definition(m, d, false, "autostart", &op, &reason) :
                 profiles_start(m, a->profile, a->want, &a->uuid, &op, &reason);
         /* what is being made may be counted twice for a moment: its end is an event */
         if (r == OUTCOME_NO_ROOM && is_busy(m, a))

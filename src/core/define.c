@@ -135,6 +135,7 @@ static int make_define(Manager *m, const Request *q, const Device *d, const char
         if (r < 0)
                 return r;
         (*ret)->define = true;
+        (*ret)->force = q->force;
         (*ret)->autostart = choose(q->autostart, false);
         (*ret)->reserve = choose(q->reserve, (*ret)->autostart);
         return add_attributes(*ret, q->attributes, q->n_attributes, reason);
@@ -179,15 +180,21 @@ int manager_define(Manager *m, Request *request, const char *client, Operation *
 
 /* ---- undefine ---- */
 
-int manager_undefine(Manager *m, Definition *definition, const char *client, Operation **ret,
-                     Reason *reason) {
+int manager_undefine(Manager *m, Definition *definition, bool force, const char *client,
+                     Operation **ret, Reason *reason) {
         _cleanup_(record_freep) Record *record = NULL;
         int r;
 
         *ret = NULL;
         r = make_record(RECORD_UNDEFINE, definition->parent, &definition->uuid, definition->type,
                         definition->owner, client, &record);
-        return r < 0 ? r : start(m, &record, ret, reason);
+        if (r < 0)
+                return r;
+        record->force = force;
+        /* what is removed: callout scripts want to know */
+        record->autostart = definition->autostart;
+        r = add_attributes(record, definition->attributes, definition->n_attributes, reason);
+        return r != 0 ? r : start(m, &record, ret, reason);
 }
 
 /* ---- modify ---- */
@@ -246,6 +253,7 @@ static int make_modify(Manager *m, const Request *q, const Device *d, const Defi
         if (r < 0)
                 return r;
         (*ret)->define = config;
+        (*ret)->force = q->force;
         (*ret)->live = live;
         if (config) {
                 (*ret)->autostart = choose(q->autostart, def->autostart);

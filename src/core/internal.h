@@ -8,6 +8,7 @@
 
 #include <limits.h>
 
+#include "backend/escort.h"
 #include "backend/kmod.h"
 #include "backend/udev.h"
 #include "backend/watch.h"
@@ -114,6 +115,7 @@ struct Manager {
         int control_fd; /* of an earlier daemon, until it is taken into use */
         Uevents *uevents;
         WorkerPool *workers;
+        EscortLaunch launch; /* how processes for callout scripts are started */
         Watch *watch; /* of the definitions' files */
         List planned;
         List operations;
@@ -267,6 +269,15 @@ int load_check(Manager *m, const char *parent, Reason *reason);
 /* Running operations of @parent whose workers are not blocked. */
 size_t load_count(Manager *m, const char *parent);
 void operation_on_worker(Worker *w, const Record *record, void *userdata);
+
+/* ---- callouts.c ---- */
+
+/* No other operation on its type is between its "pre" and its "post". */
+bool callouts_may_start(const Operation *op);
+/* 0: no script has a say (any more). Positive: they are asked, and it goes on when they agree. */
+int callouts_begin(Operation *op);
+/* Its result is known. True: scripts are told, and operation_end() is called again after that. */
+bool callouts_end(Operation *op);
 
 /* ---- definitions.c ---- */
 

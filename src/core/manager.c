@@ -48,6 +48,10 @@ int manager_new(Manager **ret, sd_event *event, const char *root) {
         return 0;
 }
 
+void manager_set_launch(Manager *m, const EscortLaunch *launch) {
+        m->launch = *launch;
+}
+
 /* Nobody is told of anything any more. Workers go on. */
 Manager *manager_free(Manager *m) {
         if (!m)

@@ -20,6 +20,8 @@ DEFINE_CLEANUP(Manager *, manager_free)
 /* Before the start: a descriptor of /dev/mdevd that an earlier daemon has left; taken. */
 void manager_take_control(Manager *m, int fd);
 void manager_set_observer(Manager *m, const Observer *observer); /* copied */
+/* How processes for callout scripts are started, if not as children; copied. */
+void manager_set_launch(Manager *m, const EscortLaunch *launch);
 
 /*
  * Reads configuration and definitions, opens /dev/mdevd and the uevent monitor, then enumerates;
@@ -52,6 +54,7 @@ int manager_create(Manager *m, Request *request, const char *client, Operation *
 typedef struct StopOptions StopOptions;
 
 struct StopOptions {
+        bool force;   /* although a callout script refuses it */
         bool insist;  /* also if it is in use: it is gone when who uses it lets go */
         pid_t caller; /* who asks: it and its ancestors may hold the device's group open; or 0 */
 };
@@ -63,7 +66,7 @@ struct StopOptions {
 int manager_stop_with(Manager *m, Device *device, const StopOptions *options, const char *client,
                       Operation **ret, Reason *reason);
 int manager_stop(Manager *m, Device *device, const char *client, Operation **ret, Reason *reason);
-int manager_start_definition(Manager *m, Definition *definition, const char *client,
+int manager_start_definition(Manager *m, Definition *definition, bool force, const char *client,
                              Operation **ret, Reason *reason);
 
 /*
@@ -78,8 +81,8 @@ int manager_modify(Manager *m, Device *device, Definition *definition, Request *
                    const char *client, Operation **ret, Reason *reason);
 /* Positive: the UUID is a profile's, whose file @reason names as the place to change it. */
 int manager_refuse_profile(Manager *m, const Uuid *uuid, Reason *reason);
-int manager_undefine(Manager *m, Definition *definition, const char *client, Operation **ret,
-                     Reason *reason);
+int manager_undefine(Manager *m, Definition *definition, bool force, const char *client,
+                     Operation **ret, Reason *reason);
 
 /*
  * Another owner for the device, its definition, or both; of a device the policy is asked whether it

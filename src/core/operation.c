@@ -98,6 +98,7 @@ Operation *operation_free(Operation *op) {
                 free(w);
         }
         worker_free(op->worker);
+        escort_free(op->escort);
         load_remove(op);
         record_free(op->record);
         free(op);
@@ -151,7 +152,8 @@ bool operation_parent_is_busy(Manager *m, const char *parent) {
 bool operation_claims(Manager *m, const Uuid *uuid) {
         list_foreach(op, &m->operations, Operation, node)
                 if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_CREATE &&
-                    op->phase != OPERATION_SETTLING && !op->second &&
+                    op->phase != OPERATION_SETTLING && op->phase != OPERATION_POSTING &&
+                    !op->second &&
                     uuid_equal(&op->record->uuid, uuid))
                         return true;
         return false;
@@ -310,9 +312,12 @@ static void drop_oldest_ended(Manager *m) {
 /* The record has the result. Waiters are called by operations_settle(). */
 void operation_end(Operation *op) {
         Manager *m = op->manager;
-        bool had_record = op->phase != OPERATION_QUEUED;
+        bool had_record = op->phase == OPERATION_WORKING || op->phase == OPERATION_SETTLING ||
+                          (op->phase == OPERATION_POSTING && op->has_record);
 
         op->worker = worker_free(op->worker);
+        if (callouts_end(op))
+                return;
         load_remove(op);
         op->state = op->record->outcome == OUTCOME_OK ? OPERATION_DONE : OPERATION_FAILED;
         op->ended_usec = operation_now_usec();

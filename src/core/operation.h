@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "backend/escort.h"
 #include "backend/worker.h"
 #include "model/model.h"
 #include "model/outcome.h"
@@ -34,8 +35,10 @@ typedef enum OperationState {
 /* Of a running one: where it stands. */
 typedef enum OperationPhase {
         OPERATION_QUEUED,   /* nothing was done, no record was written */
+        OPERATION_CALLING,  /* its callout scripts are asked; no record was written */
         OPERATION_WORKING,  /* its worker lives */
         OPERATION_SETTLING, /* its worker is gone; the model is to catch up with the kernel */
+        OPERATION_POSTING,  /* its result is known, and its callout scripts are told */
 } OperationPhase;
 
 DECLARE_STRING_TABLE(operation_state, OperationState)
@@ -46,6 +49,9 @@ struct Operation {
         uint64_t id;
         Record *record;
         Worker *worker; /* only while OPERATION_WORKING */
+        Escort *escort; /* from OPERATION_CALLING to OPERATION_POSTING; NULL: no scripts */
+        bool agreed;     /* its callout scripts have */
+        bool has_record; /* while OPERATION_POSTING: one was written */
         OperationState state;
         OperationPhase phase;
         struct Load *load; /* of its parent, while running */

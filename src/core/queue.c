@@ -153,6 +153,9 @@ static int start(Operation *op) {
         Manager *m = op->manager;
         int r;
 
+        r = callouts_begin(op);
+        if (r != 0)
+                return MIN(r, 0);
         if (op->record->kind == RECORD_UNDEFINE)
                 return definitions_start_undefine(op);
         r = op->record->kind == RECORD_CREATE ? devices_announce(m, op->record) : 0;
@@ -192,7 +195,7 @@ static bool may_start(const Operation *op) {
         const Manager *m = op->manager;
         const Load *l = op->load;
 
-        return m->n_working < WORKERS_MAX && m->n_working + m->n_blocked < WORKERS_BLOCKED_MAX &&
+        return callouts_may_start(op) && m->n_working < WORKERS_MAX && m->n_working + m->n_blocked < WORKERS_BLOCKED_MAX &&
                l->n_working < WORKERS_PER_PARENT_MAX &&
                l->n_working + l->n_blocked < WORKERS_BLOCKED_PER_PARENT_MAX;
 }

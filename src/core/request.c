@@ -87,6 +87,7 @@ static int make_create(const Request *q, const Placement *place, const char *cli
                 k = record_add_attribute(r, q->attributes[i].name, q->attributes[i].value);
         if (k < 0)
                 return k;
+        r->force = q->force;
         r->define = q->define;
         r->autostart = q->autostart == CHOICE_YES;
         r->reserve = q->reserve == CHOICE_OPEN ? r->autostart : q->reserve == CHOICE_YES;
@@ -267,6 +268,7 @@ int manager_stop_with(Manager *m, Device *device, const StopOptions *options, co
         record->uuid = device->uuid;
         record->origin = device->origin;
         record->ours = device->ours;
+        record->force = options->force;
         record->insist = options->insist;
         record->caller = options->caller;
         record->opened = device->opened;
@@ -296,6 +298,7 @@ static int make_request(const Definition *d, Request **ret) {
         q->uuid_given = true;
         q->origin = ORIGIN_DEFINITION;
         q->numa_node = -1;
+        q->autostart = d->autostart ? CHOICE_YES : CHOICE_NO;
         if (!q->parent || !q->owner)
                 return -ENOMEM;
         for (size_t i = 0; i < d->n_attributes; i++) {
@@ -307,7 +310,7 @@ static int make_request(const Definition *d, Request **ret) {
         return 0;
 }
 
-int manager_start_definition(Manager *m, Definition *definition, const char *client,
+int manager_start_definition(Manager *m, Definition *definition, bool force, const char *client,
                              Operation **ret, Reason *reason) {
         Request *q = NULL;
         int r;
@@ -321,5 +324,6 @@ int manager_start_definition(Manager *m, Definition *definition, const char *cli
         r = make_request(definition, &q);
         if (r < 0)
                 return r;
+        q->force = force;
         return manager_create(m, q, client, ret, reason);
 }

@@ -35,6 +35,7 @@ struct Request {
         Choice autostart, reserve; /* of the definition */
         Choice live, config; /* modify: the device, its definition */
         bool insist;   /* stop: although somebody has it open */
+        bool force;    /* although a callout script refuses it */
         Attribute *attributes;
         size_t n_attributes;
         bool attributes_given;

@@ -47,8 +47,24 @@ TEST(each_verb_answers_with_its_operation) {
         await_operation(&f, &r, "create");
         CALL(&f, f.client, &r, ON1, "StopWithOptionsAsync", "a{sv}", 0);
         await_operation(&f, &r, "stop");
+        CALL(&f, f.client, &r, ON1, "StartWithOptions", "a{sv}", 1, "force", "b", 1);
+        reply_done(&r);
+        CALL(&f, f.client, &r, ON1, "StopAsync", "");
+        await_operation(&f, &r, "stop");
+        CALL(&f, f.client, &r, ON1, "StartWithOptionsAsync", "a{sv}", 0);
+        await_operation(&f, &r, "create");
         CALL(&f, f.client, &r, ON1, "UndefineAsync", "");
         await_operation(&f, &r, "undefine");
+        CALL(&f, f.client, &r, MANAGER, "DefineDevice", "ssa{sv}", PARENT, TYPE, 1, "uuid", "s",
+             UUID1);
+        reply_done(&r);
+        CALL(&f, f.client, &r, ON1, "UndefineWithOptionsAsync", "a{sv}", 0);
+        await_operation(&f, &r, "undefine");
+        CALL(&f, f.client, &r, MANAGER, "DefineDevice", "ssa{sv}", PARENT, TYPE, 1, "uuid", "s",
+             UUID1);
+        reply_done(&r);
+        CALL(&f, f.client, &r, ON1, "UndefineWithOptions", "a{sv}", 1, "force", "b", 0);
+        reply_done(&r);
         ASSERT_FALSE(file_exists(&f, "etc/mdevctl.d/" PARENT "/" UUID1));
         fixture_done(&f);
 }

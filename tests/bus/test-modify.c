@@ -325,7 +325,10 @@ TEST(every_change_asks_polkit) {
         static const char *const verbs[] = { "Start", "StartAsync", "Stop", "StopAsync", "Undefine",
                                              "UndefineAsync", "GetAttributes" };
         static const char *const with_options[] = { "Modify", "ModifyAsync", "StopWithOptions",
-                                                    "StopWithOptionsAsync" };
+                                                    "StopWithOptionsAsync", "StartWithOptions",
+                                                    "StartWithOptionsAsync",
+                                                    "UndefineWithOptions",
+                                                    "UndefineWithOptionsAsync" };
         sd_bus *nobody;
         Polkit polkit;
         Reply r = {};

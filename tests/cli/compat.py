@@ -121,13 +121,22 @@ def read_table(path):
     return parts
 
 
+def make_script(root, name, text):
+    path = f"usr/lib/mdevctl/scripts.d/{name}"
+    write(root, path, f"#!/bin/sh\n{text}\n")
+    os.chmod(os.path.join(root, path), 0o755)
+
+
 def run(argv, block, root, env):
-    """A "<<< text" at the end of the line is its standard input."""
+    """A "<<< text" at the end of the line is its standard input; "script NAME" makes one of it."""
     name, *words = shlex.split(block.line.replace("$U", U).replace("$ROOT", root))
     given = ""
     if "<<<" in words:
         given = words[words.index("<<<") + 1]
         words = words[:words.index("<<<")]
+    if name == "script":
+        make_script(root, words[0], given)
+        return "= 0\n", b""
     done = subprocess.run([*argv(name), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           input=given.encode(), cwd=root, check=False, timeout=60,
                           env={**os.environ, "LC_ALL": "C.UTF-8", **env})

@@ -73,6 +73,31 @@ def _write(root, path, text):
         f.write(text)
 
 
+def _put_mdevctl_aside(root):
+    """It is there to be measured beside; its name is ours, and its rule would start definitions in
+    our place."""
+    for path in glob.glob(os.path.join(root, "usr/lib/udev/rules.d/*mdevctl.rules")):
+        os.unlink(path)
+    for name in ("mdevctl", "lsmdev"):
+        os.rename(os.path.join(root, "usr/bin", name),
+                  os.path.join(root, "usr/lib/mdevctl", f"original-{name}"))
+
+
+def _put_libvirt_aside(root):
+    """A case that wants it starts it, and loads its AppArmor profiles."""
+    units = [os.path.basename(path) for pattern in ("libvirt*", "virt*") for kind in
+             ("service", "socket") for path in
+             glob.glob(os.path.join(root, f"usr/lib/systemd/system/{pattern}.{kind}"))]
+    run(["systemctl", f"--root={root}", "disable", *(u for u in units if "@" not in u)])
+    folder = os.path.join(root, "etc/apparmor.d/disable")
+    os.makedirs(folder, exist_ok=True)
+    for path in glob.glob(os.path.join(root, "etc/apparmor.d/usr.*libvirt*")) + \
+            glob.glob(os.path.join(root, "etc/apparmor.d/usr.lib.libvirt*")):
+        link = os.path.join(folder, os.path.basename(path))
+        if not os.path.lexists(link):
+            os.symlink(path.removeprefix(root), link)
+
+
 def _configure(root):
     """Settle what systemd would otherwise settle at each boot."""
     _write(root, "/etc/hostname", "mdevd-test\n")
@@ -89,9 +114,8 @@ def _configure(root):
     run(["chroot", root, "systemd-hwdb", "update"])
     run(["chroot", root, "ldconfig"])
     run(["systemd-tmpfiles", f"--root={root}", "--create", "--prefix=/var", "--prefix=/etc"])
-    # mdevctl is there to be measured beside; its rule would start definitions in our place.
-    for path in glob.glob(os.path.join(root, "usr/lib/udev/rules.d/*mdevctl.rules")):
-        os.unlink(path)
+    _put_mdevctl_aside(root)
+    _put_libvirt_aside(root)
     for path in ("etc/.updated", "var/.updated"):
         _write(root, path, "")
     for path in glob.glob(os.path.join(root, "var/lib/apt/lists/*")) + \

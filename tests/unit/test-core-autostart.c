@@ -163,8 +163,8 @@ TEST(invalid_definition_hurts_only_itself) {
         ASSERT_NOT_NULL(find_device(&f, U2));
         ASSERT_EQ(manager_start_definition(
                           f.manager,
-                          model_find_definition(manager_get_model(f.manager), P1, &u1, NULL), "x",
-                          &op, &reason),
+                          model_find_definition(manager_get_model(f.manager), P1, &u1, NULL),
+                          false, "x", &op, &reason),
                   OUTCOME_INVALID);
         ASSERT_CONTAINS(reason.text, U1);
 }

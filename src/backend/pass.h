@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* pass.h: an open file handed from one process to another over a socket, with one byte. */
+#pragma once
+
+/* Never waits; the caller's descriptor stays its own. */
+int pass_send(int socket_fd, int fd);
+/* Waits. A descriptor; -ENODATA: the other side is gone, or sends something else. */
+int pass_receive(int socket_fd);

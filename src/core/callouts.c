@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * callouts.c: owns when an operation's callout scripts run: before its worker starts, and after its
+ * result is known and before anybody is told. Operations on one type take turns, for scripts know
+ * each other by the process that has started them and must not meet.
+ */
+#include "callout/callout.h"
+#include "core/internal.h"
+#include "util/log.h"
+
+static bool have_scripts(const Operation *op) {
+        const Record *r = op->record;
+
+        /* an owner is no word of mdevctl's, and a definition that cannot be read has no type */
+        return r->kind != RECORD_CONFIGURE && r->kind != RECORD_EVICT && !r->relabel && r->type &&
+               callout_exists(op->manager->root);
+}
+
+static void on_answer(EscortAnswer answer, const char *why, void *userdata) {
+        Operation *op = userdata;
+
+        switch (answer) {
+        case ESCORT_DONE:
+                op->record->live = false;
+                if (!op->record->define)
+                        record_set_result(op->record, OUTCOME_OK, 0, NULL);
+                /* fall through */
+        case ESCORT_AGREED:
+                op->agreed = true;
+                operation_set_phase(op, OPERATION_QUEUED);
+                if (op->record->step == STEP_DONE)
+                        operation_end(op);
+                break;
+        case ESCORT_REFUSED:
+                op->escort = escort_free(op->escort);
+                operation_set_result(op, OUTCOME_FAILED, 0, "%s", why);
+                operation_end(op);
+                break;
+        case ESCORT_OVER:
+                op->escort = escort_free(op->escort);
+                if (op->phase == OPERATION_POSTING)
+                        operation_end(op);
+                break;
+        }
+        refresh_wake(op->manager);
+}
+
+bool callouts_may_start(const Operation *op) {
+        list_foreach(other, &op->manager->operations, Operation, node)
+                if (other != op && other->escort && op->record->type &&
+                    streq_ptr(other->record->type, op->record->type))
+                        return false;
+        return true;
+}
+
+int callouts_begin(Operation *op) {
+        Manager *m = op->manager;
+        int r;
+
+        if (op->agreed || !have_scripts(op))
+                return 0;
+        r = escort_start(&op->escort, m->event, m->root, &m->launch, op->record, on_answer, op);
+        if (r < 0)
+                return r;
+        operation_set_phase(op, OPERATION_CALLING);
+        manager_tell(m, operation_changed, op);
+        return 1;
+}
+
+bool callouts_end(Operation *op) {
+        if (!op->escort)
+                return false;
+        if (op->phase == OPERATION_POSTING)
+                return true;
+        op->has_record = op->phase == OPERATION_WORKING || op->phase == OPERATION_SETTLING;
+        /* what it was to take is taken by now, or never will be */
+        list_unlink(&op->planned.node);
+        operation_set_phase(op, OPERATION_POSTING);
+        escort_finish(op->escort, op->record->outcome == OUTCOME_OK);
+        return true;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test-callout.c: callout and notifier scripts around the daemon's operations: who their parent is,
+ * that "post" follows "pre" whatever dies, and that operations on one type take turns. What the
+ * scripts are called with, and what their answers mean, is in tests/cli/changes.table.
+ */
+#include "fixture.h"
+
+#define SCRIPTS "usr/lib/mdevctl/scripts.d/"
+#define ON1                                                                                        \
+        "/org/mdevd1/device/_30000_3a00_3a05_2e0/_311111111_2d2222_2d3333_2d4444_2d555555555501",  \
+                MDEVD_IFACE_DEVICE
+#define CREATE MANAGER, "CreateDevice", "ssa{sv}"
+
+static void write_script(Fixture *f, const char *name, const char *text) {
+        _cleanup_(freep) char *path = NULL, *script = NULL;
+
+        ASSERT_TRUE(asprintf(&path, SCRIPTS "%s", name) > 0);
+        ASSERT_TRUE(asprintf(&script, "#!/bin/sh\ncd %s\n%s\n", f->tree.path, text) > 0);
+        tree_write(&f->tree, path, script);
+        ASSERT_EQ(fchmodat(f->tree.fd, path, 0755, 0), 0);
+}
+
+/* One line a call: "EVENT ACTION STATE UUID PPID". */
+#define RECORDS "echo \"$4 $6 $8 ${10} $PPID\" >>calls"
+
+static char *read_calls(Fixture *f) {
+        char *text;
+
+        ASSERT_OK(read_file_at(f->tree.fd, "calls", 1 << 16, &text, NULL));
+        return text;
+}
+
+typedef struct Called Called;
+
+struct Called {
+        Fixture *f;
+        const char *part;
+};
+
+static bool was_called(void *userdata) {
+        const Called *c = userdata;
+        _cleanup_(freep) char *text = NULL;
+
+        return file_exists(c->f, "calls") && strstr((text = read_calls(c->f)), c->part);
+}
+
+/* The parent of every call, which must be the same for all. */
+static long one_parent(const char *calls) {
+        long found = 0;
+
+        for (const char *line = calls; *line; line = strchr(line, '\n') + 1) {
+                const char *end = strchr(line, '\n'), *word = end;
+                long pid;
+
+                while (word > line && word[-1] != ' ')
+                        word--;
+                pid = strtol(word, NULL, 10);
+                ASSERT_TRUE(pid > 1);
+                ASSERT_TRUE(found == 0 || found == pid);
+                found = pid;
+        }
+        return found;
+}
+
+TEST(one_parent_from_pre_to_post_and_no_worker) {
+        _cleanup_(freep) char *calls = NULL, *comm = NULL;
+        char path[64];
+        Reply r = {};
+        Fixture f;
+        int fd;
+
+        fixture_init(&f);
+        write_script(&f, "callouts/a.sh", RECORDS);
+        write_script(&f, "notifiers/n.sh", RECORDS);
+        gate_make(&f, "gate-create-" PARENT);
+        fixture_start(&f);
+        call_begin(f.client, &r, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
+        fd = gate_hold(&f, "gate-create-" PARENT);
+        /* the worker is at it now: "pre" was before, and its parent waits */
+        calls = read_calls(&f);
+        ASSERT_CONTAINS(calls, "pre start none " UUID1);
+        ASSERT_NULL(strstr(calls, "post"));
+        (void) snprintf(path, sizeof(path), "proc/%ld/cmdline", one_parent(calls));
+        {
+                int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+                ASSERT_OK(read_file_at(root, path, 4096, &comm, NULL));
+                safe_close(root);
+        }
+        ASSERT_STREQ(comm + strlen(comm) + 1, "--escort");
+        gate_release(&f, "gate-create-" PARENT, fd);
+        call_wait(&f, &r);
+        ASSERT_REPLY(&r);
+        reply_done(&r);
+
+        free(calls);
+        calls = read_calls(&f);
+        ASSERT_CONTAINS(calls, "post start success " UUID1);
+        ASSERT_CONTAINS(strstr(calls, "post"), "notify start success " UUID1);
+        ASSERT_TRUE(one_parent(calls) > 1);
+        fixture_done(&f);
+}
+
+TEST(a_refusal_is_the_answer_and_nothing_is_done) {
+        _cleanup_(freep) char *calls = NULL;
+        Fixture f;
+
+        fixture_init(&f);
+        write_script(&f, "callouts/a.sh", RECORDS "; [ $4 != pre ] || { echo taken >&2; exit 1; }");
+        write_script(&f, "notifiers/n.sh", RECORDS);
+        fixture_start(&f);
+        CALL_ERROR(&f, f.client, "Failed", "a.sh: taken", CREATE, PARENT, TYPE, 1, "uuid", "s",
+                   UUID1);
+        ASSERT_FALSE(file_exists(&f, "sys/bus/mdev/devices/" UUID1));
+        CALL_ERROR(&f, f.client, "Failed", "status '1'", MANAGER, "DefineDevice", "ssa{sv}", PARENT,
+                   TYPE, 1, "uuid", "s", UUID2);
+        ASSERT_FALSE(file_exists(&f, "etc/mdevctl.d/" PARENT "/" UUID2));
+        ASSERT_FALSE(file_exists(&f, "etc/mdevctl.d/." PARENT ":" UUID2 ".mdevd"));
+        calls = read_calls(&f);
+        ASSERT_CONTAINS(calls, "notify start none " UUID1);
+        ASSERT_CONTAINS(calls, "notify define none " UUID2);
+        ASSERT_NULL(strstr(calls, "post"));
+        fixture_done(&f);
+}
+
+/* What fails is told as such, and the error is the operation's own. */
+TEST(post_says_failure) {
+        _cleanup_(freep) char *calls = NULL;
+        Fixture f;
+
+        fixture_init(&f);
+        write_script(&f, "callouts/a.sh", RECORDS);
+        write_fake(&f, "errno-create-" PARENT, "5");
+        fixture_start(&f);
+        CALL_ERROR(&f, f.client, "Failed", "EIO", CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
+        calls = read_calls(&f);
+        ASSERT_CONTAINS(calls, "post start failure " UUID1);
+        fixture_done(&f);
+}
+
+/* The daemon dies between "pre" and "post": its worker goes on, and so does "post". */
+TEST(post_follows_pre_though_the_daemon_dies) {
+        _cleanup_(freep) char *calls = NULL;
+        Reply r = {};
+        Fixture f;
+        int fd;
+
+        fixture_init(&f);
+        write_script(&f, "callouts/a.sh", RECORDS);
+        gate_make(&f, "gate-create-" PARENT);
+        fixture_start(&f);
+        call_begin(f.client, &r, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
+        fd = gate_hold(&f, "gate-create-" PARENT);
+        (void) fixture_end(&f, SIGKILL);
+        reply_done(&r);
+        fixture_start(&f);
+        gate_release(&f, "gate-create-" PARENT, fd);
+        fixture_wait(&f, was_called, &(Called){ &f, "post start" }, "post");
+        calls = read_calls(&f);
+        ASSERT_CONTAINS(calls, "post start success " UUID1);
+        ASSERT_TRUE(one_parent(calls) > 1);
+        fixture_done(&f);
+}
+
+/* Scripts of two operations on a type never meet, whatever their parents. */
+TEST(operations_on_a_type_take_turns) {
+        _cleanup_(freep) char *calls = NULL;
+        Reply first = {}, second = {};
+        Fixture f;
+        int fd;
+
+        fixture_init(&f);
+        write_script(&f, "callouts/a.sh",
+                     "if [ $4 = pre ]; then mkdir busy || echo met >>calls; fi\n"
+                     "if [ $4 = post ]; then rmdir busy; fi\n" RECORDS);
+        gate_make(&f, "gate-create-" PARENT);
+        fixture_start(&f);
+        call_begin(f.client, &first, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
+        call_begin(f.client, &second, CREATE, OTHER, TYPE, 1, "uuid", "s", UUID2);
+        fd = gate_hold(&f, "gate-create-" PARENT);
+        calls = read_calls(&f);
+        ASSERT_NULL(strstr(calls, UUID2));
+        gate_release(&f, "gate-create-" PARENT, fd);
+        call_wait(&f, &first);
+        call_wait(&f, &second);
+        ASSERT_REPLY(&first);
+        ASSERT_REPLY(&second);
+        reply_done(&first);
+        reply_done(&second);
+        free(calls);
+        calls = read_calls(&f);
+        ASSERT_NULL(strstr(calls, "met"));
+        ASSERT_CONTAINS(calls, "post start success " UUID2);
+        ASSERT_FALSE(file_exists(&f, "busy"));
+        fixture_done(&f);
+}
+
+/* The process of the scripts is killed: before it has answered that is a no, later it is silence. */
+TEST(an_escort_that_is_killed) {
+        Reply r = {};
+        Fixture f;
+
+        fixture_init(&f);
+        write_script(&f, "callouts/a.sh", "[ $4 != pre ] || kill -9 $PPID; sleep 1");
+        fixture_start(&f);
+        CALL_ERROR(&f, f.client, "Failed", "ended before they had answered", CREATE, PARENT, TYPE,
+                   1, "uuid", "s", UUID1);
+        ASSERT_FALSE(file_exists(&f, "sys/bus/mdev/devices/" UUID1));
+        write_script(&f, "callouts/a.sh", "[ $4 != post ] || kill -9 $PPID");
+        CALL(&f, f.client, &r, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
+        reply_done(&r);
+        ASSERT_TRUE(file_exists(&f, "sys/bus/mdev/devices/" UUID1));
+        CALL(&f, f.client, &r, ON1, "Stop", "");
+        reply_done(&r);
+        fixture_done(&f);
+}
+
+TESTS_MAIN
