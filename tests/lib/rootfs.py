@@ -78,6 +78,7 @@ def _put_mdevctl_aside(root):
     our place."""
     for path in glob.glob(os.path.join(root, "usr/lib/udev/rules.d/*mdevctl.rules")):
         os.unlink(path)
+    os.makedirs(os.path.join(root, "usr/lib/mdevctl"), exist_ok=True)
     for name in ("mdevctl", "lsmdev"):
         os.rename(os.path.join(root, "usr/bin", name),
                   os.path.join(root, "usr/lib/mdevctl", f"original-{name}"))
