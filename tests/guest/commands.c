@@ -11,7 +11,9 @@
 static struct device device;
 static bool have_device;
 static unsigned bar;
-static volatile uint8_t *window;
+static volatile uint8_t *window; /* what the commands act on: that BAR, or RAM */
+static uint64_t window_size;
+static bool ram;
 static struct hammer hammer;
 
 static void err(const char *text)
@@ -65,8 +67,17 @@ static bool use_bar(unsigned n)
         if (n >= BARS_MAX || !b->size || b->io || b->size > WINDOW_SIZE / 2)
                 return false;
         bar = n;
+        ram = false;
         window = memory_window(b->address);
+        window_size = b->size;
         return true;
+}
+
+static void use_ram(void)
+{
+        ram = true;
+        window = (volatile uint8_t *) RAM_BASE;
+        window_size = RAM_END - RAM_BASE;
 }
 
 /* Reads the BARs, switches them on, and takes the biggest for the commands that follow. */
@@ -93,14 +104,14 @@ struct range {
 /* Words [at] and [at + 1] as offset and length in the BAR; all of it where they are missing. */
 static bool parse_range(char **words, unsigned n, unsigned at, unsigned align, struct range *ret)
 {
-        uint64_t offset = 0, size = device.bars[bar].size;
+        uint64_t offset = 0, size = window_size;
 
         if (n > at + 2 || n == at + 1)
                 return false;
         if (n == at + 2 &&
             (!text_number(words[at], &offset) || !text_number(words[at + 1], &size)))
                 return false;
-        if (offset > device.bars[bar].size || size > device.bars[bar].size - offset || !size ||
+        if (offset > window_size || size > window_size - offset || !size ||
             ((offset | size) & (align - 1)))
                 return false;
         *ret = (struct range){ (uint32_t) offset, (uint32_t) size };
@@ -128,8 +139,9 @@ static void do_info(char **words, unsigned n)
         put_device(&device);
         put_field("command", pci_read(&device, 4, 2));
         put_bars(&device);
-        put(" using=bar");
-        put_dec(bar);
+        put(ram ? " using=ram" : " using=bar");
+        if (!ram)
+                put_dec(bar);
         put("\n");
 }
 
@@ -167,8 +179,11 @@ static void do_bar(char **words, unsigned n)
 {
         uint64_t v;
 
-        if (n != 2 || !text_number(words[1], &v) || v >= BARS_MAX || !use_bar((unsigned) v)) {
-                err("bar N: a memory BAR of this device, at most 1 GiB");
+        if (n == 2 && text_equal(words[1], "ram")) {
+                use_ram();
+        } else if (n != 2 || !text_number(words[1], &v) || v >= BARS_MAX ||
+                   !use_bar((unsigned) v)) {
+                err("bar N: a memory BAR of this device, at most 1 GiB; or bar ram");
                 return;
         }
         do_info(words, n);
@@ -410,7 +425,6 @@ static void do_irq(char **words, unsigned n)
 
         if (n == 2 && text_equal(words[1], "on")) {
                 vectors = irq_enable(&device);
-                window = memory_window(device.bars[bar].address);
                 if (!vectors) {
                         err("it has no MSI-X, or too many vectors");
                         return;
@@ -430,6 +444,13 @@ static void do_irq(char **words, unsigned n)
                 put_dec(irq_count(i));
         }
         put("\n");
+}
+
+static void do_edu(char **words, unsigned n)
+{
+        if (!edu_command(&device, words, n))
+                err("edu job to|from RAM CARD LEN, wait, start SEED, status, stop, scan PATTERN, "
+                    "wild SEED N, storm; with a device that has BARs 0 and 2");
 }
 
 static void do_quit(char **words, unsigned n)
@@ -468,6 +489,7 @@ static const struct {
         { "out", do_port_write, false },
         { "hammer", do_hammer, true },
         { "irq", do_irq, true },
+        { "edu", do_edu, true },
         { "quit", do_quit, false },
 };
 
@@ -504,9 +526,11 @@ void command(char *line)
 
 bool commands_idle(void)
 {
+        bool busy = edu_step();
+
         if (hammer.running)
                 hammer_step(&hammer);
-        return hammer.running;
+        return busy || hammer.running;
 }
 
 /* `id=VVVV:DDDD` says which device to take; otherwise the first that is not the chipset's. */

@@ -104,6 +104,22 @@ void memory_init(void);
 /* Lets the window show physical memory from `address` on, uncached; returns where it is. */
 volatile uint8_t *memory_window(uint64_t address);
 
+/* At its end are windows of a size that suits registers, each with one use. */
+#define SMALL_SIZE 0x400000U
+enum small {
+        SMALL_VECTORS,
+        SMALL_EDU_REGISTERS,
+        SMALL_EDU_SLICE,
+        SMALLS,
+};
+
+/* The same in a small window: at least 2 MiB from `address` on. */
+volatile uint8_t *memory_small(enum small which, uint64_t address);
+
+/* RAM that the commands may use, as it is in the machine; from RAM_END on edu.c has some. */
+#define RAM_BASE 0x1000000U
+#define RAM_END 0x2000000U
+
 /* -- text.c ------------------------------------------------------------------------------------ */
 
 bool text_equal(const char *a, const char *b);
@@ -140,10 +156,17 @@ void hammer_report(const struct hammer *h);
 
 /* To be called last of all: interrupts are on after it. */
 void irq_init(void);
-/* Fills the device's table, unmasks all; returns how many there are, 0: none. Moves the window. */
+/* Fills the device's table, unmasks all; returns how many there are, 0: none. */
 unsigned irq_enable(const struct device *d);
 /* How often the device's n-th interrupt has come. */
 uint32_t irq_count(unsigned n);
+
+/* -- edu.c: a device of mdevd_edu.ko ----------------------------------------------------------- */
+
+/* `edu …`; false: it is not understood, and nothing was answered. */
+bool edu_command(const struct device *d, char **words, unsigned n);
+/* Goes on with the load, if there is one and an interrupt has come; false: nothing to do. */
+bool edu_step(void);
 
 /* -- commands.c -------------------------------------------------------------------------------- */
 

@@ -65,7 +65,8 @@ unsigned irq_enable(const struct device *d)
         /* memory and master; a message is a write of the device */
         pci_write(d, 4, 2, pci_read(d, 4, 2) | 0x6);
         pci_write(d, cap + 2, 2, pci_read(d, cap + 2, 2) | MSIX_ENABLE);
-        table = (volatile uint32_t *) memory_window(d->bars[where & 7].address + (where & ~7U));
+        table = (volatile uint32_t *) memory_small(
+                SMALL_VECTORS, d->bars[where & 7].address + (where & ~7U));
         for (unsigned i = 0; i < n; i++) {
                 table[i * ENTRY / 4] = APIC;
                 table[i * ENTRY / 4 + 1] = 0;

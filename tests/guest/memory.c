@@ -38,15 +38,25 @@ void memory_init(void)
         __asm__ volatile("movl %0, %%cr0" : : "r"(cr0 | CR0_PAGING) : "memory");
 }
 
-volatile uint8_t *memory_window(uint64_t address)
+static volatile uint8_t *show(uint32_t at, uint32_t size, uint64_t address)
 {
         uint64_t page = address >> PAGE_SHIFT;
-        unsigned first = WINDOW_BASE >> PAGE_SHIFT, n = WINDOW_SIZE >> PAGE_SHIFT;
+        unsigned first = at >> PAGE_SHIFT, n = size >> PAGE_SHIFT;
 
         for (unsigned i = 0; i < n; i++)
                 directories[(first + i) / 512][(first + i) % 512] =
                         (page + i) << PAGE_SHIFT | ENTRY_LARGE | ENTRY_UNCACHED | ENTRY_WRITE |
                         ENTRY_PRESENT;
         load_tables();
-        return (volatile uint8_t *) (WINDOW_BASE + (uint32_t) (address & ((1U << PAGE_SHIFT) - 1)));
+        return (volatile uint8_t *) (at + (uint32_t) (address & ((1U << PAGE_SHIFT) - 1)));
+}
+
+volatile uint8_t *memory_window(uint64_t address)
+{
+        return show(WINDOW_BASE, WINDOW_SIZE - SMALLS * SMALL_SIZE, address);
+}
+
+volatile uint8_t *memory_small(enum small which, uint64_t address)
+{
+        return show(WINDOW_BASE + WINDOW_SIZE - (which + 1) * SMALL_SIZE, SMALL_SIZE, address);
 }

@@ -14,7 +14,7 @@ POOL = struct.Struct("=32s4BIQQ")
 TYPE_BAR = struct.Struct("=QII")
 TYPE = struct.Struct("=32s64sIIHHHHII")
 EXTENT = struct.Struct("=QQBB6x")
-CONFIGURE = struct.Struct("=II32sIIIIQQ")
+CONFIGURE = struct.Struct("=II32sIIIIQQ32s")
 NAMED = struct.Struct("=II32s")
 RESERVE = struct.Struct("=II32s32s64s16sIIQ")
 QUERY = struct.Struct("=IIQQQ")
@@ -61,11 +61,12 @@ def pool(name, bar, offset, length, cache=0):
     return POOL.pack(name.encode(), bar, 0, cache, 0, 0, offset, length)
 
 
-def device_type(name, length, eager=False, flags=0):
+def device_type(name, length, eager=False, flags=0, bar=0, vectors=0):
     """One 64-bit prefetchable BAR."""
-    bars = TYPE_BAR.pack(length, BAR_64BIT | BAR_PREFETCH, 0) + 5 * TYPE_BAR.pack(0, 0, 0)
-    return TYPE.pack(name.encode(), name.encode(), int(eager), 0, 0, 0, 0, 0, 0,
-                     flags) + bars
+    bars = [TYPE_BAR.pack(0, 0, 0)] * 6
+    bars[bar] = TYPE_BAR.pack(length, BAR_64BIT | BAR_PREFETCH, 0)
+    return TYPE.pack(name.encode(), name.encode(), int(eager), vectors, 0, 0, 0, 0, 0,
+                     flags) + b"".join(bars)
 
 
 class Device:
@@ -89,28 +90,29 @@ class Control:
         fcntl.ioctl(self.fd, _ioctl(nr, len(buf), read), buf)
         return bytes(buf)
 
-    def configure(self, parent, pools, types):
+    def configure(self, parent, pools, types, vendor=""):
         # buffers stay alive until the call has returned
         pools_buf = ctypes.create_string_buffer(b"".join(pools), sum(map(len, pools)))
         types_buf = ctypes.create_string_buffer(b"".join(types), sum(map(len, types)))
         self._call(0xd1, CONFIGURE.pack(CONFIGURE.size, 0, parent.encode(), len(pools), POOL.size,
                                         len(types), len(types[0]), ctypes.addressof(pools_buf),
-                                        ctypes.addressof(types_buf)))
+                                        ctypes.addressof(types_buf), vendor.encode()))
 
     def unconfigure(self, parent):
         self._call(0xd2, NAMED.pack(NAMED.size, 0, parent.encode()))
 
-    def reserve(self, parent, kind, ident, extents, owner=""):
-        """`extents`: (bar, offset, length) each, all behind the device's BAR 0."""
-        packed = b"".join(EXTENT.pack(offset, length, bar, 0) for bar, offset, length in extents)
+    def reserve(self, parent, kind, ident, extents, owner="", guest_bar=0):
+        """`extents`: (bar, offset, length) each, all behind one BAR of the device."""
+        packed = b"".join(EXTENT.pack(offset, length, bar, guest_bar)
+                          for bar, offset, length in extents)
         buf = ctypes.create_string_buffer(packed, len(packed))
         self._call(0xd3, RESERVE.pack(RESERVE.size, 0, parent.encode(), kind.encode(),
                                       owner.encode(), uuid.UUID(ident).bytes, len(extents),
                                       EXTENT.size, ctypes.addressof(buf)))
 
-    def create(self, parent, kind, ident, extents, owner=""):
+    def create(self, parent, kind, ident, extents, owner="", guest_bar=0):
         """Returns when its extents are clean: the next CLEAN event follows its first close."""
-        self.reserve(parent, kind, ident, extents, owner)
+        self.reserve(parent, kind, ident, extents, owner, guest_bar)
         _write(f"/sys/class/mdev_bus/{parent}/mdev_supported_types/mdevd-{kind}/create", ident)
         self.await_event(EVENT_CLEAN, ident)
 
