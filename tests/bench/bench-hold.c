@@ -14,10 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 #include "../kmod/lib.h"
+#include "figure.h"
 
 #define PAGE 4096U
 #define CHUNK (2 * MIB)
-#define ROUNDS 5
+#define ROUNDS 7
 #define DEVICE UUID(01)
 
 static int ctl;
@@ -54,7 +55,7 @@ static void take_away(uint64_t length) {
         struct mdevd_device_record before, after;
         double best = 1e9, seconds;
         struct device d;
-        char *map;
+        char *map, of[16];
 
         map = make(&d, "whole", length);
         uuid_bytes(DEVICE, hold.uuid);
@@ -75,6 +76,8 @@ static void take_away(uint64_t length) {
                (unsigned long long)(length / MIB),
                (unsigned long long)(after.insertions - before.insertions), ROUNDS, best * 1e6,
                seconds * 1e6);
+        snprintf(of, sizeof(of), "%llu MiB", (unsigned long long)(length / MIB));
+        figure("revocation", of, best * 1e6, "us", FIGURE_NO_GOAL);
         unmake(&d, map, length);
 }
 
@@ -85,73 +88,99 @@ struct toucher {
         pthread_t thread;
         char *map;
         uint64_t length;
-        volatile bool stop;
-        volatile uint64_t rounds;
-        double longest;
+        bool stop;
+        uint64_t rounds;
+        unsigned epoch;                 /* 0: before the moves, then one for each */
+        double longest[ROUNDS + 1];     /* of each epoch, in seconds; written until the next begins */
         uint64_t wrong;
 };
 
 static void *touch_run(void *arg) {
         struct toucher *t = arg;
 
-        for (uint32_t round = 1; !t->stop; round++) {
+        for (uint32_t round = 1; !__atomic_load_n(&t->stop, __ATOMIC_ACQUIRE); round++) {
                 for (uint64_t at = 0; at < t->length; at += PAGE) {
                         volatile uint32_t *word = (volatile uint32_t *)(t->map + at);
+                        unsigned epoch = __atomic_load_n(&t->epoch, __ATOMIC_ACQUIRE);
                         double begin = now();
                         uint32_t got = *word;
 
                         *word = round;
                         begin = now() - begin;
-                        t->longest = begin > t->longest ? begin : t->longest;
+                        if (begin > t->longest[epoch])
+                                t->longest[epoch] = begin;
                         t->wrong += round > 1 && got != round - 1;
                 }
-                t->rounds = round;
+                __atomic_store_n(&t->rounds, round, __ATOMIC_RELEASE);
         }
         return NULL;
 }
 
+/* A whole round has begun and ended since. */
 static void await_round(const struct toucher *t) {
-        uint64_t from = t->rounds;
+        uint64_t from = __atomic_load_n(&t->rounds, __ATOMIC_ACQUIRE);
 
-        while (t->rounds <= from)
+        while (__atomic_load_n(&t->rounds, __ATOMIC_ACQUIRE) < from + 2)
                 sched_yield();
+}
+
+static int by_number(const void *a, const void *b) {
+        const double *x = a, *y = b;
+
+        return (*x > *y) - (*x < *y);
+}
+
+static double median(double *list) {
+        qsort(list, ROUNDS, sizeof(*list), by_number);
+        return list[ROUNDS / 2];
+}
+
+/* What a touch waited for at most, beside the copy of one chunk: of each move, then the median. */
+static void report_move(uint64_t length, struct toucher *t, double *chunks, double total) {
+        double idle = t->longest[0] * 1e6, chunk = median(chunks);
+        double touch = median(t->longest + 1) * 1e6;
+        char of[16];
+
+        printf("move   %4llu MiB: %llu chunks, %8.0f us a move; of %d, in the median: longest chunk "
+               "%6.0f us, longest touch %6.0f us (%.0f us without a move)\n",
+               (unsigned long long)(length / MIB), (unsigned long long)(length / CHUNK),
+               total * 1e6 / ROUNDS, ROUNDS, chunk, touch, idle);
+        snprintf(of, sizeof(of), "%llu MiB", (unsigned long long)(length / MIB));
+        figure("a move", of, total * 1e6 / ROUNDS, "us", FIGURE_NO_GOAL);
+        figure("longest chunk of a move", of, chunk, "us", FIGURE_NO_GOAL);
+        figure("longest touch during a move", of, touch, "us", FIGURE_NO_GOAL);
+        figure("longest touch without a move", of, idle, "us", FIGURE_NO_GOAL);
 }
 
 static void move(uint64_t length, uint64_t to) {
         char type[16];
         struct toucher t = { .length = length };
-        double idle, total = 0;
-        uint32_t longest = 0;
+        double total = 0, chunks[ROUNDS];
         struct device d;
 
         snprintf(type, sizeof(type), "move-%llu", (unsigned long long)(length / MIB));
         t.map = make(&d, type, length);
+        for (uint64_t at = 0; at < length; at += PAGE) /* what follows is no first touch */
+                *(volatile uint32_t *)(t.map + at) = 0;
         pthread_create(&t.thread, NULL, touch_run, &t);
         await_round(&t);
-        await_round(&t);
-        t.longest = 0; /* what follows is the machine's own noise */
-        await_round(&t);
-        idle = t.longest;
-        t.longest = 0;
         for (int round = 0; round < ROUNDS; round++) {
                 struct mdevd_move m = { .size = sizeof(m), .flags = MDEVD_MOVE_RELEASE, .bar = 2,
                                         .offset = round % 2 ? 0 : to };
 
                 uuid_bytes(DEVICE, m.uuid);
+                __atomic_store_n(&t.epoch, round + 1, __ATOMIC_RELEASE);
                 total -= now();
                 MUST(ctl_call(ctl, MDEVD_MOVE, &m));
                 total += now();
                 CHECK_EQ(m.moved, length, "bytes moved");
-                longest = m.longest_us > longest ? m.longest_us : longest;
+                chunks[round] = m.longest_us;
                 await_round(&t);
         }
-        t.stop = true;
+        __atomic_store_n(&t.stop, true, __ATOMIC_RELEASE);
         pthread_join(t.thread, NULL);
         CHECK_EQ(t.wrong, 0, "words lost");
-        printf("move   %4llu MiB: %llu chunks, %8.0f us a move, longest chunk %6u us, longest touch "
-               "%6.0f us (%.0f us without a move)\n", (unsigned long long)(length / MIB),
-               (unsigned long long)(length / CHUNK), total * 1e6 / ROUNDS, longest,
-               t.longest * 1e6, idle * 1e6);
+        report_move(length, &t, chunks, total);
         unmake(&d, t.map, length);
 }
 

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "../kmod/lib.h"
+#include "figure.h"
 #include "kvm.h"
 
 #define PAGE 4096U
@@ -36,7 +37,8 @@ struct result {
         double map, page, pages, zap;      /* seconds */
         struct exits page_exits, pages_exits, million_exits;
         double million;
-        uint64_t insertions, inserted_pages;
+        /* of mdevd, in a mapping of which one page was touched, and in one of which all were */
+        uint64_t page_insertions, page_inserted, pages_insertions, pages_inserted;
 };
 
 static double now(void) {
@@ -77,18 +79,21 @@ static void *fresh(const struct device *d, unsigned bar, uint64_t length, struct
         return at;
 }
 
-static void measure(const struct device *d, unsigned bar, uint64_t length, struct result *r) {
+static void measure_page(const struct device *d, unsigned bar, uint64_t length, struct result *r) {
         struct machine m;
-        double unused;
-        void *at;
+        void *at = fresh(d, bar, length, &m, &r->map);
 
-        at = fresh(d, bar, length, &m, &r->map);
         r->page = touch(&m, 0, 1, 0, &r->page_exits);
         r->million = touch(&m, 0, MILLION, 0, &r->million_exits);
         machine_done(&m);
         munmap(at, length);
+}
 
-        at = fresh(d, bar, length, &m, &unused);
+static void measure_pages(const struct device *d, unsigned bar, uint64_t length, struct result *r) {
+        struct machine m;
+        double unused;
+        void *at = fresh(d, bar, length, &m, &unused);
+
         r->pages = touch(&m, 0, (uint32_t)(length / PAGE), PAGE, &r->pages_exits);
         /* vfio-pci's mapping is of a kind that a process cannot take away */
         r->zap = now();
@@ -103,16 +108,80 @@ static int by_seconds(const void *a, const void *b) {
         return (x->pages > y->pages) - (x->pages < y->pages);
 }
 
+static int by_number(const void *a, const void *b) {
+        const double *x = a, *y = b;
+
+        return (*x > *y) - (*x < *y);
+}
+
+/* What a round of one way took, over what the round of vfio-pci took that was next to it. */
+static double ratio(const struct result *r, const struct result *vfio, bool all) {
+        double list[ROUNDS];
+
+        for (int n = 0; n < ROUNDS; n++)
+                list[n] = all ? r[n].pages / vfio[n].pages : r[n].page / vfio[n].page;
+        qsort(list, ROUNDS, sizeof(list[0]), by_number);
+        return list[ROUNDS / 2];
+}
+
+static double median_page(const struct result *r) {
+        double list[ROUNDS];
+
+        for (int n = 0; n < ROUNDS; n++)
+                list[n] = r[n].page;
+        qsort(list, ROUNDS, sizeof(list[0]), by_number);
+        return list[ROUNDS / 2];
+}
+
+/* Results are in the order of the rounds, so that those can be paired. */
+static void figures(uint64_t length, struct result results[WAYS][ROUNDS]) {
+        const struct result *vfio = results[WAY_VFIO];
+
+        for (int way = 0; way < WAYS; way++) {
+                const struct result *r = results[way];
+                bool fault = way == WAY_FAULT;
+                double all[ROUNDS];
+                char of[64];
+
+                for (int n = 0; n < ROUNDS; n++)
+                        all[n] = r[n].pages;
+                qsort(all, ROUNDS, sizeof(all[0]), by_number);
+                snprintf(of, sizeof(of), "%s, %llu MiB", way_names[way],
+                         (unsigned long long)(length / MIB));
+                if (way != WAY_VFIO)
+                        figure("insertions", of, (double)r[0].pages_insertions, "",
+                               (double)(length / WINDOW));
+                figure("every page once", of, all[ROUNDS / 2] * 1e3, "ms", FIGURE_NO_GOAL);
+                figure("one page", of, median_page(r) * 1e6, "us", FIGURE_NO_GOAL);
+                if (way != WAY_VFIO) {
+                        figure("every page once, of vfio-pci", of, ratio(r, vfio, true), "x",
+                               !fault ? FIGURE_NO_GOAL : huge ? 1.1 : 1.5);
+                        figure("one page, of vfio-pci", of, ratio(r, vfio, false), "x",
+                               fault ? 1 : FIGURE_NO_GOAL);
+                }
+                figure("KVM faults of every page once", of, (double)r[0].pages_exits.faults, "",
+                       FIGURE_NO_GOAL);
+                figure("MMIO exits and faults in a million accesses", of,
+                       (double)(r[0].million_exits.mmio + r[0].million_exits.faults), "", 0);
+                figure("exits in a million accesses", of, (double)r[0].million_exits.all, "",
+                       FIGURE_NO_GOAL);
+        }
+}
+
 static void measure_mdevd(int ctl, enum way way, uint64_t length, struct result *r) {
-        struct mdevd_device_record before, after;
+        struct mdevd_device_record before, page, pages;
         struct device d;
 
         MUST(device_open(&d, uuids[way]));
         MUST(ctl_device(ctl, uuids[way], &before, NULL, NULL));
-        measure(&d, 0, length, r);
-        MUST(ctl_device(ctl, uuids[way], &after, NULL, NULL));
-        r->insertions = after.insertions - before.insertions;
-        r->inserted_pages = after.pages - before.pages;
+        measure_page(&d, 0, length, r);
+        MUST(ctl_device(ctl, uuids[way], &page, NULL, NULL));
+        measure_pages(&d, 0, length, r);
+        MUST(ctl_device(ctl, uuids[way], &pages, NULL, NULL));
+        r->page_insertions = page.insertions - before.insertions;
+        r->page_inserted = page.pages - before.pages;
+        r->pages_insertions = pages.insertions - page.insertions;
+        r->pages_inserted = pages.pages - page.pages;
         device_close(&d);
 }
 
@@ -190,7 +259,8 @@ static void with_vfio(const char *parent, uint64_t length, struct result *r) {
         settle();
         MUST(pci_open(&d, parent));
         MUST(pwrite(d.fd, &command, 2, REGION(VFIO_PCI_CONFIG_REGION_INDEX) + 4) == 2 ? 0 : -errno);
-        measure(&d, 2, length, r);
+        measure_page(&d, 2, length, r);
+        measure_pages(&d, 2, length, r);
         device_close(&d);
         MUST(write_file("/sys/bus/pci/drivers/vfio-pci/unbind", parent));
 }
@@ -206,7 +276,7 @@ static void report(uint64_t length, struct result results[WAYS][ROUNDS]) {
                 const struct result *r = &results[way][ROUNDS / 2];
 
                 printf("%-20s %10lu %9.0f %9.0f %9.2f %8.2f %9.2f %8.2f %8lu %8lu %8.0f\n",
-                       way_names[way], r->insertions, r->map * 1e6, r->page * 1e6,
+                       way_names[way], r->pages_insertions, r->map * 1e6, r->page * 1e6,
                        r->pages * 1e3, r->pages / vfio->pages, results[way][0].pages * 1e3,
                        results[way][0].pages / vfio_best->pages, r->pages_exits.faults,
                        r->million_exits.all, r->zap * 1e6);
@@ -214,15 +284,15 @@ static void report(uint64_t length, struct result results[WAYS][ROUNDS]) {
         fflush(stdout);
 }
 
-/* A mapping of one page touched and one of all: its first window, and all windows. */
 static void check(uint64_t length, enum way way, const struct result *r) {
         uint64_t windows = length / WINDOW;
 
-        if (way == WAY_FAULT) {
-                CHECK_EQ(r->insertions, windows + 1, "insertions of one page and of all");
-                CHECK_EQ(r->inserted_pages, (windows + 1) * WINDOW / PAGE, "pages of these");
-        } else if (way == WAY_EAGER) {
-                CHECK_EQ(r->insertions, 2 * windows, "insertions of two mappings, eager");
+        if (way != WAY_VFIO) {
+                CHECK_EQ(r->page_insertions, way == WAY_FAULT ? 1 : windows,
+                         "insertions where one page is touched");
+                CHECK_EQ(r->page_inserted, r->page_insertions * (WINDOW / PAGE), "  their pages");
+                CHECK_EQ(r->pages_insertions, windows, "insertions where all pages are touched");
+                CHECK_EQ(r->pages_inserted, length / PAGE, "  their pages");
         }
         /* where there are 2 MiB entries, KVM takes one fault for each */
         if (huge && way != WAY_VFIO)
@@ -241,6 +311,7 @@ static void bench(const char *parent, uint64_t length) {
                 with_vfio(parent, length, &results[WAY_VFIO][n]);
                 with_mdevd(parent, WAY_EAGER, length, &results[WAY_EAGER][n]);
         }
+        figures(length, results);
         for (int way = 0; way < WAYS; way++) {
                 qsort(results[way], ROUNDS, sizeof(results[way][0]), by_seconds);
                 printf("# %s, %llu MiB\n", way_names[way], (unsigned long long)(length / MIB));
