@@ -55,7 +55,7 @@ static void take_away(uint64_t length) {
         struct mdevd_device_record before, after;
         double best = 1e9, seconds;
         struct device d;
-        char *map, of[16];
+        char *map, of[32];
 
         map = make(&d, "whole", length);
         uuid_bytes(DEVICE, hold.uuid);
@@ -139,7 +139,7 @@ static double median(double *list) {
 static void report_move(uint64_t length, struct toucher *t, double *chunks, double total) {
         double idle = t->longest[0] * 1e6, chunk = median(chunks);
         double touch = median(t->longest + 1) * 1e6;
-        char of[16];
+        char of[32];
 
         printf("move   %4llu MiB: %llu chunks, %8.0f us a move; of %d, in the median: longest chunk "
                "%6.0f us, longest touch %6.0f us (%.0f us without a move)\n",
