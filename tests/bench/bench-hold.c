@@ -4,7 +4,7 @@
  * a touch ever waits while an extent moves. Prints tables; what was moved or written is asserted,
  * times never.
  *
- * Run by tests/bench/kmod, in the test VM. PARENT is a PCI address whose memory BAR 2 has BAR-MIB.
+ * Run by tests/bench/report, in the test VM. PARENT is a PCI address whose memory BAR 2 has BAR-MIB.
  */
 #include <fcntl.h>
 #include <pthread.h>

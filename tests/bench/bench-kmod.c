@@ -3,7 +3,7 @@
  * bench-kmod PARENT: what a guest's touches of a BAR cost, by the module (on fault and eager) and by
  * vfio-pci on the same device, in turns. Prints a table; counts are asserted, times never.
  *
- * Run by tests/bench/kmod, in the test VM. PARENT is a PCI address with a memory BAR 2.
+ * Run by tests/bench/report, in the test VM. PARENT is a PCI address with a memory BAR 2.
  */
 #include <fcntl.h>
 #include <stdlib.h>
