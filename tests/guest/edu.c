@@ -247,9 +247,10 @@ static void do_scan(uint32_t pattern)
 
 static uint32_t wild_value(uint32_t reg, uint32_t r)
 {
-        static const uint32_t edges[] = { 0,     1,          2,          3,          0x7ff,     0x800,
-                                          0x801, 0xff,       0x100,      0xfff00000, 0xffffffff,
-                                          0x80000000, 0xfffff, 0x100000, 0x100001,  0x7fffffff };
+        static const uint32_t edges[] = {
+                0,     1,       2,        3,        0x7ff,      0x800,      0x801,      0xff,
+                0x100, 0xfffff, 0x100000, 0x100001, 0x7fffffff, 0x80000000, 0xfff00000, 0xffffffff,
+        };
         uint32_t v = r & 0x10000 ? edges[r & 15] : mix(r, reg);
 
         /* any RAM but the program's own, which it would not survive */
@@ -282,9 +283,8 @@ static void do_storm(void)
 {
         uint32_t n = 0;
 
-        while (get(REG_PENDING)) {
+        while (get(REG_PENDING))
                 pci_write(&chipset, SHADOW_REGISTER, 1, n++ % 2 ? SHADOW_ON : SHADOW_OFF);
-        }
         pci_write(&chipset, SHADOW_REGISTER, 1, SHADOW_ON);
         put("ok times=");
         put_dec(n);
