@@ -147,6 +147,8 @@ void autostart_retry(Manager *m, const char *parent, bool all) {
 
 /* ---- failing, and trying again ---- */
 
+static void set_backoff(Manager *m);
+
 static int on_backoff(sd_event_source *s, uint64_t usec, void *userdata) {
         uint64_t now = operation_monotonic_usec();
         Manager *m = userdata;
@@ -154,6 +156,7 @@ static int on_backoff(sd_event_source *s, uint64_t usec, void *userdata) {
         list_foreach(a, &m->attempts, Attempt, node)
                 if (a->state == ATTEMPT_WAITING && a->due_usec <= now)
                         set_state(m, a, ATTEMPT_DUE);
+        set_backoff(m); /* for those whose time comes later */
         refresh_autostart(m);
         return 0;
 }

@@ -62,8 +62,9 @@ class Guest:
 
     # -- start and end
 
-    def start(self, uuid=None, *extra, memory=64, append="", limit=LIMIT):
-        """Boot it; returns the line `ready …`, which says the device and its BARs."""
+    def start(self, uuid=None, *extra, memory=64, append="", limit=LIMIT, prefix=()):
+        """Boot it; returns the line `ready …`, which says the device and its BARs. `prefix` is a
+        command that ends by becoming QEMU, as `systemd-run --scope …` does."""
         if self.pid() and _alive(self.pid()):
             raise GuestError(f"there is a guest {self.name} already")
         os.makedirs(self.folder, exist_ok=True)
@@ -81,7 +82,7 @@ class Guest:
         if uuid:
             argv += ["-device", f"vfio-pci,id=mdev,sysfsdev=/sys/bus/mdev/devices/{uuid}"]
         with open(self._path("log"), "wb") as log:
-            self.process = subprocess.Popen([*argv, *extra], stdin=subprocess.DEVNULL, stdout=log,
+            self.process = subprocess.Popen([*prefix, *argv, *extra], stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, start_new_session=True)
         with open(self._path("pid"), "w", encoding="ascii") as f:
             f.write(str(self.process.pid))

@@ -218,6 +218,30 @@ TEST(late_vendor_needs_no_event) {
 }
 
 /* No worker could be started: one try, of which the operation told before it was known. */
+/*
+ * Two wait for different times, and the first one's success is no reason to forget the other: P2 has
+ * failed twice when P1 fails for the first time, so P1 is tried before it.
+ */
+TEST(each_waits_for_its_own_time) {
+        FIXTURE(f);
+
+        add_vendor(&f, P2, 2);
+        fake_write(f.tree, "11", FAKE(P2, "create-errno"));
+        define(&f, P1, U1, "vendor-1", "auto");
+        define(&f, P2, U2, "vendor-1", "auto");
+        fixture_start(&f);
+        RUN_UNTIL(&f, f.operations_added == 2);
+        add_vendor(&f, P1, 2);
+        fake_write(f.tree, "11", FAKE(P1, "create-errno"));
+        RUN_UNTIL(&f, f.operations_added == 3);
+        run_idle(&f);
+        fake_remove(f.tree, FAKE(P1, "create-errno"));
+        fake_remove(f.tree, FAKE(P2, "create-errno"));
+        RUN_UNTIL(&f, find_device(&f, U1));
+        ASSERT_NULL(find_device(&f, U2));
+        RUN_UNTIL(&f, find_device(&f, U2));
+}
+
 TEST(what_cannot_begin_is_one_failure) {
         FIXTURE(f);
 
