@@ -10,8 +10,6 @@ static KmodDevice *kmod_device_free(KmodDevice *d) {
         if (!d)
                 return NULL;
         list_unlink(&d->node);
-        free(d->type);
-        free(d->owner);
         free(d);
         return NULL;
 }
@@ -60,22 +58,32 @@ static int take_string(const char *from, size_t size, char **ret) {
  * The module takes any label of root's, in whatever encoding. With one that can be no owner of ours
  * the device could not even be removed, since no record could name it.
  */
-static int take_owner(const char *from, size_t size, char **ret) {
-        int r;
+static int copy_owner(const char from[static MDEVD_LABEL_LEN], KmodDevice *d) {
+        size_t n = strnlen(from, MDEVD_LABEL_LEN);
 
-        r = take_string(from, size, ret);
-        if (r < 0 || name_is_valid_owner(*ret))
-                return r;
-        for (char *c = *ret; *c; c++)
+        static_assert(sizeof(d->owner) >= MDEVD_LABEL_LEN);
+        if (n == MDEVD_LABEL_LEN)
+                return -EBADMSG;
+        memcpy(d->owner, from, n + 1);
+        if (name_is_valid_owner(d->owner))
+                return 0;
+        for (char *c = d->owner; *c; c++)
                 if ((unsigned char) *c < 0x20 || (unsigned char) *c >= 0x7f)
                         *c = '?';
         return 0;
 }
 
-static int take_type_id(const char name[static MDEVD_NAME_LEN], char **ret) {
-        if (!memchr(name, '\0', MDEVD_NAME_LEN))
+#define TYPE_PREFIX MDEVD_DRIVER "-"
+
+static int copy_type_id(const char name[static MDEVD_NAME_LEN],
+                        char to[static sizeof(TYPE_PREFIX) - 1 + MDEVD_NAME_LEN]) {
+        size_t n = strnlen(name, MDEVD_NAME_LEN);
+
+        if (n == MDEVD_NAME_LEN)
                 return -EBADMSG;
-        return asprintf(ret, MDEVD_DRIVER "-%s", name) < 0 ? -ENOMEM : 0;
+        memcpy(to, TYPE_PREFIX, sizeof(TYPE_PREFIX) - 1);
+        memcpy(to + sizeof(TYPE_PREFIX) - 1, name, n + 1);
+        return 0;
 }
 
 static int on_parent(Cursor *c, const void *payload) {
@@ -132,13 +140,13 @@ static int on_pool(Cursor *c, const void *payload) {
 
 static int on_type(Cursor *c, const void *payload) {
         const struct mdevd_type *in = payload;
+        char id[sizeof(TYPE_PREFIX) - 1 + MDEVD_NAME_LEN];
         _cleanup_(type_freep) Type *t = NULL;
-        _cleanup_(freep) char *id = NULL;
         int r;
 
         if (!c->parent)
                 return -EBADMSG;
-        r = take_type_id(in->name, &id);
+        r = copy_type_id(in->name, id);
         if (r >= 0)
                 r = type_new(&t, id);
         if (r < 0)
@@ -186,9 +194,10 @@ static int on_device(Cursor *c, const void *payload) {
         if (!d)
                 return -ENOMEM;
         list_init(&d->node);
-        r = take_type_id(in->type, &d->type);
+        static_assert(sizeof(d->type) >= sizeof(TYPE_PREFIX) - 1 + MDEVD_NAME_LEN);
+        r = copy_type_id(in->type, d->type);
         if (r >= 0)
-                r = take_owner(in->owner, sizeof(in->owner), &d->owner);
+                r = copy_owner(in->owner, d);
         if (r < 0)
                 return r;
         memcpy(d->uuid.bytes, in->uuid, sizeof(d->uuid.bytes));

@@ -22,6 +22,7 @@ static_assert(BARS_MAX == MDEVD_MAX_BARS, "a type must fit its record");
 
 struct Kmod {
         int fd;
+        size_t query_room; /* bytes that the last snapshot fitted into */
         sd_event_source *source;
         KmodEventFn fn;
         void *userdata;
@@ -169,8 +170,14 @@ int kmod_unconfigure(Kmod *k, const char *parent) {
 
 int kmod_query(Kmod *k, KmodSnapshot **ret) {
         _cleanup_(freep) void *buffer = NULL;
-        struct mdevd_query arg = { .size = sizeof(arg) };
+        struct mdevd_query arg = { .size = sizeof(arg), .length = k->query_room };
 
+        if (arg.length > 0) {
+                buffer = malloc(arg.length);
+                if (!buffer)
+                        return -ENOMEM;
+                arg.buffer = (uintptr_t) buffer;
+        }
         /* It may grow between two calls; each answer says what it wants. Without a buffer success
          * just says the length. */
         for (unsigned i = 0; i < QUERY_TRIES_MAX; i++) {
@@ -182,6 +189,7 @@ int kmod_query(Kmod *k, KmodSnapshot **ret) {
                         return r;
                 if (r >= 0 && (buffer || arg.length == 0)) {
                         r = kmod_snapshot_parse(ret, buffer, MIN(room, (size_t) arg.length));
+                        k->query_room = room; /* the next answer will be about as long */
                         if (r >= 0)
                                 (*ret)->generation = arg.generation;
                         return r;

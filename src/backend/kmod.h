@@ -16,12 +16,12 @@ typedef struct KmodParent KmodParent;
 typedef struct KmodSnapshot KmodSnapshot;
 typedef struct KmodEvent KmodEvent;
 
-/* One reservation or device of a snapshot. */
+/* One reservation or device of a snapshot; its strings are in it, for there may be a thousand. */
 struct KmodDevice {
         List node; /* in KmodParent->devices */
         Uuid uuid;
-        char *type; /* sysfs id */
-        char *owner;
+        char type[64];  /* sysfs id */
+        char owner[72]; /* the module's label, which is shorter */
         DeviceState state;
         Extent extents[EXTENTS_MAX];
         size_t n_extents;

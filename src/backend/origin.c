@@ -73,9 +73,19 @@ static int write_file(int root_fd, const char *path, const char *text) {
         size_t size = strlen(text);
         ssize_t n;
 
-        fd = openat(root_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0)
-                return -errno;
+        for (bool again = true;; again = false) {
+                int r;
+
+                fd = openat(root_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                            0600);
+                if (fd >= 0)
+                        break;
+                if (errno != ENOENT || !again)
+                        return -errno;
+                r = mkdir_parents_at(root_fd, path, 0755);
+                if (r < 0)
+                        return r;
+        }
         n = write(fd, text, size);
         if (n < 0)
                 return -errno;
@@ -92,8 +102,6 @@ static int save(int root_fd, const Uuid *uuid, const char *parent, const char *t
         r = path_of(uuid, "", &path);
         if (r >= 0)
                 r = path_of(uuid, ".new", &temporary);
-        if (r >= 0)
-                r = mkdir_parents_at(root_fd, path, 0755);
         if (r < 0)
                 return r;
 

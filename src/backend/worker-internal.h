@@ -11,6 +11,7 @@ typedef struct Job Job;
 struct Job {
         Record *record;
         int record_fd;
+        off_t record_size; /* bytes of it that are whole */
         int root_fd;
         const WorkerAbove *above;
         Kmod *kmod; /* holds the reservation until the device has it */

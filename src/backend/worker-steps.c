@@ -17,7 +17,6 @@
 /* One line more in the record; a torn one is taken back, so that the next begins at its start. */
 static int append_change(Job *j) {
         _cleanup_(freep) char *line = NULL;
-        struct stat st;
         size_t size;
         ssize_t n;
         int r;
@@ -26,13 +25,13 @@ static int append_change(Job *j) {
         if (r < 0)
                 return r;
         size = strlen(line);
-        if (fstat(j->record_fd, &st) < 0)
-                return -errno;
         n = write(j->record_fd, line, size);
-        if (n == (ssize_t) size)
+        if (n == (ssize_t) size) {
+                j->record_size += n;
                 return 0;
+        }
         r = n < 0 ? -errno : -ENOSPC;
-        (void) ftruncate(j->record_fd, st.st_size);
+        (void) ftruncate(j->record_fd, j->record_size);
         return r;
 }
 
@@ -139,6 +138,8 @@ static int run_create(Job *j) {
         r = write_attr_at(j->root_fd, path, UUID_STR(&j->record->uuid));
         if (r < 0)
                 return job_refuse(j, REFUSAL_CREATE, r, NULL);
+        if (j->record->n_attributes == 0)
+                return 0; /* that it is done is the next thing that is written down */
         job_reach(j, STEP_CREATED);
         return write_attributes(j);
 }
@@ -333,15 +334,11 @@ static int (*const runs[_RECORD_KIND_MAX])(Job *j) = {
         [RECORD_EVICT] = job_evict,
 };
 
-static int read_record(int fd, Record **ret) {
-        _cleanup_(freep) char *text = NULL;
-        ssize_t n;
+static int read_record(Job *j) {
+        static char text[RECORD_SIZE_MAX + 1]; /* what is not used of it costs nothing */
 
-        text = malloc(RECORD_SIZE_MAX + 1);
-        if (!text)
-                return -ENOMEM;
-        n = pread(fd, text, RECORD_SIZE_MAX + 1, 0);
-        return n < 0 ? -errno : record_parse(ret, text, n);
+        j->record_size = pread(j->record_fd, text, sizeof(text), 0);
+        return j->record_size < 0 ? -errno : record_parse(&j->record, text, (size_t) j->record_size);
 }
 
 static int run(Job *j) {
@@ -368,7 +365,7 @@ int worker_work(int record_fd, int root_fd, const WorkerAbove *above) {
         Job j = { .record_fd = record_fd, .root_fd = root_fd, .above = above };
         int r;
 
-        r = read_record(record_fd, &j.record);
+        r = read_record(&j);
         if (r >= 0)
                 r = run(&j);
         if (r < 0)

@@ -28,7 +28,7 @@ struct Worker {
         sd_event_source *source;
         int pidfd;    /* of the process that waits for an earlier daemon's worker */
         pid_t waiter; /* 0: there is none */
-        char *name;
+        char *path; /* of its record, below the root */
         WorkerDone done;
         void *userdata;
 };
@@ -43,49 +43,54 @@ Worker *worker_free(Worker *w) {
                 (void) waitpid(w->waiter, NULL, 0);
         }
         safe_close(w->pidfd);
-        free(w->name);
+        free(w->path);
         free(w);
         return NULL;
 }
 
-static int open_folder(int root_fd) {
+static int path_of(const char *name, char **ret) {
+        return asprintf(ret, MDEVD_PATH_OPERATIONS "/%s", name) < 0 ? -ENOMEM : 0;
+}
+
+static int path_of_record(const Record *record, char **ret) {
+        _cleanup_(freep) char *name = NULL;
         int r;
 
-        r = mkdir_parents_at(root_fd, MDEVD_PATH_OPERATIONS "/", 0755);
-        if (r < 0)
-                return r;
-        return RET_NERRNO(openat(root_fd, MDEVD_PATH_OPERATIONS,
-                                 O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+        r = record_name(record, &name);
+        return r < 0 ? r : path_of(name, ret);
 }
 
 static int read_fd(int fd, Record **ret) {
         _cleanup_(freep) char *text = NULL;
-        size_t size = 0;
+        size_t size = 0, room = 0;
+        ssize_t n;
 
-        text = malloc(RECORD_SIZE_MAX + 1);
-        if (!text)
-                return -ENOMEM;
-        for (;;) {
-                ssize_t n = pread(fd, text + size, RECORD_SIZE_MAX + 1 - size, size);
+        /* a regular file: what is short of the room is the end */
+        do {
+                char *bigger;
 
-                if (n < 0 && errno == EINTR)
-                        continue;
+                if (room > RECORD_SIZE_MAX)
+                        return -EBADMSG;
+                room = room ? MIN(room * 4, (size_t) RECORD_SIZE_MAX + 1) : 4096;
+                bigger = realloc(text, room);
+                if (!bigger)
+                        return -ENOMEM;
+                text = bigger;
+                do
+                        n = pread(fd, text + size, room - size, size);
+                while (n < 0 && errno == EINTR);
                 if (n < 0)
                         return -errno;
-                if (n == 0)
-                        break;
-                size += n;
-                if (size > RECORD_SIZE_MAX)
-                        return -EBADMSG;
-        }
+                size += (size_t) n;
+        } while (size == room);
         return record_parse(ret, text, size);
 }
 
-static int open_record(int folder_fd, const char *name, int mode) {
+static int open_record(int dir_fd, const char *path, int mode) {
         struct stat st;
         int fd;
 
-        fd = openat(folder_fd, name, mode | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        fd = openat(dir_fd, path, mode | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
                 return -errno;
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -109,8 +114,20 @@ static int write_all(int fd, const char *text) {
         return 0;
 }
 
+/* A file without a name yet; the folder is made when it is missing. */
+static int open_nameless(int root_fd) {
+        const int flags = O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC;
+        int fd, r;
+
+        fd = openat(root_fd, MDEVD_PATH_OPERATIONS, flags, RECORD_MODE);
+        if (fd >= 0 || errno != ENOENT)
+                return fd < 0 ? -errno : fd;
+        r = mkdir_parents_at(root_fd, MDEVD_PATH_OPERATIONS "/", 0755);
+        return r < 0 ? r : RET_NERRNO(openat(root_fd, MDEVD_PATH_OPERATIONS, flags, RECORD_MODE));
+}
+
 /* A locked, complete, named record; the only descriptor of its description is returned. */
-static int make_record(int folder_fd, const char *name, const Record *record) {
+static int make_record(int root_fd, const char *path, const Record *record) {
         _cleanup_(freep) char *text = NULL, *self = NULL;
         _cleanup_(closep) int fd = -EBADF;
         int r;
@@ -118,9 +135,9 @@ static int make_record(int folder_fd, const char *name, const Record *record) {
         r = record_format(record, &text);
         if (r < 0)
                 return r;
-        fd = openat(folder_fd, ".", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, RECORD_MODE);
+        fd = open_nameless(root_fd);
         if (fd < 0)
-                return -errno;
+                return fd;
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return -errno;
         r = write_all(fd, text);
@@ -128,14 +145,15 @@ static int make_record(int folder_fd, const char *name, const Record *record) {
                 return r;
         if (asprintf(&self, "/proc/self/fd/%d", fd) < 0)
                 return -ENOMEM;
-        if (linkat(AT_FDCWD, self, folder_fd, name, AT_SYMLINK_FOLLOW) < 0)
+        if (linkat(AT_FDCWD, self, root_fd, path, AT_SYMLINK_FOLLOW) < 0)
                 return -errno;
         return TAKE_FD(fd);
 }
 
-static int worker_new(Worker **ret, WorkerPool *pool, const char *name, WorkerDone done,
+static int worker_new(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                       void *userdata) {
         _cleanup_(worker_freep) Worker *w = NULL;
+        int r;
 
         w = calloc(1, sizeof(*w));
         if (!w)
@@ -144,9 +162,9 @@ static int worker_new(Worker **ret, WorkerPool *pool, const char *name, WorkerDo
         w->done = done;
         w->userdata = userdata;
         w->pool = pool;
-        w->name = strdup(name);
-        if (!w->name)
-                return -ENOMEM;
+        r = path_of_record(record, &w->path);
+        if (r < 0)
+                return r;
 
         *ret = TAKE_PTR(w);
         return 0;
@@ -205,10 +223,8 @@ static void finish(Worker *w, int record_fd) {
         w->done(w, record, w->userdata);
 }
 
-static int open_own_record(Worker *w) {
-        _cleanup_(closep) int folder_fd = open_folder(worker_pool_root_fd(w->pool));
-
-        return folder_fd < 0 ? folder_fd : open_record(folder_fd, w->name, O_RDONLY);
+static int open_own_record(const Worker *w) {
+        return open_record(worker_pool_root_fd(w->pool), w->path, O_RDONLY);
 }
 
 /* The lock is free, or who waited for that is gone. */
@@ -243,17 +259,14 @@ static void on_process_done(void *userdata) {
 }
 
 int worker_write_record(int root_fd, const Record *record) {
-        _cleanup_(closep) int folder_fd = -EBADF, record_fd = -EBADF;
-        _cleanup_(freep) char *name = NULL;
+        _cleanup_(closep) int record_fd = -EBADF;
+        _cleanup_(freep) char *path = NULL;
         int r;
 
-        r = record_name(record, &name);
+        r = path_of_record(record, &path);
         if (r < 0)
                 return r;
-        folder_fd = open_folder(root_fd);
-        if (folder_fd < 0)
-                return folder_fd;
-        record_fd = make_record(folder_fd, name, record);
+        record_fd = make_record(root_fd, path, record);
         return record_fd < 0 ? record_fd : 0;
 }
 
@@ -282,7 +295,7 @@ static int drop_torn_line(int fd) {
 }
 
 /* The record of an earlier worker, locked anew, with what has become of it since. */
-static int take_record(int folder_fd, const char *name, const Record *record) {
+static int take_record(int root_fd, const char *path, const Record *record) {
         _cleanup_(freep) char *line = NULL;
         _cleanup_(closep) int fd = -EBADF;
         int r;
@@ -290,7 +303,7 @@ static int take_record(int folder_fd, const char *name, const Record *record) {
         r = record_format_change(record, &line);
         if (r < 0)
                 return r;
-        fd = open_record(folder_fd, name, O_RDWR | O_APPEND);
+        fd = open_record(root_fd, path, O_RDWR | O_APPEND);
         if (fd < 0)
                 return fd;
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
@@ -301,32 +314,25 @@ static int take_record(int folder_fd, const char *name, const Record *record) {
         return r < 0 ? r : TAKE_FD(fd);
 }
 
-typedef int (*GetRecord)(int folder_fd, const char *name, const Record *record);
+typedef int (*GetRecord)(int root_fd, const char *path, const Record *record);
 
 static int start(Worker **ret, WorkerPool *pool, const Record *record, GetRecord get,
                  WorkerDone done, void *userdata) {
-        _cleanup_(closep) int folder_fd = -EBADF, record_fd = -EBADF;
         _cleanup_(worker_freep) Worker *w = NULL;
-        _cleanup_(freep) char *name = NULL;
+        _cleanup_(closep) int record_fd = -EBADF;
         int r;
 
-        r = record_name(record, &name);
+        r = worker_new(&w, pool, record, done, userdata);
         if (r < 0)
                 return r;
-        r = worker_new(&w, pool, name, done, userdata);
-        if (r < 0)
-                return r;
-        folder_fd = open_folder(worker_pool_root_fd(pool));
-        if (folder_fd < 0)
-                return folder_fd;
-        record_fd = get(folder_fd, name, record);
+        record_fd = get(worker_pool_root_fd(pool), w->path, record);
         if (record_fd < 0)
                 return record_fd;
 
         r = worker_pool_assign(pool, record_fd, on_process_done, w, &w->process);
         if (r < 0) {
                 if (get == make_record)
-                        (void) unlinkat(folder_fd, name, 0);
+                        (void) unlinkat(worker_pool_root_fd(pool), w->path, 0);
                 return r;
         }
 
@@ -346,21 +352,14 @@ int worker_resume(Worker **ret, WorkerPool *pool, const Record *record, WorkerDo
 
 int worker_adopt(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                  void *userdata) {
-        _cleanup_(closep) int folder_fd = -EBADF, fd = -EBADF;
         _cleanup_(worker_freep) Worker *w = NULL;
-        _cleanup_(freep) char *name = NULL;
+        _cleanup_(closep) int fd = -EBADF;
         int r;
 
-        r = record_name(record, &name);
+        r = worker_new(&w, pool, record, done, userdata);
         if (r < 0)
                 return r;
-        r = worker_new(&w, pool, name, done, userdata);
-        if (r < 0)
-                return r;
-        folder_fd = open_folder(worker_pool_root_fd(pool));
-        if (folder_fd < 0)
-                return folder_fd;
-        fd = open_record(folder_fd, name, O_RDONLY);
+        fd = open_own_record(w);
         if (fd < 0)
                 return fd;
         r = watch_lock(w, fd);
@@ -399,16 +398,18 @@ static int scan_one(int folder_fd, const char *name, WorkerFoundFn fn, void *use
 }
 
 int worker_scan(int root_fd, WorkerFoundFn fn, void *userdata) {
-        _cleanup_(closep) int folder_fd = -EBADF;
         _cleanup_(closedirp) DIR *dir = NULL;
-        int r;
+        int folder_fd, r;
 
-        folder_fd = open_folder(root_fd);
+        folder_fd = openat(root_fd, MDEVD_PATH_OPERATIONS,
+                           O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (folder_fd < 0)
-                return folder_fd;
-        dir = fdopendir(fcntl(folder_fd, F_DUPFD_CLOEXEC, 3));
-        if (!dir)
-                return -errno;
+                return errno == ENOENT ? 0 : -errno;
+        dir = fdopendir(folder_fd);
+        if (!dir) {
+                safe_close(folder_fd);
+                return -ENOMEM;
+        }
         for (struct dirent *de; (de = readdir(dir));) {
                 if (streq(de->d_name, ".") || streq(de->d_name, ".."))
                         continue;
@@ -420,12 +421,13 @@ int worker_scan(int root_fd, WorkerFoundFn fn, void *userdata) {
 }
 
 int worker_forget_record(int root_fd, const char *name) {
-        _cleanup_(closep) int folder_fd = -EBADF;
+        _cleanup_(freep) char *path = NULL;
+        int r;
 
-        folder_fd = open_folder(root_fd);
-        if (folder_fd < 0)
-                return folder_fd;
-        if (unlinkat(folder_fd, name, 0) < 0)
+        r = path_of(name, &path);
+        if (r < 0)
+                return r;
+        if (unlinkat(root_fd, path, 0) < 0)
                 return errno == ENOENT ? 0 : -errno;
         return 0;
 }

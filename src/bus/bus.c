@@ -19,6 +19,8 @@
 #include "policy/policy.h"
 #include "util/log.h"
 
+/* Each costs a socket, and nobody reads faster. */
+#define STATUS_USEC 100000
 #define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 
 static const char *const action_names[_BUS_ACTION_MAX] = {
@@ -103,8 +105,8 @@ static void tell_autostart(Bus *b) {
                                          "How many devices are to be up was not told: %m");
 }
 
-/* For `systemctl status`, when all else of this turn is done. */
-static int on_status(sd_event_source *s, void *userdata) {
+/* For `systemctl status`: once for all that comes together, and only where something has come. */
+static int on_status(sd_event_source *s, uint64_t usec, void *userdata) {
         Bus *b = userdata;
         const Model *model = manager_get_model(b->manager);
         size_t n_devices = list_length(&model->devices), n_parents = list_length(&model->parents);
@@ -132,22 +134,33 @@ static int watch_status(Bus *b) {
         int r;
 
         b->n_devices = b->n_parents = SIZE_MAX; /* nothing was told */
-        r = sd_event_add_defer(b->event, &b->status, on_status, b);
+        r = sd_event_add_time_relative(b->event, &b->status, CLOCK_MONOTONIC, 0,
+                                       STATUS_USEC / 2, on_status, b);
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(b->status, "bus-status");
         return sd_event_source_set_priority(b->status, SD_EVENT_PRIORITY_IDLE);
 }
 
-static void added(Bus *b, ObjectKind kind, void *object) {
+static void status_later(Bus *b) {
+        int enabled = SD_EVENT_OFF;
+
+        (void) sd_event_source_get_enabled(b->status, &enabled);
+        if (enabled != SD_EVENT_OFF)
+                return;
+        (void) sd_event_source_set_time_relative(b->status, STATUS_USEC);
         (void) sd_event_source_set_enabled(b->status, SD_EVENT_ONESHOT);
+}
+
+static void added(Bus *b, ObjectKind kind, void *object) {
+        status_later(b);
         tell(b, kind, object, sd_bus_emit_object_added);
 }
 
 /* Before it is unlinked: afterwards sd-bus would find none of its interfaces to name. */
 static void removed(Bus *b, ObjectKind kind, void *object) {
         changes_forget(&b->changes, object);
-        (void) sd_event_source_set_enabled(b->status, SD_EVENT_ONESHOT);
+        status_later(b);
         tell(b, kind, object, sd_bus_emit_object_removed);
 }
 
@@ -186,7 +199,7 @@ static void on_device_added(Device *d, void *userdata) {
         Bus *b = userdata;
         Definition *definition = definition_of(b, d);
 
-        (void) sd_event_source_set_enabled(b->status, SD_EVENT_ONESHOT);
+        status_later(b);
         if (definition) {
                 changes_forget(&b->changes, definition);
                 changes_add(&b->changes, OBJECT_DEVICE, d);
@@ -207,7 +220,7 @@ static void on_device_removed(Device *d, void *userdata) {
         if (definition_of(b, d)) {
                 changes_forget(&b->changes, d);
                 changes_add(&b->changes, OBJECT_DEFINITION, definition_of(b, d));
-                (void) sd_event_source_set_enabled(b->status, SD_EVENT_ONESHOT);
+                status_later(b);
         } else
                 removed(b, OBJECT_DEVICE, d);
         changes_add(&b->changes, OBJECT_PARENT, d->parent);
@@ -273,7 +286,7 @@ static void on_operation_removed(Operation *op, void *userdata) {
 static void on_autostart_changed(void *userdata) {
         Bus *b = userdata;
 
-        (void) sd_event_source_set_enabled(b->status, SD_EVENT_ONESHOT);
+        status_later(b);
 }
 
 static void observe(Bus *b) {

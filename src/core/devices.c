@@ -76,8 +76,9 @@ static int link_device(Manager *m, Device *d) {
         model_link_device(m->model, d);
         manager_tell(m, device_added, d);
         manager_tell(m, parent_changed, p);
-        if (!d->ours)
-                refresh_parent(m, p->name, NULL); /* available_instances */
+        /* available_instances; after an operation of ours they are new already */
+        if (!d->ours && !operation_find_maker(m, p->name, &d->uuid))
+                refresh_counts(m, p->name);
         if (m->started && d->origin == ORIGIN_FOREIGN)
                 log_info(FIELDS(.topic = "device", .parent = p->name, .device = UUID_STR(&d->uuid),
                                 .type = d->type),
@@ -95,7 +96,7 @@ void devices_unlink(Manager *m, Device *d) {
                  "Device %s of %s is gone.", UUID_STR(&d->uuid), p->name);
         manager_tell(m, device_removed, d);
         operations_forget_device(m, d);
-        refresh_parent(m, p->name, NULL);
+        refresh_counts(m, p->name);
         device_free(d);
         /* its file may be another's by now: one that is made while this was being cleaned */
         if (!operation_is_creating(m, &uuid))

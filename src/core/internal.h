@@ -154,6 +154,8 @@ void refresh_query(Manager *m);
 void refresh_autostart(Manager *m);
 /* @path (may be NULL): where a uevent saw it. */
 void refresh_parent(Manager *m, const char *name, const char *path);
+/* Only how many devices each of its types has room for may be another. */
+void refresh_counts(Manager *m, const char *name);
 void refresh_device(Manager *m, const Uuid *uuid);
 /* Wakes the refresh for ended or settling operations. */
 void refresh_wake(Manager *m);
@@ -171,6 +173,8 @@ void refresh_on_uevent(const Uevent *event, void *userdata);
 int parents_link_configured(Manager *m);
 /* Brings one parent in line with sysfs; links or unlinks it. */
 int parents_update(Manager *m, const char *name, const char *path);
+/* Only how many devices its types have room for. */
+int parents_update_counts(Manager *m, const char *name);
 int parents_update_all(Manager *m);
 /* Takes over what the module says of one parent; links it where it is not known. */
 int parents_apply_kmod(Manager *m, const KmodParent *k, Parent **ret);

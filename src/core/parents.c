@@ -165,6 +165,28 @@ static int take_config(Manager *m, Parent *p) {
         return parents_copy_config(p, config);
 }
 
+static void note_counts(Manager *m, Parent *p) {
+        autostart_retry(m, p->name, false);
+        refresh_autostart(m);
+        manager_tell(m, parent_changed, p);
+}
+
+int parents_update_counts(Manager *m, const char *name) {
+        Parent *p = model_find_parent(m->model, name);
+        uint64_t available;
+        int r;
+
+        if (!p || p->state != PARENT_REGISTERED)
+                return parents_update(m, name, NULL);
+        available = sum_available(p);
+        r = sysfs_read_counts(m->root_fd, p);
+        if (r == -ENOENT)
+                return parents_update(m, name, NULL); /* it is going */
+        if (r >= 0 && sum_available(p) != available)
+                note_counts(m, p);
+        return r;
+}
+
 int parents_update(Manager *m, const char *name, const char *hint) {
         Parent *p = model_find_parent(m->model, name);
         ParentState before = p ? p->state : PARENT_ABSENT;
@@ -202,11 +224,8 @@ int parents_update(Manager *m, const char *name, const char *hint) {
         }
         if (fresh)
                 manager_tell(m, parent_added, p);
-        else if (p->state != before || sum_available(p) != available) {
-                autostart_retry(m, p->name, false);
-                refresh_autostart(m);
-                manager_tell(m, parent_changed, p);
-        }
+        else if (p->state != before || sum_available(p) != available)
+                note_counts(m, p);
         note_state(m, p, before);
         return 0;
 }

@@ -142,7 +142,10 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
         refresh_wake(m);
         if (op->second || !operation_changes_kernel(op))
                 return;
-        refresh_parent(m, op->record->parent, NULL);
+        if (op->record->kind == RECORD_CONFIGURE)
+                refresh_parent(m, op->record->parent, NULL);
+        else
+                refresh_counts(m, op->record->parent);
         if (op->record->ours || op->record->kind == RECORD_CONFIGURE)
                 refresh_query(m);
         if (op->record->kind != RECORD_CONFIGURE)
@@ -165,8 +168,7 @@ static int start(Operation *op) {
                 return r;
         op->started_usec = operation_now_usec();
         op->working_since_usec = operation_monotonic_usec();
-        operation_set_phase(op, OPERATION_WORKING);
-        manager_tell(m, operation_changed, op);
+        operation_set_phase(op, OPERATION_WORKING); /* nothing that is told has changed */
         return 0;
 }
 

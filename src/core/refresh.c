@@ -26,6 +26,7 @@ struct Name {
         List node;
         char *name;
         char *path;
+        bool counts; /* nothing else of it is looked at */
 };
 
 struct Unseen {
@@ -67,12 +68,14 @@ void refresh_autostart(Manager *m) {
         refresh_wake(m);
 }
 
-void refresh_parent(Manager *m, const char *name, const char *path) {
+static void note_parent(Manager *m, const char *name, const char *path, bool counts) {
         Name *n;
 
         list_foreach(i, &m->refresh.parents, Name, node)
-                if (streq(i->name, name) && (!path || streq_ptr(i->path, path)))
+                if (streq(i->name, name) && (!path || streq_ptr(i->path, path))) {
+                        i->counts &= counts;
                         return;
+                }
         n = calloc(1, sizeof(*n));
         if (!n || list_length(&m->refresh.parents) >= NAMES_MAX) {
                 free(n);
@@ -81,6 +84,7 @@ void refresh_parent(Manager *m, const char *name, const char *path) {
         }
         list_init(&n->node);
         list_append(&m->refresh.parents, &n->node);
+        n->counts = counts;
         n->name = strdup(name);
         n->path = path ? strdup(path) : NULL;
         if (!n->name || (path && !n->path)) {
@@ -89,6 +93,14 @@ void refresh_parent(Manager *m, const char *name, const char *path) {
                 return;
         }
         refresh_wake(m);
+}
+
+void refresh_parent(Manager *m, const char *name, const char *path) {
+        note_parent(m, name, path, false);
+}
+
+void refresh_counts(Manager *m, const char *name) {
+        note_parent(m, name, NULL, true);
 }
 
 void refresh_device(Manager *m, const Uuid *uuid) {
@@ -189,6 +201,8 @@ static int query(Manager *m) {
         if (r < 0)
                 return log_error_errno(r, FIELDS(.topic = "kmod"),
                                        "Cannot ask the kernel module what there is: %m");
+        /* its counters are as new: who is told of a device in this turn need not ask once more */
+        (void) sd_event_get_iteration(m->event, &m->counters_iteration);
         return devices_apply_kmod(m, s);
 }
 
@@ -248,7 +262,8 @@ int refresh_parents_now(Manager *m) {
         while (r >= 0 && !list_is_empty(&m->refresh.parents)) {
                 Name *n = list_first(&m->refresh.parents, Name, node);
 
-                r = parents_update(m, n->name, n->path);
+                r = n->counts ? parents_update_counts(m, n->name) :
+                                parents_update(m, n->name, n->path);
                 name_free(n);
         }
         return r;

@@ -257,6 +257,39 @@ static int read_type(int root_fd, const char *path, const char *id, Type *t) {
         return 0;
 }
 
+/* Three system calls a type: this is read after every change of a device. */
+static int read_count(int root_fd, const char *path, Type *t) {
+        _cleanup_(freep) char *full = NULL;
+        _cleanup_(closep) int fd = -EBADF;
+        char text[32];
+        uint64_t v;
+        ssize_t n;
+
+        if (asprintf(&full, MDEVD_PATH_SYSFS "/%s/mdev_supported_types/%s/available_instances",
+                     path, t->id) < 0)
+                return -ENOMEM;
+        fd = openat(root_fd, full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        if (n < 0 && is_vanished(-errno))
+                return -ENOENT;
+        n = MAX(n, (ssize_t) 0); /* what cannot be read says nothing: there is room for none */
+        text[n] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        t->available = parse_u64(text, &v) >= 0 && v <= UINT_MAX ? (unsigned) v : 0;
+        return 0;
+}
+
+int sysfs_read_counts(int root_fd, Parent *p) {
+        int r = 0;
+
+        if (!p->path)
+                return -ENOENT;
+        list_foreach(t, &p->types, Type, node)
+                if (r >= 0 && !t->ours)
+                        r = read_count(root_fd, p->path, t);
+        return r;
+}
+
 static Type *find_type_by_id(const Parent *p, const char *id) {
         list_foreach(t, &p->types, Type, node)
                 if (streq(t->id, id))

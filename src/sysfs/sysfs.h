@@ -52,6 +52,11 @@ int sysfs_read_parent(int root_fd, const char *path, Parent *p);
  * parent that is not ours, types that sysfs has no more are freed, unless @keep is set.
  */
 int sysfs_read_types(int root_fd, Parent *p, bool keep);
+/*
+ * Only what is available of the known types, but for our module's, whose room policy knows. -ENOENT:
+ * one of them, or the parent, has gone.
+ */
+int sysfs_read_counts(int root_fd, Parent *p);
 
 /* Positive SYSFS_INCOMPLETE; -ENOENT: no such mdev. */
 int sysfs_read_device(int root_fd, const Uuid *uuid, SysfsDevice *ret);

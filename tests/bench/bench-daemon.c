@@ -5,12 +5,13 @@
  *
  *   create PARENT TYPE ROUNDS   interleaved: an empty call, a bare write to the type's sysfs "create"
  *                               from C, CreateDevice; medians of the paired differences
- *   loop PARENT TYPE N          N creates over one connection beside N bare writes
+ *   loop PARENT TYPE N          N creates over one connection, sent together and one after the
+ *                               other, beside N bare writes; in blocks of 20
  *   restore N                   waits until N devices were added: from the first operation to the last
  *   managed N                   100 GetManagedObjects of at least N devices
  *   serve N                     a bare sd-bus service with as many objects, at org.mdevd1.bench
  *   managed-bare N              the same of that one
- *   signals PARENT TYPE         how many signals one change of one device sends
+ *   signals PARENT TYPE         which signals are sent for a device that is made, changed, removed
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -181,30 +182,94 @@ static int bench_create(const char *parent, const char *type, size_t n) {
         return 0;
 }
 
-static int bench_loop(const char *parent, const char *type, size_t n) {
-        Uuid *uuids = calloc(n, sizeof(*uuids));
-        char **paths = calloc(n, sizeof(*paths));
-        double t, bare, ours;
+#define BLOCK 20 /* so many of each, in turn: the machine is not equally fast all the time */
+#define BARE_AT 512 /* of 64 KiB: above what the daemon takes first */
+
+static size_t n_answered;
+
+static int on_created(sd_bus_message *m, void *userdata, sd_bus_error *unused) {
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        char **path = userdata;
+        const char *s;
+
+        if (e) {
+                fprintf(stderr, "CreateDevice: %s\n", e->message);
+                exit(EXIT_FAILURE);
+        }
+        CHECK(sd_bus_message_read(m, "o", &s));
+        *path = strdup(s);
+        n_answered++;
+        return 0;
+}
+
+/* All calls first, then all answers. */
+static double create_together(const char *parent, const char *type, char *paths[], size_t n) {
+        double t = now_usec();
+
+        n_answered = 0;
+        for (size_t i = 0; i < n; i++)
+                CHECK(sd_bus_call_method_async(bus, NULL, MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT,
+                                               MDEVD_IFACE_MANAGER, "CreateDevice", on_created,
+                                               &paths[i], "ssa{sv}", parent, type, 0));
+        while (n_answered < n) {
+                int r = sd_bus_process(bus, NULL);
+
+                CHECK(r);
+                if (r == 0)
+                        CHECK(sd_bus_wait(bus, UINT64_MAX));
+        }
+        return now_usec() - t;
+}
+
+static double create_in_turn(const char *parent, const char *type, char *paths[], size_t n) {
+        double t = now_usec();
+
+        for (size_t i = 0; i < n; i++) {
+                Uuid uuid;
+
+                CHECK(uuid_random(&uuid));
+                call_create(parent, type, &uuid, &paths[i]);
+        }
+        return now_usec() - t;
+}
+
+static double create_without(const char *parent, const char *type, size_t first, Uuid uuids[],
+                             size_t n) {
+        double t = now_usec();
 
         for (size_t i = 0; i < n; i++)
-                CHECK(uuid_random(&uuids[i]));
-        t = now_usec();
-        for (size_t i = 0; i < n; i++)
-                create_bare(parent, type, &uuids[i], i * 64 * 1024);
-        bare = now_usec() - t;
-        for (size_t i = 0; i < n; i++)
-                remove_bare(&uuids[i]);
-        call_empty();
-        for (size_t i = 0; i < n; i++)
-                CHECK(uuid_random(&uuids[i]));
-        t = now_usec();
-        for (size_t i = 0; i < n; i++)
-                call_create(parent, type, &uuids[i], &paths[i]);
-        ours = now_usec() - t;
-        for (size_t i = 0; i < n; i++)
-                call_stop(paths[i]);
-        printf("%s %s: %zu creates over one connection %.0f ms, C loop %.0f ms: %.2f (goal 1.25)\n",
-               parent, type, n, ours / 1e3, bare / 1e3, ours / bare);
+                create_bare(parent, type, &uuids[i], (BARE_AT + first + i) * 64 * 1024);
+        return now_usec() - t;
+}
+
+static int bench_loop(const char *parent, const char *type, size_t n) {
+        double bare = 0, together = 0, in_turn = 0, empty = 0;
+        Uuid uuids[BLOCK];
+        char *paths[BLOCK];
+
+        for (size_t done = 0; done < n; done += BLOCK) {
+                for (size_t i = 0; i < BLOCK; i++)
+                        CHECK(uuid_random(&uuids[i]));
+                bare += create_without(parent, type, done, uuids, BLOCK);
+                for (size_t i = 0; i < BLOCK; i++)
+                        remove_bare(&uuids[i]);
+                call_empty(); /* the daemon has seen them go */
+                together += create_together(parent, type, paths, BLOCK);
+                for (size_t i = 0; i < BLOCK; i++)
+                        call_stop(paths[i]);
+                in_turn += create_in_turn(parent, type, paths, BLOCK);
+                for (size_t i = 0; i < BLOCK; i++)
+                        call_stop(paths[i]);
+                empty -= now_usec();
+                for (size_t i = 0; i < BLOCK; i++)
+                        call_empty();
+                empty += now_usec();
+        }
+        printf("%s %s: %zu creates over one connection, in blocks of %d: C loop %.1f ms each; sent "
+               "together %.1f ms, which is %.2f times (goal 1.25); one after the other %.1f ms; an "
+               "empty call %.1f ms\n",
+               parent, type, n, BLOCK, bare / 1e3 / (double) n, together / 1e3 / (double) n,
+               together / bare, in_turn / 1e3 / (double) n, empty / 1e3 / (double) n);
         return 0;
 }
 
@@ -244,6 +309,48 @@ static int bench_restore(size_t n) {
         (void) fflush(stdout);
         CHECK(sd_event_loop(a.event));
         printf("%zu devices restored in %.0f ms\n", n, (a.last - a.first) / 1e3);
+        return 0;
+}
+
+/* ---- signals ---- */
+
+static int on_any(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const char *path = sd_bus_message_get_path(m), *kind;
+
+        if (streq(sd_bus_message_get_member(m), "PropertiesChanged"))
+                kind = strncmp(path, MDEVD_OBJECT_DEVICE, strlen(MDEVD_OBJECT_DEVICE)) == 0 ?
+                               "device changed" :
+                       strncmp(path, MDEVD_OBJECT_PARENT, strlen(MDEVD_OBJECT_PARENT)) == 0 ?
+                               "parent changed" :
+                               "operation or manager changed";
+        else
+                kind = sd_bus_message_get_member(m);
+        printf("  %s\n", kind);
+        return 0;
+}
+
+/* All that was sent before the answer to this is there before it. */
+static void drain(const char *what) {
+        printf("%s:\n", what);
+        call_empty();
+        while (sd_bus_process(bus, NULL) > 0)
+                ;
+}
+
+static int bench_signals(const char *parent, const char *type) {
+        char *path;
+        Uuid uuid;
+
+        CHECK(sd_bus_match_signal(bus, NULL, MDEVD_BUS_NAME, NULL, NULL, NULL, on_any, NULL));
+        CHECK(uuid_random(&uuid));
+        call_create(parent, type, &uuid, &path);
+        drain("signals of a create");
+        CHECK(sd_bus_call_method(bus, MDEVD_BUS_NAME, path, MDEVD_IFACE_DEVICE, "SetOwner", NULL,
+                                 NULL, "s", "somebody"));
+        drain("signals of a new owner");
+        call_stop(path);
+        drain("signals of a stop");
+        free(path);
         return 0;
 }
 
@@ -322,6 +429,8 @@ int main(int argc, char *argv[]) {
                 return bench_create(argv[2], argv[3], n);
         if (argc == 5 && streq(what, "loop"))
                 return bench_loop(argv[2], argv[3], n);
+        if (argc == 4 && streq(what, "signals"))
+                return bench_signals(argv[2], argv[3]);
         if (argc == 3 && streq(what, "restore"))
                 return bench_restore(n);
         if (argc == 3 && streq(what, "managed"))
