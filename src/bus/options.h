@@ -6,7 +6,7 @@
 
 #include "model/request.h"
 
-#define OPTION_ATTRIBUTES_MAX 64
+#define OPTION_ATTRIBUTES_MAX 256 /* of a matrix of crypto adapters and domains: many */
 
 /* Which methods: each has options of its own. */
 #define OPTIONS_CREATE (1U << 0)

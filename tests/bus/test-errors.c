@@ -213,11 +213,15 @@ TEST(attributes_have_limits) {
 
         fixture_init(&f);
         fixture_start(&f);
-        create_with_attributes(&f, &r, 64, "1");
+        create_with_attributes(&f, &r, 256, "1");
         ASSERT_REPLY(&r);
         reply_done(&r);
-        create_with_attributes(&f, &r, 65, "1");
-        ASSERT_ERROR(&r, "TooLong", "64");
+        create_with_attributes(&f, &r, 257, "1");
+        ASSERT_ERROR(&r, "TooLong", "256");
+        reply_done(&r);
+        /* each may be, all together are more than a record takes */
+        create_with_attributes(&f, &r, 256, longest);
+        ASSERT_ERROR(&r, "Failed", "too long");
         reply_done(&r);
         create_with_attributes(&f, &r, 1, longest);
         ASSERT_REPLY(&r);

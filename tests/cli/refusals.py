@@ -127,6 +127,23 @@ def start_parent_mdevs(p):
 
 
 @case
+def many_attributes(p):
+    daemon = p.daemon()
+    for n, status in ((256, 0), (257, 1)):
+        attributes = ",".join(f'{{"assign_adapter":"{i}"}}' for i in range(n))
+        compat.write(p.root, "matrix.json",
+                     f'{{"mdev_type":"vfio_ap-passthrough","start":"auto","attrs":[{attributes}]}}')
+        file = os.path.join(p.root, "matrix.json")
+        want(p.mdevctl("define", "-p", f"m{n}", "--jsonfile", file, "-u", U + "9"), status,
+             *(["More than 256 attributes"] if status else []))
+        text = p.mdevctl("list", "-d", "-p", f"m{n}")
+        want(text, 0, lines=0)
+    assert os.path.exists(os.path.join(p.root, f"etc/mdevctl.d/m256/{U}9"))
+    assert not os.path.exists(os.path.join(p.root, f"etc/mdevctl.d/m257/{U}9"))
+    daemon.close()
+
+
+@case
 def slips(p):
     daemon = p.daemon()
     want(p.mdevctl("strat"), 2, "did you mean 'start'?")
