@@ -9,6 +9,8 @@
 
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "backend/record-internal.h"
 #include "names.h"
@@ -145,6 +147,19 @@ bool origin_is_known(int root_fd, const Uuid *uuid) {
 
         return path_of(uuid, "", &path) >= 0 &&
                faccessat(root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+bool origin_is_recent(int root_fd, const Uuid *uuid, uint64_t usec) {
+        _cleanup_(freep) char *path = NULL;
+        struct timespec now;
+        struct stat st;
+
+        if (path_of(uuid, "", &path) < 0 || fstatat(root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return false;
+        (void) clock_gettime(CLOCK_REALTIME, &now);
+        /* a clock that was set back makes it no older */
+        return st.st_mtim.tv_sec >= now.tv_sec ||
+               (uint64_t) (now.tv_sec - st.st_mtim.tv_sec) <= usec / 1000000;
 }
 
 int origin_forget(int root_fd, const Uuid *uuid) {

@@ -14,6 +14,8 @@ int origin_save(int root_fd, const Device *d);
 /* The same for a device that is about to be made: the file is there before it. */
 int origin_announce(int root_fd, const Record *r);
 bool origin_is_known(int root_fd, const Uuid *uuid);
+/* The file is there, and was written within the last @usec, by the wall clock. */
+bool origin_is_recent(int root_fd, const Uuid *uuid, uint64_t usec);
 int origin_forget(int root_fd, const Uuid *uuid);
 
 typedef bool (*OriginKnown)(const Uuid *uuid, void *userdata);

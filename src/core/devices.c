@@ -220,6 +220,7 @@ static int update_device(Manager *m, Device *d, const KmodDevice *k) {
         bool same_extents = extents_equal(d, k), same_owner = d->relabelled || streq(d->owner, k->owner);
         bool changed = d->state != k->state || d->opened != k->opened || !same_owner ||
                        !same_extents || !d->ours;
+        bool frees = d->state != k->state || !same_owner || !same_extents || !d->ours;
         int r;
 
         r = same_owner ? 0 : device_set_owner(d, k->owner);
@@ -238,7 +239,8 @@ static int update_device(Manager *m, Device *d, const KmodDevice *k) {
         d->mapped = k->mapped;
         if (changed && list_is_linked(&d->node)) {
                 manager_tell(m, device_changed, d);
-                manager_tell(m, parent_changed, d->parent);
+                if (frees) /* who has it open changes nothing of the parent */
+                        manager_tell(m, parent_changed, d->parent);
         }
         return 0;
 }
@@ -345,7 +347,9 @@ int devices_set_owner(Manager *m, Device *d, const char *owner) {
                 return k < 0 ? k : r;
         }
         manager_tell(m, device_changed, d);
-        manager_tell(m, parent_changed, d->parent);
+        /* what can still be made is another only where owners have limits */
+        if (!list_is_empty(&m->model->rules->groups))
+                manager_tell(m, parent_changed, d->parent);
         return 0;
 }
 

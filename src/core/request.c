@@ -3,6 +3,7 @@
  * request.c: owns the way from a wish to an operation: whether it is the same wish as one under
  * way, whether it may be, where, and the record that the worker gets.
  */
+#include "backend/origin.h"
 #include "core/internal.h"
 #include "util/parse.h"
 
@@ -195,6 +196,53 @@ static int check_place(Manager *m, const Request *q, Placement *ret, Reason *rea
         return ret->type->ours && !m->kmod ? refuse_without_module(ret, reason) : 0;
 }
 
+/* The device is what @q asks for, by all that is known of it without the operation that made it. */
+static bool is_answer(Manager *m, const Request *q, const Device *d) {
+        const Definition *def = model_find_definition(m->model, d->parent->name, &d->uuid, NULL);
+        const Type *t = parent_find_type(d->parent, d->type);
+
+        if (d->origin != ORIGIN_REQUEST || d->state == DEVICE_RESERVED || d->state == DEVICE_DYING ||
+            (q->parent && !streq(q->parent, d->parent->name)) ||
+            !(streq(q->type, d->type) || (t && streq(q->type, t->name))) ||
+            !streq(q->owner ?: "", d->owner) || q->define != (def != NULL))
+                return false;
+        if (!def)
+                return q->n_attributes == 0;
+        return def->autostart == (q->autostart == CHOICE_YES) &&
+               attributes_equal(q->attributes, q->n_attributes, def->attributes,
+                                def->n_attributes);
+}
+
+/*
+ * A daemon that died between the device and the answer has left nobody who knows of the call. Who
+ * repeats it gets the answer all the same, as long as it would from a daemon that lived.
+ */
+static int answer_lost(Manager *m, const Request *q, const char *client, Operation **ret) {
+        Device *d = model_find_device(m->model, NULL, &q->uuid, NULL);
+        Placement place = {};
+        Record *record = NULL;
+        int r;
+
+        if (!d || !is_answer(m, q, d) ||
+            !origin_is_recent(m->root_fd, &d->uuid, OPERATION_LINGER_USEC))
+                return 0;
+        place.parent = d->parent;
+        place.type = parent_find_type(d->parent, d->type);
+        if (!place.type)
+                return 0;
+        memcpy(place.extents, d->extents, d->n_extents * sizeof(d->extents[0]));
+        place.n_extents = d->n_extents;
+        r = make_create(q, &place, client, &record);
+        if (r < 0)
+                return r;
+        record->define = false; /* that is done, too */
+        record_set_result(record, OUTCOME_OK, 0, NULL);
+        r = operation_new(m, record, OPERATION_SETTLING, ret);
+        if (r >= 0)
+                refresh_wake(m);
+        return r;
+}
+
 int manager_plan(Manager *m, const Request *q, Placement *ret, Reason *reason) {
         Operation *op;
         int r;
@@ -213,6 +261,8 @@ int manager_create(Manager *m, Request *request, const char *client, Operation *
 
         *ret = NULL;
         r = check_create(m, q, ret, reason);
+        if (r == 0 && !*ret && !q->plan)
+                r = answer_lost(m, q, client, ret);
         if (r != 0 || (*ret && !q->plan))
                 return r;
         r = check_place(m, q, &where, reason);

@@ -35,7 +35,6 @@ static const Scenario create_ours = {
         .name = "create-ours",
         .devices = { { UUID2, MODULE, "vm2", "request", false, true } },
         .act = act_create_ours,
-        .done_error = "DeviceExists",
 };
 
 /* ---- stop ---- */

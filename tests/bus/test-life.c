@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-life.c: start, reload, stop, death and what is known afterwards. */
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "fixture.h"
@@ -87,6 +88,92 @@ TEST(a_killed_daemon_knows_everything_afterwards) {
         ASSERT_STREQ(foreign, "foreign");
         CALL(&f, f.client, &r, path, MDEVD_IFACE_DEVICE, "Stop", "");
         reply_done(&r);
+        fixture_done(&f);
+}
+
+static void set_age(Fixture *f, const char *uuid, time_t seconds) {
+        struct timespec times[2];
+        char path[96];
+
+        ASSERT_EQ(clock_gettime(CLOCK_REALTIME, &times[0]), 0);
+        times[0].tv_sec -= seconds;
+        times[1] = times[0];
+        (void) snprintf(path, sizeof(path), MDEVD_PATH_DEVICES "/%s", uuid);
+        ASSERT_EQ(utimensat(f->tree.fd, path, times, 0), 0);
+}
+
+/* The device was made, the daemon died before it had said so: the same call gets the answer. */
+TEST(a_create_whose_answer_was_lost_is_answered_again) {
+        _cleanup_(freep) char *path = NULL, *defined = NULL;
+        const char *again, *uuid;
+        Reply r = {};
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        path = create_device(&f, PARENT, UUID1, "vm1");
+        CALL(&f, f.client, &r, CREATE, OTHER, TYPE, 2, "uuid", "s", UUID2, "define", "b", 1);
+        ASSERT_TRUE(sd_bus_message_read(r.m, "os", &again, &uuid) > 0);
+        defined = strdup(again);
+        reply_done(&r);
+        (void) fixture_end(&f, SIGKILL);
+        fixture_start(&f);
+
+        CALL(&f, f.client, &r, CREATE, "", TYPE, 2, "uuid", "s", UUID1, "owner", "s", "vm1");
+        ASSERT_TRUE(sd_bus_message_read(r.m, "os", &again, &uuid) > 0);
+        ASSERT_STREQ(again, path);
+        ASSERT_STREQ(uuid, UUID1);
+        reply_done(&r);
+        CALL(&f, f.client, &r, CREATE, OTHER, TYPE, 2, "uuid", "s", UUID2, "define", "b", 1);
+        ASSERT_TRUE(sd_bus_message_read(r.m, "os", &again, &uuid) > 0);
+        ASSERT_STREQ(again, defined);
+        reply_done(&r);
+
+        /* another request */
+        (void) fixture_end(&f, SIGKILL);
+        fixture_start(&f);
+        CALL_ERROR(&f, f.client, "DeviceExists", UUID1, CREATE, PARENT, TYPE, 2, "uuid", "s", UUID1,
+                   "owner", "s", "vm2");
+        CALL_ERROR(&f, f.client, "DeviceExists", UUID1, CREATE, OTHER, TYPE, 2, "uuid", "s", UUID1,
+                   "owner", "s", "vm1");
+        CALL_ERROR(&f, f.client, "DeviceExists", UUID1, CREATE, PARENT, TYPE, 3, "uuid", "s", UUID1,
+                   "owner", "s", "vm1", "define", "b", 1);
+        CALL_ERROR(&f, f.client, "DeviceExists", UUID2, CREATE, OTHER, TYPE, 1, "uuid", "s", UUID2);
+        /* nobody waits that long for an answer */
+        set_age(&f, UUID1, 62);
+        CALL_ERROR(&f, f.client, "DeviceExists", UUID1, CREATE, PARENT, TYPE, 2, "uuid", "s", UUID1,
+                   "owner", "s", "vm1");
+        set_age(&f, UUID1, 58);
+        CALL(&f, f.client, &r, CREATE, PARENT, TYPE, 2, "uuid", "s", UUID1, "owner", "s", "vm1");
+        reply_done(&r);
+        fixture_done(&f);
+}
+
+TEST(one_change_is_one_signal) {
+        _cleanup_(freep) char *path = NULL;
+        Reply r = {};
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        path = create_device(&f, PARENT, UUID1, "vm1");
+        /* what is sent later, once for all that was before, has come */
+        wait_notified(&f, "STATUS=1 device");
+        CALL(&f, f.watcher, &r, MDEVD_OBJECT_ROOT, "org.freedesktop.DBus.Peer", "Ping", "");
+        reply_done(&r);
+        ASSERT_EQ(count_lines(f.signals, "InterfacesAdded /org/mdevd1/device"), 1);
+        ASSERT_EQ(count_lines(f.signals, "InterfacesAdded /org/mdevd1/operation"), 1);
+        ASSERT_EQ(count_lines(f.signals, " org.mdevd1.Operation"), 1);
+        ASSERT_EQ(count_lines(f.signals, " org.mdevd1.Parent"), 1);
+        ASSERT_EQ(count_lines(f.signals, " /org/mdevd1"), 4);
+
+        forget_signals(&f);
+        CALL(&f, f.client, &r, path, MDEVD_IFACE_DEVICE, "SetOwner", "s", "vm2");
+        reply_done(&r);
+        CALL(&f, f.watcher, &r, MDEVD_OBJECT_ROOT, "org.freedesktop.DBus.Peer", "Ping", "");
+        reply_done(&r);
+        ASSERT_EQ(count_lines(f.signals, "PropertiesChanged"), 1);
+        ASSERT_EQ(count_lines(f.signals, " /org/mdevd1"), 1);
         fixture_done(&f);
 }
 
