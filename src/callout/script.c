@@ -154,9 +154,11 @@ static void feed(Script *s) {
                 s->input_fd = safe_close(s->input_fd);
 }
 
+#define READ_BYTES 4096
+
 /* Whether there may be more. */
 static bool take(Stream *s) {
-        char text[4096];
+        char text[READ_BYTES];
         ssize_t n = read(s->fd, text, sizeof(text));
 
         if (n > 0 && ftell(s->file) + n <= SCRIPT_OUTPUT_MAX)
@@ -199,9 +201,10 @@ static bool attend(Script *s, int64_t until) {
         }
 }
 
+/* What it had said by its end, and not what another says that has the pipe and goes on for ever. */
 static int stream_finish(Stream *s, char **ret, size_t *ret_size) {
-        while (s->fd >= 0 && take(s))
-                ;
+        for (size_t n = 0; n < SCRIPT_OUTPUT_MAX && s->fd >= 0 && take(s);)
+                n += READ_BYTES;
         if (fclose(TAKE_PTR(s->file)) != 0)
                 return -ENOMEM;
         *ret = TAKE_PTR(s->text);

@@ -2,18 +2,25 @@
 /*
  * callouts.c: owns when an operation's callout scripts run: before its worker starts, and after its
  * result is known and before anybody is told. Operations on one type take turns, for scripts know
- * each other by the process that has started them and must not meet.
+ * each other by the process that has started them and must not meet. One without scripts waits for
+ * nobody: an eviction may be what another's end depends on.
  */
 #include "callout/callout.h"
 #include "core/internal.h"
 #include "util/log.h"
 
-static bool have_scripts(const Operation *op) {
-        const Record *r = op->record;
+/* An owner is no word of mdevctl's, and a definition that cannot be read has no type. */
+static bool may_have_scripts(const Record *r) {
+        return r->kind != RECORD_CONFIGURE && r->kind != RECORD_EVICT && !r->relabel && r->type;
+}
 
-        /* an owner is no word of mdevctl's, and a definition that cannot be read has no type */
-        return r->kind != RECORD_CONFIGURE && r->kind != RECORD_EVICT && !r->relabel && r->type &&
-               callout_exists(op->manager->root);
+static bool have_scripts(const Operation *op) {
+        return may_have_scripts(op->record) && callout_exists(op->manager->root);
+}
+
+/* A removal that waits for whoever has the device open may do so for days. */
+static bool holds_turn(const Operation *op) {
+        return op->escort && !(op->blocked && op->record->kind == RECORD_STOP);
 }
 
 static void on_answer(EscortAnswer answer, const char *why, void *userdata) {
@@ -46,8 +53,10 @@ static void on_answer(EscortAnswer answer, const char *why, void *userdata) {
 }
 
 bool callouts_may_start(const Operation *op) {
+        if (!may_have_scripts(op->record))
+                return true;
         list_foreach(other, &op->manager->operations, Operation, node)
-                if (other != op && other->escort && op->record->type &&
+                if (other != op && holds_turn(other) &&
                     streq_ptr(other->record->type, op->record->type))
                         return false;
         return true;

@@ -276,7 +276,7 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata);
 
 /* ---- callouts.c ---- */
 
-/* No other operation on its type is between its "pre" and its "post". */
+/* No other operation on its type is between its "pre" and its "post", or it has no scripts. */
 bool callouts_may_start(const Operation *op);
 /* 0: no script has a say (any more). Positive: they are asked, and it goes on when they agree. */
 int callouts_begin(Operation *op);

@@ -197,9 +197,10 @@ static bool may_start(const Operation *op) {
         const Manager *m = op->manager;
         const Load *l = op->load;
 
-        return callouts_may_start(op) && m->n_working < WORKERS_MAX && m->n_working + m->n_blocked < WORKERS_BLOCKED_MAX &&
+        return m->n_working < WORKERS_MAX && m->n_working + m->n_blocked < WORKERS_BLOCKED_MAX &&
                l->n_working < WORKERS_PER_PARENT_MAX &&
-               l->n_working + l->n_blocked < WORKERS_BLOCKED_PER_PARENT_MAX;
+               l->n_working + l->n_blocked < WORKERS_BLOCKED_PER_PARENT_MAX &&
+               callouts_may_start(op);
 }
 
 void operation_dispatch(Manager *m) {

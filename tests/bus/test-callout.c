@@ -196,6 +196,30 @@ TEST(operations_on_a_type_take_turns) {
         fixture_done(&f);
 }
 
+/* A removal waits for somebody who has the device open: nobody waits with it. */
+TEST(a_removal_that_waits_holds_up_nobody) {
+        Reply create = {}, stop = {};
+        Fixture f;
+        int fd;
+
+        fixture_init(&f);
+        write_script(&f, "callouts/a.sh", RECORDS);
+        gate_make(&f, "gate-remove-" PARENT);
+        fixture_start(&f);
+        CALL(&f, f.client, &create, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
+        reply_done(&create);
+        call_begin(f.client, &stop, ON1, "Stop", "");
+        fd = gate_hold(&f, "gate-remove-" PARENT);
+        CALL(&f, f.client, &create, CREATE, OTHER, TYPE, 1, "uuid", "s", UUID2);
+        ASSERT_NULL(stop.m);
+        reply_done(&create);
+        gate_release(&f, "gate-remove-" PARENT, fd);
+        call_wait(&f, &stop);
+        ASSERT_REPLY(&stop);
+        reply_done(&stop);
+        fixture_done(&f);
+}
+
 /* The process of the scripts is killed: before it has answered that is a no, later it is silence. */
 TEST(an_escort_that_is_killed) {
         Reply r = {};

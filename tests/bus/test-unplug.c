@@ -318,6 +318,34 @@ TEST(a_number_alone_is_not_killed) {
         end(&u);
 }
 
+/* A callout script, as a removal that waits for just this, may hold up all changes of the type. */
+TEST(no_callout_script_is_waited_for) {
+        static const char script[] =
+                "#!/bin/sh\n[ $4 != pre ] || [ $6 != define ] || cat \"${0%/usr*}/fake/gate-define\"\n";
+        static const char path[] = "usr/lib/mdevctl/scripts.d/callouts/a.sh";
+        Reply define = {}, r = {};
+        Unplug u;
+        int fd;
+
+        begin(&u, "turn", "\"on_unplug_timeout\": 0,", 0, MACHINE);
+        tree_write(&u.t.f.tree, path, script);
+        ASSERT_EQ(fchmodat(u.t.f.tree.fd, path, 0755, 0), 0);
+        gate_make(&u.t.f, "gate-define");
+        call_begin(u.t.f.client, &define, MANAGER, "DefineDevice", "ssa{sv}", MODULE, MODULE_TYPE, 1,
+                   "uuid", "s", UUID2);
+        fd = gate_hold(&u.t.f, "gate-define");
+        configure(&u, AT_ONCE);
+        CALL(&u.t.f, u.t.f.client, &r, MANAGER, "Reload", "");
+        reply_done(&r);
+        ASSERT_NULL(await_evicted(&u, "done"));
+        ASSERT_NULL(define.m);
+        gate_release(&u.t.f, "gate-define", fd);
+        call_wait(&u.t.f, &define);
+        reply_done(&define);
+        closes(&u);
+        end(&u);
+}
+
 static bool is_closing(void *userdata) {
         const Unplug *u = userdata;
 
