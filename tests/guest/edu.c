@@ -180,6 +180,9 @@ bool edu_step(void)
         }
         if (irq_count(0) == load.irqs)
                 return false;
+        load.irqs = irq_count(0);
+        if (!(get(REG_IRQ) & 1))
+                return false; /* of no job */
         set(REG_IRQ, 1);
         load.command = 0;
         if (get(REG_RESULT) || get(REG_PENDING))
@@ -334,6 +337,7 @@ bool edu_command(const struct device *d, char **words, unsigned n)
                 return do_job(words, n);
         if (text_equal(words[1], "start") && n == 3 && text_number(words[2], &a)) {
                 load = (struct load){ .running = true, .seed = (uint32_t) a };
+                set(REG_IRQ, 1);
                 put("ok\n");
         } else if (text_equal(words[1], "wild") && n == 4 && text_number(words[2], &a) &&
                    text_number(words[3], &b)) {
