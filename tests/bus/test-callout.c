@@ -177,8 +177,11 @@ TEST(operations_on_a_type_take_turns) {
         gate_make(&f, "gate-create-" PARENT);
         fixture_start(&f);
         call_begin(f.client, &first, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
-        call_begin(f.client, &second, CREATE, OTHER, TYPE, 1, "uuid", "s", UUID2);
         fd = gate_hold(&f, "gate-create-" PARENT);
+        forget_signals(&f);
+        call_begin(f.client, &second, CREATE, OTHER, TYPE, 1, "uuid", "s", UUID2);
+        /* whatever is answered after it finds it in the queue */
+        wait_signal(&f, "InterfacesAdded /org/mdevd1/operation/");
         calls = read_calls(&f);
         ASSERT_NULL(strstr(calls, UUID2));
         gate_release(&f, "gate-create-" PARENT, fd);
