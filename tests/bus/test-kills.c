@@ -297,9 +297,11 @@ static void sabotage(const Sabotage *what) {
              what->point);
 }
 
-int main(void) {
+int main(int argc, char *argv[]) {
         const char *given = getenv("MDEVD_TEST_SEED"), *only = getenv("MDEVD_TEST_SCENARIO");
 
+        if (tests_called_as_program(argc, argv))
+                return EXIT_FAILURE;
         ASSERT_NOT_NULL(mkdtemp(work));
         if (given)
                 seed = strtoull(given, NULL, 0);

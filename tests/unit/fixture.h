@@ -249,5 +249,5 @@ static const WorkerAbove worker_above _unused_ = {
                 if (argc == 3 && streq(argv[1], "--worker"))                                       \
                         return worker_main(WORKER_SOCKET_FD, argv[2] + strlen("--root="),          \
                                            &worker_above);                                         \
-                return tests_run();                                                                \
+                return tests_called_as_program(argc, argv) ? EXIT_FAILURE : tests_run();           \
         }

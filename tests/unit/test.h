@@ -114,7 +114,17 @@ static inline int tests_run(void) {
         return n > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/*
+ * What a program of ours executes of itself has arguments. A test that runs all its tests for them
+ * would execute itself again, and so on until the machine has no more processes.
+ */
+static inline bool tests_called_as_program(int argc, char *const argv[]) {
+        if (argc > 1)
+                fprintf(stderr, "%s takes no arguments; it was given %s\n", argv[0], argv[1]);
+        return argc > 1;
+}
+
 #define TESTS_MAIN                                                                                 \
-        int main(void) {                                                                           \
-                return tests_run();                                                                \
+        int main(int argc, char *argv[]) {                                                         \
+                return tests_called_as_program(argc, argv) ? EXIT_FAILURE : tests_run();           \
         }
