@@ -61,7 +61,7 @@ static int take_string(const char *from, size_t size, char **ret) {
 static int copy_owner(const char from[static MDEVD_LABEL_LEN], KmodDevice *d) {
         size_t n = strnlen(from, MDEVD_LABEL_LEN);
 
-        static_assert(sizeof(d->owner) >= MDEVD_LABEL_LEN);
+        static_assert(sizeof(d->owner) >= MDEVD_LABEL_LEN, "a label fits");
         if (n == MDEVD_LABEL_LEN)
                 return -EBADMSG;
         memcpy(d->owner, from, n + 1);
@@ -194,7 +194,7 @@ static int on_device(Cursor *c, const void *payload) {
         if (!d)
                 return -ENOMEM;
         list_init(&d->node);
-        static_assert(sizeof(d->type) >= sizeof(TYPE_PREFIX) - 1 + MDEVD_NAME_LEN);
+        static_assert(sizeof(d->type) >= sizeof(TYPE_PREFIX) - 1 + MDEVD_NAME_LEN, "an id fits");
         r = copy_type_id(in->type, d->type);
         if (r >= 0)
                 r = copy_owner(in->owner, d);
