@@ -338,7 +338,9 @@ static int read_record(Job *j) {
         static char text[RECORD_SIZE_MAX + 1]; /* what is not used of it costs nothing */
 
         j->record_size = pread(j->record_fd, text, sizeof(text), 0);
-        return j->record_size < 0 ? -errno : record_parse(&j->record, text, (size_t) j->record_size);
+        if (j->record_size < 0)
+                return -errno;
+        return record_parse(&j->record, text, (size_t) j->record_size);
 }
 
 static int run(Job *j) {

@@ -217,7 +217,8 @@ static bool extents_equal(const Device *d, const KmodDevice *k) {
 }
 
 static int update_device(Manager *m, Device *d, const KmodDevice *k) {
-        bool same_extents = extents_equal(d, k), same_owner = d->relabelled || streq(d->owner, k->owner);
+        bool same_owner = d->relabelled || streq(d->owner, k->owner);
+        bool same_extents = extents_equal(d, k);
         bool changed = d->state != k->state || d->opened != k->opened || !same_owner ||
                        !same_extents || !d->ours;
         bool frees = d->state != k->state || !same_owner || !same_extents || !d->ours;
