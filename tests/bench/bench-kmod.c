@@ -17,7 +17,7 @@
 #include "kvm.h"
 
 #define PAGE 4096U
-#define ROUNDS 5  /* of the three ways in turns; what is shown is the median of these */
+#define ROUNDS 5  /* of the three ways in turns */
 #define MILLION 1000000U
 #define WINDOW (2 * MIB)
 
@@ -31,8 +31,8 @@ enum way {
 static bool huge; /* this kernel makes 2 MiB entries */
 
 /*
- * Of a round the best of so many is taken, because a machine's noise only ever adds. One where all
- * pages take seconds, as KVM faults at each of them.
+ * Of a round the best of so many is taken, and for the figures the best of all rounds, because a
+ * machine's noise only ever adds. One where all pages take seconds, as KVM faults at each of them.
  */
 static unsigned repeats;
 
@@ -124,56 +124,36 @@ static int by_seconds(const void *a, const void *b) {
         return (x->pages > y->pages) - (x->pages < y->pages);
 }
 
-static int by_number(const void *a, const void *b) {
-        const double *x = a, *y = b;
-
-        return (*x > *y) - (*x < *y);
-}
-
-/* What a round of one way took, over what the round of vfio-pci took that was next to it. */
-static double ratio(const struct result *r, const struct result *vfio, bool all) {
-        double list[ROUNDS];
+/* The best of all rounds. */
+static double best_of(const struct result *r, bool all) {
+        double least = 0;
 
         for (int n = 0; n < ROUNDS; n++)
-                list[n] = all ? r[n].pages / vfio[n].pages : r[n].page / vfio[n].page;
-        qsort(list, ROUNDS, sizeof(list[0]), by_number);
-        return list[ROUNDS / 2];
+                best(&least, all ? r[n].pages : r[n].page);
+        return least;
 }
 
-static double median_page(const struct result *r) {
-        double list[ROUNDS];
-
-        for (int n = 0; n < ROUNDS; n++)
-                list[n] = r[n].page;
-        qsort(list, ROUNDS, sizeof(list[0]), by_number);
-        return list[ROUNDS / 2];
-}
-
-/* Results are in the order of the rounds, so that those can be paired. */
 static void figures(uint64_t length, struct result results[WAYS][ROUNDS]) {
         const struct result *vfio = results[WAY_VFIO];
 
         for (int way = 0; way < WAYS; way++) {
                 const struct result *r = results[way];
                 bool fault = way == WAY_FAULT;
-                double all[ROUNDS];
                 char of[64];
 
-                for (int n = 0; n < ROUNDS; n++)
-                        all[n] = r[n].pages;
-                qsort(all, ROUNDS, sizeof(all[0]), by_number);
                 snprintf(of, sizeof(of), "%s, %llu MiB", way_names[way],
                          (unsigned long long)(length / MIB));
                 if (way != WAY_VFIO)
                         figure("insertions", of, (double)r[0].pages_insertions / repeats,
-                               "",
-                               (double)(length / WINDOW));
-                figure("every page once", of, all[ROUNDS / 2] * 1e3, "ms", FIGURE_NO_GOAL);
-                figure("one page", of, median_page(r) * 1e6, "us", FIGURE_NO_GOAL);
+                               "", (double)(length / WINDOW));
+                figure("every page once", of, best_of(r, true) * 1e3, "ms", FIGURE_NO_GOAL);
+                figure("one page", of, best_of(r, false) * 1e6, "us", FIGURE_NO_GOAL);
                 if (way != WAY_VFIO) {
-                        figure("every page once, of vfio-pci", of, ratio(r, vfio, true), "x",
+                        figure("every page once, of vfio-pci", of,
+                               best_of(r, true) / best_of(vfio, true), "x",
                                !fault ? FIGURE_NO_GOAL : huge ? 1.1 : 1.5);
-                        figure("one page, of vfio-pci", of, ratio(r, vfio, false), "x",
+                        figure("one page, of vfio-pci", of,
+                               best_of(r, false) / best_of(vfio, false), "x",
                                fault ? 1 : FIGURE_NO_GOAL);
                 }
                 figure("KVM faults of every page once", of, (double)r[0].pages_exits.faults, "",
