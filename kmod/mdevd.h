@@ -88,6 +88,9 @@ struct mdevd_config {
 	struct mdev_type **mtypes;
 };
 
+#define MDEVD_RESET_FUNCTION	0x1	/* for a user, by the PCI core */
+#define MDEVD_RESET_LINK	0x2	/* a recovery from an error */
+
 /**
  * struct mdevd_parent - a PCI function bound to our driver
  * @ref: references
@@ -98,8 +101,8 @@ struct mdevd_config {
  * @config: NULL unless configured; mdevd_lock
  * @state: enum mdevd_parent_state; mdevd_lock
  * @removing: the driver is being unbound; mdevd_lock
- * @resetting: the function is being reset; mdevd_lock
- * @resets: how many have begun; mdevd_lock
+ * @resetting: MDEVD_RESET_*: why the function is being reset; mdevd_lock
+ * @resets: how many resets have begun, and other errors; mdevd_lock
  * @cut: the function is physically gone or has failed: scrubbing is pointless
  * @recovery: the work that ends a recovery from an error which does not end
  * @mdev: mdev core's part while configured
@@ -116,7 +119,7 @@ struct mdevd_config {
  * @card: the vendor's
  * @claims: claims; mdevd_lock
  * @taken: who owns which range of each BAR; mdevd_lock
- * @idle: woken when @claims becomes empty, @resetting ends, or @cut begins
+ * @idle: woken when @claims becomes empty, @resetting, @removing or @cut changes
  */
 struct mdevd_parent {
 	struct kref ref;
@@ -127,7 +130,7 @@ struct mdevd_parent {
 	struct mdevd_config *config;
 	u32 state;
 	bool removing;
-	bool resetting;
+	u32 resetting;
 	u32 resets;
 	bool cut;
 	struct delayed_work recovery;
@@ -412,12 +415,18 @@ struct mdevd_parent *mdevd_parent_new(struct pci_dev *pdev);
 void mdevd_parent_put(struct mdevd_parent *parent);
 int mdevd_parent_link(struct mdevd_parent *parent);
 void mdevd_parent_unlink(struct mdevd_parent *parent);
-void mdevd_parent_reset(struct mdevd_parent *parent, bool begin);
 void mdevd_parent_fail(struct mdevd_parent *parent);
 void mdevd_parent_shut(struct mdevd_parent *parent);
 struct mdevd_parent *mdevd_parent_find(const char *name);
 struct mdevd_type_entry *mdevd_parent_type(struct mdevd_parent *parent,
 					   const char *name);
+
+/* mdevd_reset.c */
+void mdevd_reset_note(struct mdevd_parent *parent);
+void mdevd_reset_begin(struct mdevd_parent *parent, u32 why);
+void mdevd_reset_end(struct mdevd_parent *parent, u32 why);
+int mdevd_reset_proof(struct mdevd_parent *parent, const bool *stop,
+		      int (*fn)(void *data), void *data);
 
 /* mdevd_error.c */
 void mdevd_error_expire(struct work_struct *work);
@@ -504,8 +513,7 @@ int mdevd_move(struct mdevd_move *arg);
 void mdevd_move_end(struct mdevd_claim *claim);
 
 /* mdevd_scrub.c */
-bool mdevd_scrub_zero(const struct mdevd_claim *claim,
-		      const struct mdevd_backing *b);
+bool mdevd_scrub_zero(struct mdevd_claim *claim, struct mdevd_backing *b);
 void mdevd_scrub_work(struct work_struct *work);
 void mdevd_scrub_start(struct mdevd_claim *claim);
 
@@ -569,10 +577,10 @@ ssize_t mdevd_region_write(struct vfio_device *vdev, const char __user *buf,
 
 /* mdevd_map.c */
 int mdevd_map_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
-void mdevd_map_zap_range(struct mdevd_vdev *v, u32 bar, u64 start, u64 length);
+int mdevd_map_zap_range(struct mdevd_vdev *v, u32 bar, u64 start, u64 length);
 void mdevd_map_move(struct mdevd_vdev *v, bool moving, u64 lo, u64 hi);
 void mdevd_map_set_held(struct mdevd_vdev *v, u32 why, bool held);
-void mdevd_map_zap(struct mdevd_vdev *v);
+int mdevd_map_zap(struct mdevd_vdev *v);
 void mdevd_map_revoke(struct mdevd_vdev *v);
 u64 mdevd_map_bytes(struct mdevd_vdev *v);
 void mdevd_map_done(struct mdevd_vdev *v);

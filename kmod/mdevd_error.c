@@ -13,10 +13,26 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/moduleparam.h>
+
 #include "mdevd.h"
 
 /* A recovery that fails is not told to drivers; so it has an end. */
-#define RECOVERY_SECONDS 30
+static unsigned int recovery_seconds = 30;
+
+static int set_seconds(const char *value, const struct kernel_param *param)
+{
+	return param_set_uint_minmax(value, param, 1, 3600);
+}
+
+static const struct kernel_param_ops seconds_ops = {
+	.set = set_seconds,
+	.get = param_get_uint,
+};
+
+module_param_cb(recovery_seconds, &seconds_ops, &recovery_seconds, 0644);
+MODULE_PARM_DESC(recovery_seconds,
+		 "Seconds until a parent whose link does not recover is given up, 1 to 3600 (30)");
 
 static void tell_all(struct mdevd_parent *parent)
 {
@@ -51,12 +67,13 @@ static pci_ers_result_t error_detected(struct pci_dev *pdev,
 
 	switch (state) {
 	case pci_channel_io_normal:
+		mdevd_reset_note(parent);
 		return PCI_ERS_RESULT_CAN_RECOVER;
 	case pci_channel_io_frozen:
-		mdevd_parent_reset(parent, true);
-		/* not behind those that wait for it: mdevd_scrub_zero() */
+		mdevd_reset_begin(parent, MDEVD_RESET_LINK);
+		/* not behind those that wait for it: mdevd_reset_proof() */
 		mod_delayed_work(system_unbound_wq, &parent->recovery,
-				 RECOVERY_SECONDS * HZ);
+				 READ_ONCE(recovery_seconds) * HZ);
 		return PCI_ERS_RESULT_NEED_RESET;
 	default:
 		mdevd_parent_fail(parent);
@@ -83,18 +100,18 @@ static void resume(struct pci_dev *pdev)
 
 	/* after an error without a reset nobody waits */
 	cancel_delayed_work_sync(&parent->recovery);
-	mdevd_parent_reset(parent, false);
+	mdevd_reset_end(parent, MDEVD_RESET_LINK);
 }
 
 /* sysfs "reset" and resets of the bus; command and BARs are lost meanwhile. */
 static void reset_prepare(struct pci_dev *pdev)
 {
-	mdevd_parent_reset(pci_get_drvdata(pdev), true);
+	mdevd_reset_begin(pci_get_drvdata(pdev), MDEVD_RESET_FUNCTION);
 }
 
 static void reset_done(struct pci_dev *pdev)
 {
-	mdevd_parent_reset(pci_get_drvdata(pdev), false);
+	mdevd_reset_end(pci_get_drvdata(pdev), MDEVD_RESET_FUNCTION);
 }
 
 const struct pci_error_handlers mdevd_error_handlers = {

@@ -160,36 +160,77 @@ static bool eager_note(struct mdevd_vdev *v, struct mm_struct *mm)
 	return known;
 }
 
+static void eager_free(struct eager *e)
+{
+	list_del(&e->node);
+	mmdrop(e->mm);
+	kfree(e);
+}
+
+static bool eager_take(struct mdevd_vdev *v, struct list_head *noted)
+{
+	spin_lock(&v->eager_lock);
+	list_splice_init(&v->eager, noted);
+	v->n_eager = 0;
+	spin_unlock(&v->eager_lock);
+
+	return !list_empty(noted);
+}
+
+/* Those that were not waited for are for the next one to wait for. */
+static void eager_give_back(struct mdevd_vdev *v, struct list_head *noted)
+{
+	struct eager *e;
+
+	spin_lock(&v->eager_lock);
+	list_for_each_entry(e, noted, node)
+		v->n_eager++;
+	list_splice(noted, &v->eager);
+	spin_unlock(&v->eager_lock);
+}
+
 /**
- * mdevd_fill_sync - forget every mmap() that filled a VMA
- * @v: the device
- * @wait: until each has ended
+ * mdevd_fill_sync - wait for every mmap() that is filling a VMA
+ * @v: the device, in a state in which no other page is filled in
  *
- * Return: true if there was one.
+ * Waits for locks of the processes that have the device mapped, which may take
+ * as long as they like; so who waits can be killed.
+ *
+ * Return: 1 if there was one, whose VMA can be found now; 0 if there was none;
+ * -EINTR when the caller was killed first.
  */
-bool mdevd_fill_sync(struct mdevd_vdev *v, bool wait)
+int mdevd_fill_sync(struct mdevd_vdev *v)
 {
 	struct eager *e, *next;
 	LIST_HEAD(noted);
 
-	spin_lock(&v->eager_lock);
-	list_splice_init(&v->eager, &noted);
-	v->n_eager = 0;
-	spin_unlock(&v->eager_lock);
-
-	if (list_empty(&noted))
-		return false;
+	if (!eager_take(v, &noted))
+		return 0;
 
 	list_for_each_entry_safe(e, next, &noted, node) {
-		if (wait) {
-			mmap_read_lock(e->mm);
-			mmap_read_unlock(e->mm);
+		if (mmap_read_lock_killable(e->mm)) {
+			eager_give_back(v, &noted);
+			return -EINTR;
 		}
-		mmdrop(e->mm);
-		kfree(e);
+		mmap_read_unlock(e->mm);
+		eager_free(e);
 	}
 
-	return true;
+	return 1;
+}
+
+/**
+ * mdevd_fill_forget - forget every mmap() that has filled a VMA
+ * @v: the device, of which no VMA is left
+ */
+void mdevd_fill_forget(struct mdevd_vdev *v)
+{
+	struct eager *e, *next;
+	LIST_HEAD(noted);
+
+	eager_take(v, &noted);
+	list_for_each_entry_safe(e, next, &noted, node)
+		eager_free(e);
 }
 
 /* The pages from @at on to the end of its window; returns that or an error. */

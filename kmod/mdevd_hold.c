@@ -112,9 +112,9 @@ int mdevd_suspend(struct mdevd_ctl *ctl, const struct mdevd_suspend *arg)
 		return ret;
 
 	/* No page comes back while held, so this needs no lock. */
-	mdevd_map_zap(v);
+	ret = mdevd_map_zap(v);
 	vfio_put_device(&v->vdev);
-	return 0;
+	return ret;
 }
 
 /**

@@ -122,22 +122,29 @@ int mdevd_map_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	return 0;
 }
 
-static void zap(struct mdevd_vdev *v, loff_t start, loff_t length)
+static int zap(struct mdevd_vdev *v, loff_t start, loff_t length)
 {
 	struct address_space *mapping = mdevd_inode_mapping(v);
+	int ret;
 
 	unmap_mapping_range(mapping, start, length, true);
-	if (mdevd_fill_sync(v, true))
+	ret = mdevd_fill_sync(v);
+	if (ret > 0)
 		unmap_mapping_range(mapping, start, length, true);
+
+	return min(ret, 0);
 }
 
 /**
  * mdevd_map_zap - unmap all pages of all VMAs
  * @v: the device, in a state in which faults do not bring them back
+ *
+ * Return: 0; -EINTR if the caller was killed before the end of an mmap() that
+ * was filling a VMA of its own: that may keep pages, until the next call.
  */
-void mdevd_map_zap(struct mdevd_vdev *v)
+int mdevd_map_zap(struct mdevd_vdev *v)
 {
-	zap(v, 0, 0);
+	return zap(v, 0, 0);
 }
 
 /**
@@ -146,10 +153,12 @@ void mdevd_map_zap(struct mdevd_vdev *v)
  * @bar: the BAR
  * @start: first byte
  * @length: bytes
+ *
+ * Return: as mdevd_map_zap().
  */
-void mdevd_map_zap_range(struct mdevd_vdev *v, u32 bar, u64 start, u64 length)
+int mdevd_map_zap_range(struct mdevd_vdev *v, u32 bar, u64 start, u64 length)
 {
-	zap(v, ((u64)bar << MDEVD_OFFSET_SHIFT) + start, length);
+	return zap(v, ((u64)bar << MDEVD_OFFSET_SHIFT) + start, length);
 }
 
 /**
@@ -195,7 +204,9 @@ void mdevd_map_set_held(struct mdevd_vdev *v, u32 why, bool held)
  * @v: the device; who waits for the end of a hold is woken
  *
  * Every address becomes one page of ones that belongs to this device alone.
- * No page of the parent is mapped when this returns.
+ * No page of the parent is mapped when this returns, but where the caller was
+ * killed: then one mmap() under way may keep its own until the VMM closes, and
+ * the parent waits for that too.
  */
 void mdevd_map_revoke(struct mdevd_vdev *v)
 {
@@ -244,9 +255,16 @@ u64 mdevd_map_bytes(struct mdevd_vdev *v)
  */
 void mdevd_map_done(struct mdevd_vdev *v)
 {
-	mdevd_fill_sync(v, false);
+	struct page *dummy;
 
-	if (v->dummy)
-		__free_page(v->dummy);
+	mdevd_fill_forget(v);
+
+	/* the parent may be going away at this moment */
+	down_write(&v->memory_lock);
+	dummy = v->dummy;
 	v->dummy = NULL;
+	up_write(&v->memory_lock);
+
+	if (dummy)
+		__free_page(dummy);
 }

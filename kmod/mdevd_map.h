@@ -66,6 +66,7 @@ int mdevd_fill_range(struct mdevd_vdev *v, const struct mdevd_view *view,
 		     const struct mdevd_target *target, u64 offset,
 		     u64 start, u64 end, bool eager);
 void mdevd_fill_eager(struct mdevd_vdev *v, const struct mdevd_view *view);
-bool mdevd_fill_sync(struct mdevd_vdev *v, bool wait);
+int mdevd_fill_sync(struct mdevd_vdev *v);
+void mdevd_fill_forget(struct mdevd_vdev *v);
 
 #endif /* MDEVD_MAP_H */

@@ -128,19 +128,43 @@ static int begin(struct job *job, const struct mdevd_move *arg)
 	return 0;
 }
 
-static void copy(void __iomem *to, const void __iomem *from, u64 length)
+/* What is to be copied. */
+struct copy {
+	void __iomem *to;
+	const void __iomem *from;
+	u64 length;
+};
+
+static int copy(void *data)
 {
+	const struct copy *c = data;
 	u64 at;
 
-	for (at = 0; at < length; at += 8) {
-		writeq(readq(from + at), to + at);
+	for (at = 0; at < c->length; at += 8) {
+		writeq(readq(c->from + at), c->to + at);
 		if (IS_ALIGNED(at, 65536))
 			cond_resched();
 	}
 
 	/* all of it has arrived before anybody looks */
 	wmb();
-	readq(to + length - 8);
+	readq(c->to + c->length - 8);
+	return 0;
+}
+
+/* Nothing of the source changes, so a copy that a reset spoils is made anew. */
+static int copy_chunk(const struct job *job, u64 lo, u64 hi)
+{
+	void __iomem *near = job->from->map + lo;
+	void __iomem *far = job->other->backing.map + lo;
+	struct copy c = {
+		.to = job->back ? near : far,
+		.from = job->back ? far : near,
+		.length = hi - lo,
+	};
+
+	return mdevd_reset_proof(job->claim->parent, &job->other->stop, copy,
+				 &c);
 }
 
 /* Chunks end where a huge entry of the guest's view may end. */
@@ -160,27 +184,27 @@ static void next_chunk(const struct job *job, u64 *lo, u64 *hi)
 	}
 }
 
-static void move_chunk(struct job *job)
+/* All of the chunk, or nothing of it where that is an error. */
+static int move_chunk(struct job *job)
 {
-	void __iomem *near = job->from->map;
-	void __iomem *far = job->other->backing.map;
 	ktime_t start = ktime_get();
 	u64 lo, hi;
+	int ret;
 
 	next_chunk(job, &lo, &hi);
 
 	mdevd_map_move(job->v, true, lo, hi);
-	mdevd_map_zap_range(job->v, job->from->ext.guest_bar,
-			    job->guest + lo, hi - lo);
-	if (job->back)
-		copy(near + lo, far + lo, hi - lo);
-	else
-		copy(far + lo, near + lo, hi - lo);
-	job->done = job->back ? lo : hi;
+	ret = mdevd_map_zap_range(job->v, job->from->ext.guest_bar,
+				  job->guest + lo, hi - lo);
+	if (!ret)
+		ret = copy_chunk(job, lo, hi);
+	if (!ret)
+		job->done = job->back ? lo : hi;
 	mdevd_map_move(job->v, true, job->done, job->done);
 
 	job->longest_us = max_t(u32, job->longest_us,
 				ktime_us_delta(ktime_get(), start));
+	return ret;
 }
 
 static bool at_end(const struct job *job)
@@ -191,6 +215,7 @@ static bool at_end(const struct job *job)
 static int move_chunks(struct job *job, u32 max_chunks)
 {
 	u32 n = 0;
+	int ret;
 
 	while (!at_end(job)) {
 		if (READ_ONCE(job->v->lost))
@@ -201,7 +226,9 @@ static int move_chunks(struct job *job, u32 max_chunks)
 			return -EINTR;
 		if (max_chunks && n++ == max_chunks)
 			break;
-		move_chunk(job);
+		ret = move_chunk(job);
+		if (ret)
+			return ret;
 	}
 
 	return 0;
@@ -287,6 +314,8 @@ void mdevd_move_end(struct mdevd_claim *claim)
 
 	while (claim->other.busy) {
 		WRITE_ONCE(claim->other.stop, true);
+		/* it may wait for the end of a reset */
+		wake_up_all(&claim->parent->idle);
 		mutex_unlock(&mdevd_lock);
 		wait_event(claim->clean_wait, !READ_ONCE(claim->other.busy));
 		mutex_lock(&mdevd_lock);

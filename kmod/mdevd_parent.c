@@ -170,47 +170,6 @@ restart:
 }
 
 /**
- * mdevd_parent_reset - the function is about to be reset, or has been
- * @parent: the parent
- * @begin: which of the two
- *
- * Between the two nobody reaches a BAR: whoever touches one waits.  What the
- * memory holds afterwards is the hardware's affair.
- */
-void mdevd_parent_reset(struct mdevd_parent *parent, bool begin)
-{
-	struct mdevd_claim *claim;
-
-	mutex_lock(&mdevd_lock);
-	WRITE_ONCE(parent->resetting, begin);
-	/* pairs with mdevd_scrub_zero(): who sees it counted sees it */
-	smp_wmb();
-	if (begin)
-		WRITE_ONCE(parent->resets, parent->resets + 1);
-	else
-		wake_up_all(&parent->idle);
-restart:
-	list_for_each_entry(claim, &parent->claims, node) {
-		struct mdevd_vdev *v = claim->vdev;
-
-		if (!v || begin == !!(v->held & MDEVD_HELD_RESET))
-			continue;
-
-		mdevd_map_set_held(v, MDEVD_HELD_RESET, begin);
-		if (!begin)
-			continue;
-
-		get_device(&v->vdev.device);
-		mutex_unlock(&mdevd_lock);
-		mdevd_map_zap(v);
-		vfio_put_device(&v->vdev);
-		mutex_lock(&mdevd_lock);
-		goto restart;
-	}
-	mutex_unlock(&mdevd_lock);
-}
-
-/**
  * mdevd_parent_fail - the function does not come back
  * @parent: the parent, bound yet
  *
@@ -249,13 +208,12 @@ void mdevd_parent_fail(struct mdevd_parent *parent)
 void mdevd_parent_shut(struct mdevd_parent *parent)
 {
 	mutex_lock(&mdevd_lock);
-	parent->removing = true;
+	WRITE_ONCE(parent->removing, true);
 	/* a reset that has not ended now never does */
 	if (parent->resetting || pci_channel_offline(parent->pdev) ||
-	    !pci_device_is_present(parent->pdev)) {
+	    !pci_device_is_present(parent->pdev))
 		WRITE_ONCE(parent->cut, true);
-		wake_up_all(&parent->idle);
-	}
+	wake_up_all(&parent->idle);
 	parent->state = MDEVD_PARENT_CLOSING;
 	mdevd_requests_cancel(parent);
 	mdevd_changed();

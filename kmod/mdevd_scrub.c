@@ -17,14 +17,21 @@
 /* As much as is written between two looks at parent->cut. */
 #define SCRUB_CHUNK	(64 * 1024)
 
-static bool zero(const struct mdevd_parent *parent,
-		 const struct mdevd_backing *b)
+/* What is to be zeroed. */
+struct zero {
+	const struct mdevd_parent *parent;
+	const struct mdevd_backing *b;
+};
+
+static int zero(void *data)
 {
+	const struct zero *z = data;
+	const struct mdevd_backing *b = z->b;
 	u64 done;
 
 	for (done = 0; done < b->ext.length; done += SCRUB_CHUNK) {
-		if (READ_ONCE(parent->cut))
-			return false;
+		if (READ_ONCE(z->parent->cut))
+			return -ENODEV;
 		memset_io(b->map + done, 0,
 			  min_t(u64, SCRUB_CHUNK, b->ext.length - done));
 		cond_resched();
@@ -33,7 +40,7 @@ static bool zero(const struct mdevd_parent *parent,
 	/* pushes what was posted or combined out to the device */
 	wmb();
 	readl(b->map + b->ext.length - 4);
-	return true;
+	return 0;
 }
 
 /**
@@ -41,33 +48,17 @@ static bool zero(const struct mdevd_parent *parent,
  * @claim: whose it is
  * @b: the extent
  *
- * While the function is being reset it takes no writes, and says nothing of
- * it: waits for the end, and begins anew if a reset came in between.
- *
- * Return: false if the function has gone before it was done.
+ * Return: false if the function has gone before it was done, or a signal came
+ * to a caller that is no worker while it was being reset.
  */
-bool mdevd_scrub_zero(const struct mdevd_claim *claim,
-		      const struct mdevd_backing *b)
+bool mdevd_scrub_zero(struct mdevd_claim *claim, struct mdevd_backing *b)
 {
-	struct mdevd_parent *parent = claim->parent;
-	u32 resets;
+	struct zero z = { .parent = claim->parent, .b = b };
 
 	if (b->scrub != MDEVD_SCRUB_ZERO)
 		return true;
 
-	do {
-		resets = READ_ONCE(parent->resets);
-		/* one that is counted is waited for, a later one changes it */
-		smp_rmb();
-		wait_event(parent->idle, !READ_ONCE(parent->resetting) ||
-					 READ_ONCE(parent->cut));
-		if (!zero(parent, b))
-			return false;
-		/* what was read back has arrived before the next begins */
-		rmb();
-	} while (READ_ONCE(parent->resets) != resets);
-
-	return true;
+	return !mdevd_reset_proof(claim->parent, NULL, zero, &z);
 }
 
 /**
