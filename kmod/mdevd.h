@@ -26,6 +26,8 @@
  *                         counted once
  *   vdev->cfg_lock        config space; a leaf
  *   vdev->irq_lock        eventfds
+ *   vdev->dma_lock        the vendor's threads in the guest's memory; a leaf
+ *                         spinlock
  *   vdev->vector_lock     those that interrupts signal; a leaf spinlock
  *   vdev->vendor_lock     whether the vendor knows the device; held over the
  *                         vendor's revoke() and destroy() and nothing else
@@ -111,6 +113,7 @@ struct mdevd_config {
  * @bars: mask of the BARs that we requested; constant
  * @group: its IOMMU group or NULL; constant
  * @dma: enum mdevd_dma; @config_lock
+ * @unsafe: it masters the bus by MDEVD_CONFIGURE_UNSAFE_DMA; mdevd_lock
  * @vectors_used: which interrupt vectors a claim has; NULL while none are
  *	allocated.  Comes and goes under @config_lock while there is no claim;
  *	its bits: mdevd_lock
@@ -140,6 +143,7 @@ struct mdevd_parent {
 	int bars;
 	struct iommu_group *group;
 	u32 dma;
+	bool unsafe;
 	unsigned long *vectors_used;
 	const struct mdevd_vendor_ops *vendor;
 	void *card;
@@ -346,6 +350,10 @@ struct mdevd_bar {
  * @vendor_data: the vendor's
  * @vendor_lock: see the head of this file
  * @vendor_live: the vendor knows it; @vendor_lock
+ * @dma_lock: guards the next two; a leaf spinlock
+ * @dma_barred: for how many reasons the vendor's DMA is not to be
+ * @dma_threads: kernel threads that copy from or to the guest's memory
+ * @dma_busy: engines at work on the device's memory
  * @memory: its extents one after the other, as the vendor sees them; constant
  */
 struct mdevd_vdev {
@@ -387,6 +395,10 @@ struct mdevd_vdev {
 	void *vendor_data;
 	struct mutex vendor_lock;	/* see the head of this file */
 	bool vendor_live;
+	spinlock_t dma_lock;		/* see above */
+	u32 dma_barred;
+	struct list_head dma_threads;
+	atomic_t dma_busy;
 	struct mdevd_piece *memory;
 };
 
@@ -425,6 +437,7 @@ struct mdevd_type_entry *mdevd_parent_type(struct mdevd_parent *parent,
 void mdevd_reset_note(struct mdevd_parent *parent);
 void mdevd_reset_begin(struct mdevd_parent *parent, u32 why);
 void mdevd_reset_end(struct mdevd_parent *parent, u32 why);
+bool mdevd_reset_decodes(const struct mdevd_parent *parent);
 int mdevd_reset_proof(struct mdevd_parent *parent, const bool *stop,
 		      int (*fn)(void *data), void *data);
 
@@ -471,11 +484,12 @@ u32 mdevd_claim_state(const struct mdevd_claim *claim);
 /* mdevd_dma.c */
 void mdevd_dma_claim(struct mdevd_parent *parent);
 void mdevd_dma_return(struct mdevd_parent *parent);
+void mdevd_dma_override(struct mdevd_parent *parent);
 int mdevd_dma_check_vectors(const struct mdevd_parent *parent);
 
 /* mdevd_vector.c */
 int mdevd_vectors_enable(struct mdevd_parent *parent,
-			 const struct mdevd_config *config);
+			 const struct mdevd_config *config, bool unsafe);
 void mdevd_vectors_disable(struct mdevd_parent *parent);
 u32 mdevd_vectors_free(const struct mdevd_parent *parent);
 int mdevd_vectors_take(struct mdevd_claim *claim, const u32 *vectors);
@@ -587,9 +601,24 @@ void mdevd_map_done(struct mdevd_vdev *v);
 int mdevd_map_validate_request(struct mdevd_vdev *v, u32 bar, u64 offset,
 			       struct mdevd_target *target);
 
-/* mdevd_vendor.c */
+/* mdevd_vendors.c */
 int mdevd_vendor_attach(struct mdevd_parent *parent, const char *name);
 void mdevd_vendor_detach(struct mdevd_parent *parent);
+
+/* Callers make pointers of errors: a vendor that counts may not be one. */
+static inline int mdevd_vendor_verdict(int ret)
+{
+	return WARN_ON_ONCE(ret > 0) ? -EINVAL : ret;
+}
+
+/* mdevd_vendor_dma.c */
+void mdevd_vendor_dma_bar(struct mdevd_vdev *v);
+void mdevd_vendor_dma_allow(struct mdevd_vdev *v);
+int mdevd_vendor_dma_drain(struct mdevd_vdev *v);
+
+/* mdevd_vendor.c */
+int mdevd_vendor_scrub(const struct mdevd_parent *parent,
+		       const struct mdevd_backing *b);
 int mdevd_vendor_check(const struct mdevd_parent *parent,
 		       const struct mdevd_type *type);
 int mdevd_vendor_begin(struct mdevd_vdev *v);

@@ -103,7 +103,7 @@ void mdevd_backing_fill(struct mdevd_claim *claim,
 		b->phys = claim->parent->bar_start[b->ext.bar] + b->ext.offset;
 		b->cache = pool->cache;
 		b->scrub = pool->scrub;
-		claim->zeroed |= pool->scrub == MDEVD_SCRUB_ZERO;
+		claim->zeroed |= pool->scrub != MDEVD_SCRUB_NONE;
 	}
 }
 

@@ -66,11 +66,13 @@ static int check_pool(const struct mdevd_bounds *bounds,
 	    pool->__reserved || pool->bar >= MDEVD_PCI_BARS)
 		return -EINVAL;
 	if (pool->kind > MDEVD_POOL_REGISTERS ||
-	    pool->cache > MDEVD_CACHE_WC || pool->scrub > MDEVD_SCRUB_NONE)
+	    pool->cache > MDEVD_CACHE_WC || pool->scrub > MDEVD_SCRUB_VENDOR)
 		return -EINVAL;
 	if (pool->kind == MDEVD_POOL_REGISTERS &&
-	    pool->scrub != MDEVD_SCRUB_NONE)
+	    pool->scrub == MDEVD_SCRUB_ZERO)
 		return -EINVAL;
+	if (pool->scrub == MDEVD_SCRUB_VENDOR && !bounds->vendor_scrub)
+		return -EOPNOTSUPP;
 
 	/* A BAR that shares its page with something else is not divided. */
 	limit = bounds->bar_length[pool->bar];
@@ -86,7 +88,7 @@ static int check_pool(const struct mdevd_bounds *bounds,
  * @pools: the pools, already copied from the caller
  * @n: how many
  *
- * Return: 0; -EINVAL, -ERANGE, -EBUSY, -EEXIST as MDEVD_CONFIGURE says.
+ * Return: 0; -EINVAL, -ERANGE, -EBUSY, -EOPNOTSUPP as MDEVD_CONFIGURE says.
  */
 int mdevd_check_pools(const struct mdevd_bounds *bounds,
 		      const struct mdevd_pool *pools, size_t n)

@@ -180,7 +180,7 @@ static int config_check(const struct mdevd_parent *parent,
 
 /* What the hardware has to give before mdev core learns of the parent. */
 static int config_prepare(struct mdevd_parent *parent,
-			  struct mdevd_config *config)
+			  struct mdevd_config *config, bool unsafe)
 {
 	int ret = 0;
 	u32 i;
@@ -190,7 +190,7 @@ static int config_prepare(struct mdevd_parent *parent,
 		ret = mdevd_trap_map(parent, &config->types[i]);
 	}
 
-	return ret ?: mdevd_vectors_enable(parent, config);
+	return ret ?: mdevd_vectors_enable(parent, config, unsafe);
 }
 
 /* Finds a parent and takes a reference that outlives mdevd_lock. */
@@ -241,13 +241,13 @@ static void state_set(struct mdevd_parent *parent, u32 state,
 }
 
 static int configure_attached(struct mdevd_parent *parent,
-			      struct mdevd_config *config)
+			      struct mdevd_config *config, bool unsafe)
 {
 	int ret;
 
 	ret = config_check(parent, config);
 	if (!ret)
-		ret = config_prepare(parent, config);
+		ret = config_prepare(parent, config, unsafe);
 	if (ret)
 		return ret;
 
@@ -270,7 +270,8 @@ static int configure_attached(struct mdevd_parent *parent,
 }
 
 static int configure_locked(struct mdevd_parent *parent,
-			    struct mdevd_config *config, const char *vendor)
+			    struct mdevd_config *config,
+			    const struct mdevd_configure *arg)
 {
 	int ret;
 
@@ -278,11 +279,12 @@ static int configure_locked(struct mdevd_parent *parent,
 	if (ret)
 		return ret;
 
-	ret = mdevd_vendor_attach(parent, vendor);
+	ret = mdevd_vendor_attach(parent, arg->vendor);
 	if (ret)
 		return ret;
 
-	ret = configure_attached(parent, config);
+	ret = configure_attached(parent, config,
+				 arg->flags & MDEVD_CONFIGURE_UNSAFE_DMA);
 	if (ret)
 		mdevd_vendor_detach(parent);
 	return ret;
@@ -305,6 +307,9 @@ int mdevd_configure(const struct mdevd_configure *arg)
 	if (arg->vendor[0] &&
 	    !mdevd_check_name(arg->vendor, sizeof(arg->vendor)))
 		return -EINVAL;
+	/* a vendor's parent never masters the bus */
+	if (arg->vendor[0] && arg->flags & MDEVD_CONFIGURE_UNSAFE_DMA)
+		return -EINVAL;
 
 	config = config_new(arg);
 	if (IS_ERR(config))
@@ -318,7 +323,7 @@ int mdevd_configure(const struct mdevd_configure *arg)
 
 	ret = mutex_lock_interruptible(&parent->config_lock);
 	if (!ret) {
-		ret = configure_locked(parent, config, arg->vendor);
+		ret = configure_locked(parent, config, arg);
 		mutex_unlock(&parent->config_lock);
 	}
 	if (ret)

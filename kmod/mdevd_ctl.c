@@ -126,6 +126,7 @@ static const struct {
 		sizeof(struct mdevd_configure),
 		offsetofend(struct mdevd_configure, types),
 		do_configure,
+		MDEVD_CONFIGURE_UNSAFE_DMA,
 	},
 	[NR(MDEVD_UNCONFIGURE)] = {
 		_IOC_WRITE,

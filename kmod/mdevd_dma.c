@@ -11,6 +11,9 @@
  * the function's writes reach nothing, and when what reaches the interrupt
  * controller is remapped: a tenant's engine could otherwise raise any vector
  * of any CPU, because the range of the interrupt controller is in no domain.
+ *
+ * Where that is not so there is the override of MDEVD_CONFIGURE, for one parent,
+ * which is logged and taints the kernel.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -68,6 +71,20 @@ void mdevd_dma_return(struct mdevd_parent *parent)
 	parent->dma = MDEVD_DMA_NO_IOMMU;
 }
 
+/* Why a function is not to master the bus; 0: it may. */
+static const struct {
+	int error;
+	const char *why;
+} answers[] = {
+	[MDEVD_DMA_NO_IOMMU] = {
+		-EOPNOTSUPP, "there is no IOMMU to contain its DMA" },
+	[MDEVD_DMA_SHARED] = {
+		-EXDEV, "its IOMMU group is another driver's too" },
+	[MDEVD_DMA_NO_REMAP] = {
+		-EPERM, "interrupts are not remapped" },
+	[MDEVD_DMA_ISOLATED] = { 0 },
+};
+
 /**
  * mdevd_dma_check_vectors - may a function raise interrupts for its devices
  * @parent: the parent
@@ -76,21 +93,29 @@ void mdevd_dma_return(struct mdevd_parent *parent)
  */
 int mdevd_dma_check_vectors(const struct mdevd_parent *parent)
 {
-	static const struct {
-		int error;
-		const char *why;
-	} answers[] = {
-		[MDEVD_DMA_NO_IOMMU] = {
-			-EOPNOTSUPP, "there is no IOMMU to contain its DMA" },
-		[MDEVD_DMA_SHARED] = {
-			-EXDEV, "its IOMMU group is another driver's too" },
-		[MDEVD_DMA_NO_REMAP] = {
-			-EPERM, "interrupts are not remapped" },
-		[MDEVD_DMA_ISOLATED] = { 0 },
-	};
-
 	if (answers[parent->dma].error)
 		pci_info(parent->pdev, "no vectors for its devices: %s\n",
 			 answers[parent->dma].why);
 	return answers[parent->dma].error;
+}
+
+/**
+ * mdevd_dma_override - a function is to master the bus all the same
+ * @parent: the parent, which may not; its config_lock is held
+ *
+ * Whoever asks for it takes the blame: the kernel is tainted as it is by vfio
+ * without an IOMMU, because from here on nobody can tell what wrote where.
+ */
+void mdevd_dma_override(struct mdevd_parent *parent)
+{
+	lockdep_assert_held(&parent->config_lock);
+
+	pci_warn(parent->pdev,
+		 "masters the bus by override, and its devices may reach the host: %s\n",
+		 answers[parent->dma].why);
+	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
+
+	mutex_lock(&mdevd_lock);
+	parent->unsafe = true;
+	mutex_unlock(&mdevd_lock);
 }

@@ -113,6 +113,8 @@ int mdevd_suspend(struct mdevd_ctl *ctl, const struct mdevd_suspend *arg)
 
 	/* No page comes back while held, so this needs no lock. */
 	ret = mdevd_map_zap(v);
+	if (!ret)
+		ret = mdevd_vendor_dma_drain(v);
 	vfio_put_device(&v->vdev);
 	return ret;
 }

@@ -206,12 +206,14 @@ int mdevd_resolve_late(const struct mdevd_piece *memory, size_t n, u64 page,
  * @holes.end: byte after the last
  * @vectors: interrupt vectors that there are
  * @vendor: there is a vendor's module
+ * @vendor_scrub: which can scrub
  */
 struct mdevd_bounds {
 	u64 page;
 	u64 bar_length[MDEVD_PCI_BARS];
 	u32 vectors;
 	bool vendor;
+	bool vendor_scrub;
 	u32 n_holes;
 	struct {
 		u32 bar;

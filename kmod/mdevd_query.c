@@ -125,6 +125,7 @@ static void put_parent(struct snapshot *s, const struct mdevd_parent *parent)
 	r.dma = parent->dma;
 	r.vectors = parent->bounds.vectors;
 	r.vectors_free = mdevd_vectors_free(parent);
+	r.flags = parent->unsafe ? MDEVD_PARENT_UNSAFE_DMA : 0;
 	put_record(s, MDEVD_RECORD_PARENT, &r, sizeof(r));
 
 	for (i = 0; config && i < config->n_pools; i++)

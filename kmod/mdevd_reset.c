@@ -52,8 +52,9 @@ restart:
 
 		get_device(&v->vdev.device);
 		mutex_unlock(&mdevd_lock);
-		/* if this was cut short by a signal, who has it mapped sees ones */
-		mdevd_map_zap(v);
+		/* cut short by a signal: who is at it sees ones, or begins anew */
+		if (!mdevd_map_zap(v))
+			mdevd_vendor_dma_drain(v);
 		vfio_put_device(&v->vdev);
 		mutex_lock(&mdevd_lock);
 		goto restart;
@@ -108,7 +109,15 @@ static u32 look(const struct mdevd_parent *parent)
 	return resets;
 }
 
-static bool decodes(const struct mdevd_parent *parent)
+/**
+ * mdevd_reset_decodes - is the function there, and its memory switched on
+ * @parent: the parent, bound yet
+ *
+ * Context: any.
+ *
+ * Return: true if it is.
+ */
+bool mdevd_reset_decodes(const struct mdevd_parent *parent)
 {
 	u16 command;
 
@@ -128,13 +137,14 @@ static bool stopped(const struct mdevd_parent *parent, const bool *stop)
  * mdevd_reset_proof - do something to the function's memory that lasts
  * @parent: the parent, on whose list the caller has a claim
  * @stop: set by others, who then wake @parent->idle; or NULL
- * @fn: does it, from the beginning, and makes sure that it has arrived
+ * @fn: does it, from the beginning, and makes sure that it has arrived; may say
+ *	-EAGAIN to be called again after a while
  * @data: for @fn
  *
  * Waits while the function is being reset, and calls @fn again when it may
  * have been in vain.
  *
- * Return: 0; what @fn says if that is not 0; -ENODEV the function does not come
+ * Return: 0; what else @fn says; -ENODEV the function does not come
  * back; -ECANCELED @stop; -EINTR a signal came while there was nothing to do
  * but wait.
  */
@@ -154,11 +164,11 @@ int mdevd_reset_proof(struct mdevd_parent *parent, const bool *stop,
 			break;
 
 		ret = fn(data);
-		if (ret)
+		if (ret && ret != -EAGAIN)
 			return ret;
 		/* what it read back has arrived before the next begins */
 		rmb();
-		if (look(parent) == seen && decodes(parent))
+		if (!ret && look(parent) == seen && mdevd_reset_decodes(parent))
 			return 0;
 
 		/* nobody may ever tell that it decodes again */
@@ -169,7 +179,8 @@ int mdevd_reset_proof(struct mdevd_parent *parent, const bool *stop,
 						     RESET_LOOK) < 0)
 			return -EINTR;
 		/* if it does not now, it does not for us any more */
-		if (READ_ONCE(parent->removing) && !decodes(parent))
+		if (READ_ONCE(parent->removing) &&
+		    (ret || !mdevd_reset_decodes(parent)))
 			return -ENODEV;
 	}
 

@@ -29,6 +29,9 @@ static int zero(void *data)
 	const struct mdevd_backing *b = z->b;
 	u64 done;
 
+	if (b->scrub == MDEVD_SCRUB_VENDOR)
+		return mdevd_vendor_scrub(z->parent, b);
+
 	for (done = 0; done < b->ext.length; done += SCRUB_CHUNK) {
 		if (READ_ONCE(z->parent->cut))
 			return -ENODEV;
@@ -44,7 +47,7 @@ static int zero(void *data)
 }
 
 /**
- * mdevd_scrub_zero - zero an extent
+ * mdevd_scrub_zero - zero an extent, or have its vendor clean it
  * @claim: whose it is
  * @b: the extent
  *
@@ -55,7 +58,7 @@ bool mdevd_scrub_zero(struct mdevd_claim *claim, struct mdevd_backing *b)
 {
 	struct zero z = { .parent = claim->parent, .b = b };
 
-	if (b->scrub != MDEVD_SCRUB_ZERO)
+	if (b->scrub == MDEVD_SCRUB_NONE)
 		return true;
 
 	return !mdevd_reset_proof(claim->parent, NULL, zero, &z);

@@ -144,6 +144,9 @@ static int mdevd_vdev_init(struct vfio_device *vdev)
 	spin_lock_init(&v->vector_lock);
 	spin_lock_init(&v->eager_lock);
 	INIT_LIST_HEAD(&v->eager);
+	spin_lock_init(&v->dma_lock);
+	INIT_LIST_HEAD(&v->dma_threads);
+	v->dma_barred = 1;
 
 	return mdevd_inode_new(v);
 }

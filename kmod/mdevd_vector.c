@@ -12,31 +12,20 @@
 
 #include "mdevd.h"
 
-/**
- * mdevd_vectors_enable - allocate the vectors that a configuration needs
- * @parent: the parent; its config_lock is held
- * @config: the configuration, which has been checked
- *
- * Return: 0, or what MDEVD_CONFIGURE says.
- */
-int mdevd_vectors_enable(struct mdevd_parent *parent,
-			 const struct mdevd_config *config)
+static bool wants_vectors(const struct mdevd_config *config)
 {
-	bool wanted = false;
-	int ret;
 	u32 i;
 
-	lockdep_assert_held(&parent->config_lock);
-
 	for (i = 0; i < config->n_types; i++)
-		wanted |= config->types[i].conf.vectors;
-	/* a vendor raises those of its devices, and sees to its own DMA */
-	if (!wanted || parent->bounds.vendor)
-		return 0;
+		if (config->types[i].conf.vectors)
+			return true;
 
-	ret = mdevd_dma_check_vectors(parent);
-	if (ret)
-		return ret;
+	return false;
+}
+
+static int alloc_vectors(struct mdevd_parent *parent)
+{
+	int ret;
 
 	parent->vectors_used = bitmap_zalloc(parent->bounds.vectors,
 					     GFP_KERNEL_ACCOUNT);
@@ -55,13 +44,45 @@ int mdevd_vectors_enable(struct mdevd_parent *parent,
 		return ret;
 	}
 
+	return 0;
+}
+
+/**
+ * mdevd_vectors_enable - allocate the vectors that a configuration needs
+ * @parent: the parent; its config_lock is held
+ * @config: the configuration, which has been checked
+ * @unsafe: it is to master the bus even where that is not contained
+ *
+ * Return: 0, or what MDEVD_CONFIGURE says.
+ */
+int mdevd_vectors_enable(struct mdevd_parent *parent,
+			 const struct mdevd_config *config, bool unsafe)
+{
+	int ret;
+
+	lockdep_assert_held(&parent->config_lock);
+
+	/* what is contained needs no override */
+	unsafe = unsafe && parent->dma != MDEVD_DMA_ISOLATED;
+	/* a vendor raises those of its devices, and sees to its own DMA */
+	if ((!wants_vectors(config) && !unsafe) || parent->bounds.vendor)
+		return 0;
+
+	ret = unsafe ? 0 : mdevd_dma_check_vectors(parent);
+	if (!ret && wants_vectors(config))
+		ret = alloc_vectors(parent);
+	if (ret)
+		return ret;
+
+	if (unsafe)
+		mdevd_dma_override(parent);
 	pci_set_master(parent->pdev);
 	pci_save_state(parent->pdev);
 	return 0;
 }
 
 /**
- * mdevd_vectors_disable - free the vectors
+ * mdevd_vectors_disable - free the vectors, and end the mastering of the bus
  * @parent: the parent, which has no device any more; its config_lock is held
  */
 void mdevd_vectors_disable(struct mdevd_parent *parent)
@@ -70,16 +91,18 @@ void mdevd_vectors_disable(struct mdevd_parent *parent)
 
 	lockdep_assert_held(&parent->config_lock);
 
-	if (!used)
+	if (!used && !parent->unsafe)
 		return;
 
 	/* a claim may still be there, being zeroed */
 	mutex_lock(&mdevd_lock);
 	parent->vectors_used = NULL;
+	parent->unsafe = false;
 	mutex_unlock(&mdevd_lock);
 
 	pci_clear_master(parent->pdev);
-	pci_free_irq_vectors(parent->pdev);
+	if (used)
+		pci_free_irq_vectors(parent->pdev);
 	pci_save_state(parent->pdev);
 	bitmap_free(used);
 }

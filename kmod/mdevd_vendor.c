@@ -1,216 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Vendors: other modules that make the devices of a parent live.
+ * Devices of a parent that has a vendor: what its type becomes, and the one
+ * place from which each of the vendor's callbacks is called.
  *
- * mdevd_vendor.h is the contract.  Here are the list of those that have
- * registered, the way from MDEVD_CONFIGURE to one of them, and the one place
- * from which each of their callbacks is called.
+ * mdevd_vendor.h is the contract.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/kmod.h>
-#include <linux/module.h>
-#include <linux/overflow.h>
+#include <linux/export.h>
 #include <linux/slab.h>
 
 #include "mdevd.h"
 #include "mdevd_vendor.h"
-
-struct vendor {
-	struct list_head node;
-	const struct mdevd_vendor_ops *ops;
-};
-
-static LIST_HEAD(vendors);
-static DEFINE_MUTEX(vendors_lock);	/* guards vendors; a leaf */
-
-static struct vendor *find(const char *name)
-{
-	struct vendor *vendor;
-
-	lockdep_assert_held(&vendors_lock);
-
-	list_for_each_entry(vendor, &vendors, node)
-		if (!strcmp(vendor->ops->name, name))
-			return vendor;
-
-	return NULL;
-}
-
-static bool bars_valid(const struct mdevd_vendor_ops *ops)
-{
-	u32 i;
-
-	for (i = 0; i < ops->n_bars; i++) {
-		const struct mdevd_vendor_bar *b = &ops->bars[i];
-
-		if (b->index >= MDEVD_MAX_BARS || !b->length ||
-		    !PAGE_ALIGNED(b->length | b->map_start | b->map_length) ||
-		    b->map_start > b->length ||
-		    b->map_length > b->length - b->map_start ||
-		    (b->map_length && !ops->validate_map_request))
-			return false;
-	}
-
-	return true;
-}
-
-/**
- * mdevd_vendor_register - make a vendor known
- * @ops: the vendor; stays as it is until mdevd_vendor_unregister()
- *
- * Callbacks may come before this returns.
- *
- * Return: 0; -EINVAL a callback or the name is missing, or a BAR is not as
- * struct mdevd_vendor_bar says; -EEXIST the name is taken; -ENOMEM.
- */
-int mdevd_vendor_register(const struct mdevd_vendor_ops *ops)
-{
-	struct vendor *vendor;
-	int ret = 0;
-
-	if (!ops->name || strnlen(ops->name, MDEVD_NAME_LEN) >= MDEVD_NAME_LEN ||
-	    !mdevd_check_name(ops->name, strlen(ops->name) + 1))
-		return -EINVAL;
-	if (!ops->attach || !ops->detach || !ops->create || !ops->destroy ||
-	    !ops->open || !ops->close || !ops->read || !ops->write ||
-	    ops->max_vectors > 2048 || !bars_valid(ops))
-		return -EINVAL;
-
-	vendor = kzalloc(sizeof(*vendor), GFP_KERNEL);
-	if (!vendor)
-		return -ENOMEM;
-	vendor->ops = ops;
-
-	mutex_lock(&vendors_lock);
-	if (find(ops->name))
-		ret = -EEXIST;
-	else
-		list_add_tail(&vendor->node, &vendors);
-	mutex_unlock(&vendors_lock);
-
-	if (ret)
-		kfree(vendor);
-	return ret;
-}
-EXPORT_SYMBOL_GPL(mdevd_vendor_register);
-
-/**
- * mdevd_vendor_unregister - forget a vendor
- * @ops: as registered
- *
- * Called when its module goes away, which cannot be while a parent is
- * configured with it.
- */
-void mdevd_vendor_unregister(const struct mdevd_vendor_ops *ops)
-{
-	struct vendor *vendor;
-
-	mutex_lock(&vendors_lock);
-	vendor = find(ops->name);
-	if (!WARN_ON_ONCE(!vendor || vendor->ops != ops))
-		list_del(&vendor->node);
-	else
-		vendor = NULL;
-	mutex_unlock(&vendors_lock);
-
-	kfree(vendor);
-}
-EXPORT_SYMBOL_GPL(mdevd_vendor_unregister);
-
-/* The vendor of that name, its module pinned. */
-static const struct mdevd_vendor_ops *get(const char *name)
-{
-	const struct mdevd_vendor_ops *ops = NULL;
-	struct vendor *vendor;
-
-	mutex_lock(&vendors_lock);
-	vendor = find(name);
-	if (vendor && try_module_get(vendor->ops->owner))
-		ops = vendor->ops;
-	mutex_unlock(&vendors_lock);
-
-	return ops;
-}
-
-/* Callers make pointers of errors: a vendor that counts may not be one. */
-static int verdict(int ret)
-{
-	return WARN_ON_ONCE(ret > 0) ? -EINVAL : ret;
-}
-
-static int attach(struct mdevd_parent *parent, const char *name)
-{
-	const struct mdevd_vendor_ops *ops = get(name);
-	void *card = NULL;
-	int ret;
-
-	if (!ops) {
-		request_module("mdevd-vendor-%s", name);
-		ops = get(name);
-	}
-	if (!ops)
-		return -ENOPKG;
-
-	ret = verdict(ops->attach(parent->pdev, &card));
-	if (ret) {
-		module_put(ops->owner);
-		return ret;
-	}
-
-	parent->vendor = ops;
-	parent->card = card;
-	parent->bounds.vendor = true;
-	return 0;
-}
-
-/**
- * mdevd_vendor_attach - a parent is being configured with a vendor
- * @parent: the parent; its config_lock is held
- * @name: of the vendor; empty: none
- *
- * The DMA ownership of the parent's IOMMU group is let go of meanwhile: the
- * card's other functions are in the same group, and the vendor drives them.
- * The parent itself stays unable to master the bus.
- *
- * Return: 0; -ENOPKG there is no such vendor; what its attach() says.
- */
-int mdevd_vendor_attach(struct mdevd_parent *parent, const char *name)
-{
-	int ret;
-
-	lockdep_assert_held(&parent->config_lock);
-
-	if (!name[0])
-		return 0;
-
-	mdevd_dma_return(parent);
-	ret = attach(parent, name);
-	if (ret)
-		mdevd_dma_claim(parent);
-	return ret;
-}
-
-/**
- * mdevd_vendor_detach - a parent has no device any more
- * @parent: the parent; its config_lock is held, or its driver is unbound
- *
- * Does nothing where there is no vendor.
- */
-void mdevd_vendor_detach(struct mdevd_parent *parent)
-{
-	const struct mdevd_vendor_ops *ops = parent->vendor;
-
-	if (!ops)
-		return;
-
-	ops->detach(parent->card);
-	parent->vendor = NULL;
-	parent->card = NULL;
-	parent->bounds.vendor = false;
-	module_put(ops->owner);
-	mdevd_dma_claim(parent);
-}
 
 /* The first part of a type that says nothing yet, filled in. */
 static int add_part(struct mdevd_type *type, u32 bar, u32 kind, u64 start,
@@ -346,7 +147,7 @@ int mdevd_vendor_create(struct mdevd_vdev *v)
 	if (!v->vendor)
 		return 0;
 
-	ret = verdict(v->vendor->create(v, v->parent->card));
+	ret = mdevd_vendor_verdict(v->vendor->create(v, v->parent->card));
 	v->vendor_live = !ret;
 	return ret;
 }
@@ -374,7 +175,16 @@ void mdevd_vendor_destroy(struct mdevd_vdev *v)
  */
 int mdevd_vendor_open(struct mdevd_vdev *v)
 {
-	return v->vendor ? verdict(v->vendor->open(v)) : 0;
+	int ret;
+
+	if (!v->vendor)
+		return 0;
+
+	mdevd_vendor_dma_allow(v);
+	ret = mdevd_vendor_verdict(v->vendor->open(v));
+	if (ret)
+		mdevd_vendor_dma_bar(v);
+	return ret;
 }
 
 /**
@@ -383,8 +193,12 @@ int mdevd_vendor_open(struct mdevd_vdev *v)
  */
 void mdevd_vendor_close(struct mdevd_vdev *v)
 {
-	if (v->vendor)
-		v->vendor->close(v);
+	if (!v->vendor)
+		return;
+
+	mdevd_vendor_dma_bar(v);
+	v->vendor->close(v);
+	WARN_ON_ONCE(atomic_read(&v->dma_busy));
 }
 
 /**
@@ -393,8 +207,39 @@ void mdevd_vendor_close(struct mdevd_vdev *v)
  */
 void mdevd_vendor_reset(struct mdevd_vdev *v)
 {
-	if (v->vendor && v->vendor->reset)
-		v->vendor->reset(v);
+	if (!v->vendor || !v->vendor->reset)
+		return;
+
+	mdevd_vendor_dma_bar(v);
+	v->vendor->reset(v);
+	mdevd_vendor_dma_allow(v);
+}
+
+/**
+ * mdevd_vendor_scrub - a vendor cleans an extent
+ * @parent: its parent, whose vendor can
+ * @b: the extent, of a pool that is MDEVD_SCRUB_VENDOR
+ *
+ * Return: 0, or -EAGAIN when it could not be cleaned now.
+ */
+int mdevd_vendor_scrub(const struct mdevd_parent *parent,
+		       const struct mdevd_backing *b)
+{
+	const struct mdevd_vendor_memory memory = {
+		.phys = b->phys,
+		.length = b->ext.length,
+		.map = b->map,
+	};
+	int ret;
+
+	ret = mdevd_vendor_verdict(parent->vendor->scrub(parent->card,
+							 &memory));
+	if (!ret)
+		return 0;
+
+	pr_warn_ratelimited("%s: its vendor cannot clean BAR %u at 0x%llx (%d) and is asked again\n",
+			    parent->name, b->ext.bar, b->ext.offset, ret);
+	return -EAGAIN;
 }
 
 /**
@@ -452,8 +297,6 @@ int mdevd_vendor_resolve(struct mdevd_vdev *v, u32 bar, u64 offset,
 				  target->end, offset, dev_offset, run,
 				  target);
 }
-
-/* ---- what a vendor calls ---- */
 
 /**
  * mdevd_vendor_set_data - keep a pointer with a device
@@ -553,39 +396,6 @@ void mdevd_rebind(struct mdevd_vdev *v, u32 bar, u64 offset, u64 length)
 			    round_down(offset, PAGE_SIZE));
 }
 EXPORT_SYMBOL_GPL(mdevd_rebind);
-
-/**
- * mdevd_vendor_dma_rw - copy from or to the memory of the guest
- * @v: the device
- * @iova: address as the guest gives it to a device
- * @data: the vendor's buffer
- * @length: bytes, not zero
- * @write: to the guest's memory
- *
- * Pins nothing, so the VMM may unmap at any time: then this fails, and so
- * there is no callback for it.  May wait for the VMM's memory for as long as
- * the VMM likes; what is shared between devices must not wait with it.
- *
- * Context: process, may sleep, between open() and close() only.  Never in a
- * page fault (validate_map_request()) and never with a lock that one takes:
- * vfio's container takes its lock and then mmap_lock here.
- *
- * Return: 0; -EINVAL, -EPERM, -EFAULT what the VMM has not mapped for DMA that
- * way.  A part of @data may have been copied.
- */
-int mdevd_vendor_dma_rw(struct mdevd_vdev *v, u64 iova, void *data,
-			size_t length, bool write)
-{
-	u64 end;
-
-	might_sleep();
-
-	if (!length || check_add_overflow(iova, (u64)length - 1, &end))
-		return -EINVAL;
-
-	return vfio_dma_rw(&v->vdev, iova, data, length, write);
-}
-EXPORT_SYMBOL_GPL(mdevd_vendor_dma_rw);
 
 /**
  * mdevd_vendor_signal - raise an MSI-X vector of a device

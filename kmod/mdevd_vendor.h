@@ -60,6 +60,19 @@ struct mdevd_vendor_bar {
 };
 
 /**
+ * struct mdevd_vendor_memory - where a piece of a device's memory is
+ * @phys: physical address, for dma_map_resource()
+ * @length: bytes that follow each other there, of one extent
+ * @map: mdevd.ko's mapping of it, for the CPU; valid from create() to
+ *	destroy()
+ */
+struct mdevd_vendor_memory {
+	phys_addr_t phys;
+	u64 length;
+	void __iomem *map;
+};
+
+/**
  * struct mdevd_vendor_ops - a vendor
  * @owner: THIS_MODULE.  Pinned while a parent is configured with this vendor:
  *	until then rmmod answers -EBUSY, so no callback ever runs in a module
@@ -100,12 +113,23 @@ struct mdevd_vendor_bar {
  *	Return: 0, or an error that the opener gets.
  * @close: the last descriptor is gone and no VMA is left.  When this returns
  *	nothing of the vendor's may reach the device's memory or its guest's:
- *	DMA has ended, work is cancelled.  The memory is zeroed next and may
+ *	DMA has ended, work is cancelled.  mdevd_vendor_dma_rw() fails from
+ *	before the call, so work that is in it comes to an end.  The memory is zeroed next and may
  *	then be given to anybody.
  *	Context: as open().
  * @reset: the guest or VMM resets the device: registers to their defaults,
- *	DMA ended.  Memory keeps its contents.  Optional.
+ *	DMA ended.  mdevd_vendor_dma_rw() fails meanwhile.  Memory keeps its contents.  Optional.
  *	Context: process, may sleep; concurrent with read(), write().
+ * @scrub: make one extent of a pool that is MDEVD_SCRUB_VENDOR so that its next
+ *	owner finds nothing of the last: before a device's first open, after
+ *	each last close, and after its mdev has gone.  The device may not exist
+ *	any more, so it is told by its @memory, and @card is attach()'s.
+ *	Optional; without it no such pool can be configured.
+ *	Context: process (a worker), may sleep; several at once, of different
+ *	extents.  Not while the parent is known to be reset; after a reset in
+ *	between it is called again.
+ *	Return: 0, or an error: the extent stays nobody's, and is tried again
+ *	until the parent is unbound.
  * @revoke: the parent is being unbound or has been pulled out.  mdevd.ko has
  *	already replaced all that was mapped, and no access of the guest begins
  *	any more; a read() or write() that was on its way may still come in, and
@@ -158,6 +182,7 @@ struct mdevd_vendor_ops {
 	void (*close)(struct mdevd_vdev *v);
 	void (*reset)(struct mdevd_vdev *v);
 	void (*revoke)(struct mdevd_vdev *v);
+	int (*scrub)(void *card, const struct mdevd_vendor_memory *memory);
 
 	u64 (*read)(struct mdevd_vdev *v, u32 bar, u64 offset, u32 width);
 	void (*write)(struct mdevd_vdev *v, u32 bar, u64 offset, u32 width,
@@ -165,19 +190,6 @@ struct mdevd_vendor_ops {
 
 	int (*validate_map_request)(struct mdevd_vdev *v, u32 bar, u64 offset,
 				    u64 *dev_offset, u64 *run);
-};
-
-/**
- * struct mdevd_vendor_memory - where a piece of a device's memory is
- * @phys: physical address, for dma_map_resource()
- * @length: bytes that follow each other there, of one extent
- * @map: mdevd.ko's mapping of it, for the CPU; valid from create() to
- *	destroy()
- */
-struct mdevd_vendor_memory {
-	phys_addr_t phys;
-	u64 length;
-	void __iomem *map;
 };
 
 int mdevd_vendor_register(const struct mdevd_vendor_ops *ops);
@@ -192,7 +204,11 @@ int mdevd_vendor_memory(const struct mdevd_vdev *v, u64 dev_offset,
 
 void mdevd_rebind(struct mdevd_vdev *v, u32 bar, u64 offset, u64 length);
 void mdevd_vendor_signal(struct mdevd_vdev *v, u32 vector);
+
 int mdevd_vendor_dma_rw(struct mdevd_vdev *v, u64 iova, void *data,
 			size_t length, bool write);
+int mdevd_vendor_dma_wait(struct mdevd_vdev *v);
+int mdevd_vendor_dma_begin(struct mdevd_vdev *v, u32 *cookie);
+int mdevd_vendor_dma_end(struct mdevd_vdev *v, u32 cookie);
 
 #endif /* MDEVD_VENDOR_H */

@@ -9,6 +9,8 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/io.h>
+#include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -179,6 +181,30 @@ static void edu_reset(struct mdevd_vdev *v)
 	mutex_unlock(&d->reset_lock);
 }
 
+/*
+ * Zeros, and a look at each of them: a card whose memory fails is found here
+ * and not by a tenant.
+ */
+static int edu_scrub(void *card, const struct mdevd_vendor_memory *memory)
+{
+	u64 at;
+
+	for (at = 0; at < memory->length; at += EDU_PAGE) {
+		memset_io(memory->map + at, 0, EDU_PAGE);
+		cond_resched();
+	}
+	/* all of them have arrived before the first look */
+	wmb();
+	for (at = 0; at < memory->length; at += sizeof(u64)) {
+		if (readq(memory->map + at))
+			return -EIO;
+		if (IS_ALIGNED(at, EDU_PAGE))
+			cond_resched();
+	}
+
+	return 0;
+}
+
 /* The worker sees it before its next transfer; close() waits for it. */
 static void edu_revoke(struct mdevd_vdev *v)
 {
@@ -266,6 +292,7 @@ const struct mdevd_vendor_ops edu_ops = {
 	.close = edu_close,
 	.reset = edu_reset,
 	.revoke = edu_revoke,
+	.scrub = edu_scrub,
 	.read = edu_read,
 	.write = edu_write,
 	.validate_map_request = edu_validate_map_request,

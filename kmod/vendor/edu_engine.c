@@ -95,6 +95,14 @@ static irqreturn_t engine_irq(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
+static void step_start(struct edu_engine *engine, const struct edu_step *step)
+{
+	writeq(step->from, engine->regs + REG_DMA_FROM);
+	writeq(step->to, engine->regs + REG_DMA_TO);
+	writeq(step->length, engine->regs + REG_DMA_LENGTH);
+	writeq(step->command, engine->regs + REG_DMA_COMMAND);
+}
+
 /* One transfer; waits for its end.  The engine's lock is held. */
 static int transfer(struct edu_engine *engine, const struct edu_step *step)
 {
@@ -107,11 +115,7 @@ static int transfer(struct edu_engine *engine, const struct edu_step *step)
 	if (READ_ONCE(engine->gone))
 		return -ENODEV;
 
-	writeq(step->from, engine->regs + REG_DMA_FROM);
-	writeq(step->to, engine->regs + REG_DMA_TO);
-	writeq(step->length, engine->regs + REG_DMA_LENGTH);
-	writeq(step->command, engine->regs + REG_DMA_COMMAND);
-
+	step_start(engine, step);
 	if (!wait_for_completion_timeout(&engine->done, TRANSFER_TIMEOUT)) {
 		/* it may still write, so it must not be able to */
 		pci_clear_master(engine->pdev);
@@ -206,12 +210,26 @@ static int job_locked(struct edu_device *d, const struct edu_job *job)
 	return ret;
 }
 
+/* -EAGAIN where it is to be done again from its beginning. */
+static int job_bracketed(struct edu_device *d, const struct edu_job *job)
+{
+	u32 cookie;
+	int ret;
+
+	ret = mdevd_vendor_dma_begin(d->v, &cookie);
+	if (ret)
+		return ret;
+
+	ret = job_locked(d, job);
+	return mdevd_vendor_dma_end(d->v, cookie) ?: ret;
+}
+
 /**
  * edu_engine_job - do a job on the engine
  * @d: whose it is; between it and the card's memory go @d->bytes
  * @job: the job
  *
- * Waits for its turn.  Touches no guest's RAM.
+ * Waits while the device is held, and for its turn.  Touches no guest's RAM.
  *
  * Return: 0; -ENODEV the engine has gone; -ECANCELED the device was stopped;
  * -ETIMEDOUT, -EIO it failed.
@@ -220,9 +238,15 @@ int edu_engine_job(struct edu_device *d, const struct edu_job *job)
 {
 	int ret;
 
-	down(&d->engine->lock);
-	ret = job_locked(d, job);
-	up(&d->engine->lock);
+	do {
+		/* without the engine, so that others have their turn */
+		ret = mdevd_vendor_dma_wait(d->v);
+		if (ret)
+			return ret;
+		down(&d->engine->lock);
+		ret = job_bracketed(d, job);
+		up(&d->engine->lock);
+	} while (ret == -EAGAIN);
 
 	return ret;
 }
@@ -299,14 +323,17 @@ int edu_engine_check(struct edu_engine *engine, struct pci_dev *memory)
 	return ret;
 }
 
-/* All ones: it has been pulled out, and does nothing any more. */
+/* One that has been pulled out reads as ones and never seems idle. */
 static int wait_idle(struct edu_engine *engine)
 {
 	u32 command;
 
+	if (!pci_device_is_present(engine->pdev))
+		return -ENODEV;
+
 	return readl_poll_timeout(engine->regs + REG_DMA_COMMAND, command,
-				  !(command & EDU_DMA_RUN) || command == ~0U,
-				  10000, IDLE_TIMEOUT_US);
+				  !(command & EDU_DMA_RUN), 10000,
+				  IDLE_TIMEOUT_US);
 }
 
 static int engine_start(struct edu_engine *engine)
@@ -435,6 +462,37 @@ err_put:
 }
 
 /*
+ * A job that the unbind came into has left bytes of its tenant in the engine.
+ * Whoever has the function next could fetch them.
+ */
+static void wipe(struct edu_engine *engine)
+{
+	const struct edu_piece nothing = { .length = EDU_JOB_MAX };
+	struct edu_step steps[EDU_STEPS_MAX];
+	u32 n;
+	int ret;
+
+	ret = wait_idle(engine);
+	if (ret == -ENODEV)
+		return;
+	if (ret) {
+		pci_err(engine->pdev, "the engine is left at work\n");
+		return;
+	}
+
+	/* the last step of any job of this length, without its interrupt */
+	n = edu_plan(EDU_FROM_CARD, engine->bounce_dma,
+		     engine->bounce_dma + EDU_JOB_MAX, &nothing, 1, steps);
+	steps[n - 1].command &= ~EDU_DMA_IRQ;
+	pci_set_master(engine->pdev);
+	step_start(engine, &steps[n - 1]);
+	ret = wait_idle(engine);
+	pci_clear_master(engine->pdev);
+	if (ret && ret != -ENODEV)
+		pci_err(engine->pdev, "the engine could not be wiped\n");
+}
+
+/*
  * Unbound or pulled out, at any time: jobs fail, queued or under way.  The
  * transfer under way reaches nothing any more, but must not be left to whoever
  * lets the function master the bus next: its addresses are of memory that we
@@ -454,8 +512,7 @@ static void edu_remove(struct pci_dev *pdev)
 
 	/* whoever used it has let go after this, and nobody does again */
 	down(&engine->lock);
-	if (wait_idle(engine))
-		pci_err(pdev, "the engine is left at work\n");
+	wipe(engine);
 	engine_stop(engine);
 	up(&engine->lock);
 

@@ -155,7 +155,8 @@ static void test_pools(void) {
         POOL_REFUSED(EINVAL, "of a BAR below a page", pool.bar = 0; pool.length = 4096);
         POOL_REFUSED(EINVAL, "of an unknown kind", pool.kind = 2);
         POOL_REFUSED(EINVAL, "of an unknown cache", pool.cache = 2);
-        POOL_REFUSED(EINVAL, "of an unknown scrub", pool.scrub = 2);
+        POOL_REFUSED(EINVAL, "of an unknown scrub", pool.scrub = 3);
+        POOL_REFUSED(EOPNOTSUPP, "that a vendor scrubs, without one", pool.scrub = 2);
         POOL_REFUSED(EINVAL, "of registers to be zeroed", pool.kind = MDEVD_POOL_REGISTERS);
         POOL_REFUSED(EINVAL, "with a reserved field", pool.__reserved = 1);
         POOL_REFUSED(EINVAL, "of no length", pool.length = 0);
@@ -251,7 +252,7 @@ static void test_configure(void) {
                 __VA_ARGS__;                                                                       \
                 REFUSED(ctl_call(ctl, MDEVD_CONFIGURE, &bad), want, "configure " what);            \
         } while (0)
-        CONFIGURE_REFUSED(EINVAL, "with a flag", bad.flags = 1);
+        CONFIGURE_REFUSED(EINVAL, "with a flag that there is not", bad.flags = 2);
         CONFIGURE_REFUSED(EINVAL, "a name that does not end", memset(bad.parent, 'a', 32));
         CONFIGURE_REFUSED(EFAULT, "with pools at NULL", bad.pools = 0);
         CONFIGURE_REFUSED(EFAULT, "with types at NULL", bad.types = 0);

@@ -4,7 +4,7 @@
  * hardware raises arrives at the eventfd of the one device that has the vector, and at no other.
  *
  * Usage: kmod-irq            the doorbell device, whose vectors the machine outside raises
- *        kmod-irq refuse N   asking for vectors is refused with errno N
+ *        kmod-irq refuse N   asking for vectors is refused with errno N, and can be overridden
  */
 #include <fcntl.h>
 #include <linux/pci_regs.h>
@@ -29,7 +29,7 @@
 static int ctl;
 static const char *parent;
 
-static int configure(uint32_t vectors) {
+static int configure_flags(uint32_t vectors, uint32_t flags, const char *vendor) {
         struct mdevd_pool pool = { .name = "mem", .bar = 2, .length = 16 * MIB };
         struct mdevd_type types[2] = {
                 { .name = "v", .label = "two vectors", .vectors = vectors,
@@ -38,7 +38,24 @@ static int configure(uint32_t vectors) {
                   .bars = { { .length = 4 * KIB, .flags = MDEVD_BAR_64BIT } } },
         };
 
-        return ctl_configure(ctl, parent, &pool, 1, types, 2);
+        struct mdevd_configure arg = {
+                .size = sizeof(arg),
+                .flags = flags,
+                .n_pools = 1,
+                .pool_size = sizeof(pool),
+                .n_types = 2,
+                .type_size = sizeof(*types),
+                .pools = (uintptr_t)&pool,
+                .types = (uintptr_t)types,
+        };
+
+        snprintf(arg.parent, sizeof(arg.parent), "%s", parent);
+        snprintf(arg.vendor, sizeof(arg.vendor), "%s", vendor);
+        return ctl_call(ctl, MDEVD_CONFIGURE, &arg);
+}
+
+static int configure(uint32_t vectors) {
+        return configure_flags(vectors, 0, "");
 }
 
 static int reserve(const char *uuid, const char *type, uint64_t offset, const uint32_t *vectors,
@@ -254,6 +271,51 @@ static void test_hardware(struct device *a, struct device *b, const int *fds) {
         ring(1, fds, 1, "A's second");
 }
 
+/* TAINT_USER, as vfio without an IOMMU has it: include/linux/panic.h */
+static bool tainted(void) {
+        char text[32] = "";
+
+        MUST(read_file("/proc/sys/kernel/tainted", text, sizeof(text)));
+        return strtoul(text, NULL, 10) >> 6 & 1;
+}
+
+/* All the same, by whoever takes the blame: it masters the bus, and says so everywhere. */
+static int override(int error) {
+        struct mdevd_parent_record p = {};
+        int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        struct device a;
+
+        REFUSED(configure_flags(2, 2, ""), EINVAL, "a flag that there is not");
+        REFUSED(configure_flags(5, MDEVD_CONFIGURE_UNSAFE_DMA, ""), ENOSPC, "five vectors of four");
+        REFUSED(configure_flags(1, MDEVD_CONFIGURE_UNSAFE_DMA, "edu"), EINVAL, "with a vendor");
+        CHECK_EQ(tainted(), false, "  no refusal has tainted the kernel");
+        CHECK_EQ(master(), 0, "  nor let it master the bus");
+        MUST(configure_flags(2, MDEVD_CONFIGURE_UNSAFE_DMA, ""));
+        CHECK_EQ(tainted(), true, "configured by override: the kernel is tainted");
+        CHECK_EQ(master(), 1, "  the parent masters the bus");
+        query(A, &p);
+        CHECK_EQ(p.flags, MDEVD_PARENT_UNSAFE_DMA, "  QUERY says by which right");
+        CHECK_EQ(p.vectors_free, 4, "  and that its vectors are there");
+
+        MUST(reserve(A, "one", 0, (uint32_t[]){ 2 }, 1, (struct mdevd_ids){}));
+        MUST(mdev_create(parent, "one", A));
+        MUST(device_open(&a, A));
+        MUST(device_irq(&a, MSIX, EVENT, 1, &fd, 4));
+        CHECK_EQ(host("ring 2"), 0, "a vector is raised");
+        CHECK_EQ(arrives(fd), 1, "  it arrives");
+        device_close(&a);
+        MUST(mdev_remove(A));
+        MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_GONE, A));
+        MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_CLEAN, A));
+        MUST(ctl_unconfigure(ctl, parent));
+        CHECK_EQ(master(), 0, "unconfigured: no bus mastering");
+        query(A, &p);
+        CHECK_EQ(p.flags, 0, "  QUERY: nor the right to it");
+        CHECK_EQ(configure(2), -error, "  and it is refused again without the flag");
+        close(fd);
+        return check_done();
+}
+
 static int refuse(int error) {
         struct mdevd_parent_record p = {};
         int r = configure(2);
@@ -263,7 +325,9 @@ static int refuse(int error) {
         query(A, &p);
         CHECK_EQ(p.vectors, 4, "  though it has four");
         CHECK_EQ(p.dma, error == EPERM ? MDEVD_DMA_NO_REMAP : MDEVD_DMA_NO_IOMMU, "  QUERY: why");
-        return check_done();
+        CHECK_EQ(p.flags, 0, "  and no override");
+        CHECK_EQ(tainted(), false, "  nothing is tainted");
+        return override(error);
 }
 
 int main(int argc, char **argv) {
@@ -286,6 +350,10 @@ int main(int argc, char **argv) {
         query(A, &p);
         CHECK(p.dma == MDEVD_DMA_ISOLATED && p.vectors == 4 && p.vectors_free == 4,
               "QUERY: isolated, four vectors, all free");
+        MUST(ctl_unconfigure(ctl, parent));
+        MUST(configure_flags(2, MDEVD_CONFIGURE_UNSAFE_DMA, ""));
+        query(A, &p);
+        CHECK(p.flags == 0 && !tainted(), "an override that is not needed is none");
         for (int i = 0; i < 4; i++)
                 fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         test_reserve();

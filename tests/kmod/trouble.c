@@ -78,7 +78,6 @@ bool waiter_blocked(struct waiter *w) {
 void waiter_start(struct waiter *w, int (*fn)(void *arg), void *arg) {
         *w = (struct waiter){ .fn = fn, .arg = arg };
         pthread_create(&w->thread, NULL, run, w);
-        waiter_blocked(w);
 }
 
 int waiter_end(struct waiter *w) {

@@ -30,8 +30,7 @@ struct waiter {
         volatile int result;
 };
 
-/* Returns when it waits, or has ended. */
 void waiter_start(struct waiter *w, int (*fn)(void *arg), void *arg);
-/* Waits in the kernel still, or again. */
+/* Returns when it waits in the kernel, or has ended: true in the first case. */
 bool waiter_blocked(struct waiter *w);
 int waiter_end(struct waiter *w);

@@ -49,6 +49,7 @@ enum mdevd_cache {
 enum mdevd_scrub {
 	MDEVD_SCRUB_ZERO	= 0,	/* memory pools only */
 	MDEVD_SCRUB_NONE	= 1,	/* contents survive; must be said in words */
+	MDEVD_SCRUB_VENDOR	= 2,	/* by the parent's vendor, which can */
 };
 
 /**
@@ -57,7 +58,7 @@ enum mdevd_scrub {
  * @bar: BAR of the parent, 0..5; a memory BAR of at least one page
  * @kind: enum mdevd_pool_kind
  * @cache: enum mdevd_cache, the host's memory type of its mappings
- * @scrub: enum mdevd_scrub; a registers pool must say MDEVD_SCRUB_NONE
+ * @scrub: enum mdevd_scrub; a registers pool cannot be zeroed
  * @offset: first byte, from the start of the BAR, page aligned
  * @length: bytes, page aligned, not zero; within the BAR, overlapping neither
  *	another pool nor the pages of the parent's MSI-X table and PBA
@@ -250,10 +251,19 @@ struct mdevd_get_info {
 
 #define MDEVD_FEATURE_HUGE	0x1ULL	/* maps 2 MiB entries */
 
+/*
+ * The parent masters the bus although what it writes is not contained: its
+ * devices may then reach the host's memory (where there is no IOMMU, or its
+ * group is shared) or raise any interrupt.  Logged, and taints the kernel.  No
+ * effect where it is contained (MDEVD_DMA_ISOLATED).  Where the IOMMU group is
+ * the module's own its DMA goes on reaching nothing.
+ */
+#define MDEVD_CONFIGURE_UNSAFE_DMA	0x1
+
 /**
  * struct mdevd_configure - MDEVD_CONFIGURE
  * @size: sizeof this struct
- * @flags: 0
+ * @flags: MDEVD_CONFIGURE_*
  * @parent: a device bound to the driver "mdevd"
  * @n_pools: 1..MDEVD_MAX_POOLS
  * @pool_size: sizeof(struct mdevd_pool)
@@ -276,12 +286,15 @@ struct mdevd_get_info {
  * write.  So these are refused unless the parent's DMA reaches nothing and its
  * interrupts are isolated: -EOPNOTSUPP there is no IOMMU in front of it; -EXDEV
  * its IOMMU group is also another driver's; -EPERM there is no interrupt
- * remapping; -ENOSPC a type wants more vectors than the parent has (struct
- * mdevd_parent_record).  And -EOPNOTSUPP for a vendor part without a vendor.
+ * remapping.  MDEVD_CONFIGURE_UNSAFE_DMA overrides these three.  -ENOSPC a type
+ * wants more vectors than the parent has (struct mdevd_parent_record).  And
+ * -EOPNOTSUPP for a vendor part without a vendor, or MDEVD_SCRUB_VENDOR without
+ * one that scrubs.
  *
  * Of a vendor: -ENOPKG there is none of that name; -EINVAL a type is in the way
- * of its BARs or is movable; -ENOSPC a type wants more vectors than it has; and
- * what it says when it does not know the card.
+ * of its BARs or is movable, or MDEVD_CONFIGURE_UNSAFE_DMA is given too; -ENOSPC
+ * a type wants more vectors than it has; and what it says when it does not know
+ * the card.
  */
 struct mdevd_configure {
 	__u32 size;
@@ -426,6 +439,9 @@ enum mdevd_dma {
 	MDEVD_DMA_ISOLATED	= 3,	/* nor that: its types may have vectors */
 };
 
+/* It masters the bus by MDEVD_CONFIGURE_UNSAFE_DMA. */
+#define MDEVD_PARENT_UNSAFE_DMA	0x1
+
 /**
  * struct mdevd_parent_record - a parent
  * @name: name on its bus
@@ -434,6 +450,8 @@ enum mdevd_dma {
  * @vectors: interrupt vectors that it has (MSI-X, else MSI)
  * @vectors_free: of these, while configured with a type that has some: not
  *	taken by a device or reservation
+ * @flags: MDEVD_PARENT_*
+ * @__reserved: 0
  */
 struct mdevd_parent_record {
 	char name[MDEVD_PARENT_LEN];
@@ -441,6 +459,8 @@ struct mdevd_parent_record {
 	__u32 dma;
 	__u32 vectors;
 	__u32 vectors_free;
+	__u32 flags;
+	__u32 __reserved;
 };
 
 enum mdevd_device_state {
@@ -523,11 +543,14 @@ struct mdevd_move_record {
  * @__reserved: 0
  *
  * From its return until the resume no access of the VMM or its guest reaches
- * the device's BARs: whoever touches them waits.  The hold belongs to this
+ * the device's BARs: whoever touches them waits.  Nor does a vendor's engine: it
+ * ends what it is doing before this returns, and goes on with the device's jobs
+ * after the resume.  The hold belongs to this
  * descriptor and ends with it; to suspend again through it begins the time
  * anew.  A held vCPU makes the VMM's own changes to the guest's memory wait.
  * Errors: -ENOENT no such device; -EBUSY suspended through another descriptor;
- * -ENODEV its parent is going away; -EINVAL.
+ * -ENODEV its parent is going away; -EINVAL; -EINTR the caller was killed: then
+ * it is held until the descriptor is closed, but may be reached yet.
  */
 struct mdevd_suspend {
 	__u32 size;
