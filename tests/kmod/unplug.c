@@ -69,7 +69,7 @@ static void test_unplug(void) {
 }
 
 /* QEMU does not take the memory of a card that was pulled out a second time, but its file. */
-static int plug(void) {
+static int plug(unsigned time) {
         char answer[512] = "", *path, *end;
         FILE *f;
 
@@ -84,18 +84,18 @@ static int plug(void) {
                 return 1;
         *end = '\0';
         if (host("qmp '{\"execute\":\"object-add\",\"arguments\":{\"qom-type\":"
-                 "\"memory-backend-file\",\"id\":\"mem-again\",\"mem-path\":\"%s\",\"share\":true,"
-                 "\"size\":16777216}}' >/dev/null", path) != 0)
+                 "\"memory-backend-file\",\"id\":\"mem-again%u\",\"mem-path\":\"%s\",\"share\":true,"
+                 "\"size\":16777216}}' >/dev/null", time, path) != 0)
                 return 1;
         return host("qmp '{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"ivshmem-plain\","
-                    "\"id\":\"parent1\",\"memdev\":\"mem-again\",\"bus\":\"rp1\"}}' >/dev/null");
+                    "\"id\":\"parent1\",\"memdev\":\"mem-again%u\",\"bus\":\"rp1\"}}' >/dev/null", time);
 }
 
 /* PCI hotplug was not left hanging: the same slot takes a card again. */
 static void test_plug(void) {
         struct mdevd_event event;
 
-        CHECK_EQ(plug(), 0, "a card is plugged in");
+        CHECK_EQ(plug(1), 0, "a card is plugged in");
         /* the end of the case is the limit */
         while (!present())
                 sched_yield();
@@ -113,10 +113,43 @@ static void test_plug(void) {
         MUST(mdev_remove(UUID(72)));
 }
 
+/* Somebody waits for an answer to his create, and the card is pulled out. */
+static void test_request(void) {
+        struct mdevd_listen listen = { .size = sizeof(listen) };
+        struct mdevd_answer answer = { .size = sizeof(answer), .error = EACCES };
+        struct mdevd_event event;
+        int status;
+        pid_t pid;
+
+        MUST(ctl_call(ctl, MDEVD_LISTEN, &listen));
+        fflush(stdout);
+        pid = fork();
+        if (pid == 0)
+                _exit(-mdev_create(p1, "4M", UUID(73)));
+        do
+                MUST(ctl_event(ctl, &event));
+        while (event.type != MDEVD_EVENT_REQUEST);
+        answer.cookie = event.cookie;
+        CHECK_EQ(host("qmp '{\"execute\":\"device_del\",\"arguments\":{\"id\":\"parent1\"}}' "
+                      ">/dev/null"), 0, "the button at the slot while a create request waits");
+        waitpid(pid, &status, 0);
+        CHECK_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, ENODEV, "the writer is told");
+        CHECK_EQ(ctl_call(ctl, MDEVD_ANSWER, &answer), -ESTALE, "an answer is stale");
+        MUST(ctl_wait(ctl, MDEVD_EVENT_PARENT_GONE, NULL));
+        CHECK_EQ(host("event DEVICE_DELETED >/dev/null"), 0, "the card is out");
+        CHECK(!present() && !mdev_exists(UUID(73)), "and gone from the bus, without a device");
+        CHECK_EQ(ctl_state(ctl, UUID(73)), -ENOENT, "query is empty");
+        /* other cases find it in its place */
+        CHECK_EQ(plug(2), 0, "it is plugged in again");
+        while (!present())
+                sched_yield();
+}
+
 int main(void) {
         p1 = parent_name(1);
         ctl = (int)MUST(ctl_open(O_RDWR));
         test_unplug();
         test_plug();
+        test_request();
         return check_done();
 }
