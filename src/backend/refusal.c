@@ -36,9 +36,11 @@ static const Meaning meanings[] = {
           "a pool or a type of its configuration is not what the module accepts: the kernel's log "
           "says which" },
         { REFUSAL_CONFIGURE, ERANGE, OUTCOME_FAILED,
-          "a pool does not lie in its BAR: compare its offset and size with the BAR's in sysfs" },
+          "a pool, or a shared part of a type, does not lie in its BAR of the parent: compare offset "
+          "and size with the BAR's in sysfs" },
         { REFUSAL_CONFIGURE, EBUSY, OUTCOME_FAILED,
-          "pools overlap each other, or the pages of the MSI-X table" },
+          "a pool or a shared part overlaps another pool, or the pages of the MSI-X table or PBA: "
+          "give each a range of its own" },
         { REFUSAL_CONFIGURE, EOPNOTSUPP, OUTCOME_NOT_SUPPORTED,
           "a type has vectors, and no IOMMU is there to contain the parent's DMA: switch it on, or "
           "take the vectors out of its types" },
