@@ -74,10 +74,16 @@ static void goes_on(const char *what) {
 
 /* Who has it open sees ones; nobody gets a new one until the driver has been unbound. */
 static void is_lost(void) {
+        struct mdevd_event e;
+        bool closing = false;
         uint32_t v = 0;
 
-        MUST(ctl_wait(ctl, MDEVD_EVENT_PARENT_CLOSING, NULL));
-        MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_REVOKED, A));
+        do {
+                MUST(ctl_event(ctl, &e));
+                closing = e.type == MDEVD_EVENT_PARENT_CLOSING ||
+                          (closing && e.type != MDEVD_EVENT_DEVICE_OPENED);
+        } while (e.type != MDEVD_EVENT_DEVICE_REVOKED);
+        CHECK(closing, "  events: its parent closes, it is revoked");
         while (ctl_state(ctl, A) == MDEVD_DEVICE_REVOKED && touch_read(map, &v) == 0 &&
                v != 0xffffffff)
                 sched_yield();
@@ -160,6 +166,19 @@ static void test_limit(void) {
         stop();
 }
 
+/* The link was reset and nothing restored: only a new look at the card gives it addresses. */
+static void find_again(void) {
+        char path[128], function[32];
+
+        snprintf(function, sizeof(function), "%s", parent);
+        for (char n = '0'; n < '2'; n++) {
+                function[strlen(function) - 1] = n;
+                snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove", function);
+                MUST(write_file(path, "1"));
+        }
+        MUST(write_file("/sys/bus/pci/rescan", "1"));
+}
+
 /* The kernel's own way to there: no driver of the other function can say that it recovers. */
 static void test_given_up(void) {
         CHECK_EQ(trouble_limit("1"), 0, "a limit of a second");
@@ -167,6 +186,10 @@ static void test_given_up(void) {
         CHECK_EQ(inject("DLP"), 0, "a fatal error on a card that cannot recover");
         CHECK(arrives(), "the VMM learns of it");
         is_lost();
+        stop();
+        find_again();
+        start();
+        goes_on("taken off the bus and found again it is as good as new");
         stop();
 }
 
