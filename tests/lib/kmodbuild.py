@@ -105,5 +105,6 @@ def checkpatch(top):
     files = [f for f in files if not f.endswith(".mod.c")]
     if not files:
         return 1, "there is no source in kmod/"
-    return call(["perl", os.path.join(_checkpatch_folder(), "checkpatch.pl"), "--no-tree", "--terse",
+    return call(["perl", os.path.join(_checkpatch_folder(), "checkpatch.pl"), "--strict",
+                 "--no-tree", "--terse",
                  "--no-summary", "--show-types", "--ignore", CHECKPATCH_IGNORE, "-f", *files])
