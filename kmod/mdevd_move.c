@@ -128,8 +128,12 @@ static int begin(struct job *job, const struct mdevd_move *arg)
 	return 0;
 }
 
+/* As much as is copied between two looks at the parent. */
+#define MOVE_LOOK	65536
+
 /* What is to be copied. */
 struct copy {
+	const struct mdevd_parent *parent;
 	void __iomem *to;
 	const void __iomem *from;
 	u64 length;
@@ -141,9 +145,12 @@ static int copy(void *data)
 	u64 at;
 
 	for (at = 0; at < c->length; at += 8) {
-		writeq(readq(c->from + at), c->to + at);
-		if (IS_ALIGNED(at, 65536))
+		if (IS_ALIGNED(at, MOVE_LOOK)) {
 			cond_resched();
+			if (!mdevd_reset_decodes(c->parent))
+				return -EAGAIN;
+		}
+		writeq(readq(c->from + at), c->to + at);
 	}
 
 	/* all of it has arrived before anybody looks */
@@ -158,6 +165,7 @@ static int copy_chunk(const struct job *job, u64 lo, u64 hi)
 	void __iomem *near = job->from->map + lo;
 	void __iomem *far = job->other->backing.map + lo;
 	struct copy c = {
+		.parent = job->claim->parent,
 		.to = job->back ? near : far,
 		.from = job->back ? far : near,
 		.length = hi - lo,

@@ -7,7 +7,8 @@
  * says so.  The PCI core tells of the beginning and of the end; of a link that
  * breaks down it tells late, but then the function's memory stays switched off
  * until the recovery that we are told of.  So what was done is good when no
- * reset began in between and the function decodes memory at the end.
+ * reset began in between and the function decodes memory at its beginning and
+ * at its end.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -138,7 +139,8 @@ static bool stopped(const struct mdevd_parent *parent, const bool *stop)
  * @parent: the parent, on whose list the caller has a claim
  * @stop: set by others, who then wake @parent->idle; or NULL
  * @fn: does it, from the beginning, and makes sure that it has arrived; may say
- *	-EAGAIN to be called again after a while
+ *	-EAGAIN to be called again after a while.  It looks itself, often enough,
+ *	whether the function still decodes.
  * @data: for @fn
  *
  * Waits while the function is being reset, and calls @fn again when it may
@@ -163,7 +165,9 @@ int mdevd_reset_proof(struct mdevd_parent *parent, const bool *stop,
 		if (stopped(parent, stop))
 			break;
 
-		ret = fn(data);
+		ret = -EAGAIN;
+		if (mdevd_reset_decodes(parent))
+			ret = fn(data);
 		if (ret && ret != -EAGAIN)
 			return ret;
 		/* what it read back has arrived before the next begins */

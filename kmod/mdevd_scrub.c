@@ -14,7 +14,7 @@
 
 #include "mdevd.h"
 
-/* As much as is written between two looks at parent->cut. */
+/* As much as is written between two looks at the parent. */
 #define SCRUB_CHUNK	(64 * 1024)
 
 /* What is to be zeroed. */
@@ -35,6 +35,8 @@ static int zero(void *data)
 	for (done = 0; done < b->ext.length; done += SCRUB_CHUNK) {
 		if (READ_ONCE(z->parent->cut))
 			return -ENODEV;
+		if (!mdevd_reset_decodes(z->parent))
+			return -EAGAIN;
 		memset_io(b->map + done, 0,
 			  min_t(u64, SCRUB_CHUNK, b->ext.length - done));
 		cond_resched();
