@@ -28,10 +28,11 @@ typedef struct Search Search;
 
 struct Search {
         int proc_fd;
-        const dev_t *devices;
+        const HolderDevice *devices;
         size_t n_devices;
         pid_t excused[ANCESTORS_MAX]; /* the caller, its parent, and so on */
         size_t n_excused;
+        bool only_users;
         Holders *found;
 };
 
@@ -209,17 +210,18 @@ int holder_unit_of(int root_fd, pid_t pid, char ret[static HOLDER_UNIT_MAX]) {
 
 /* ---- descriptors ---- */
 
-static bool is_wanted(const Search *s, int dir_fd, const char *name) {
+/* The device that a descriptor is of, or NULL. */
+static const HolderDevice *find_device(const Search *s, int dir_fd, const char *name) {
         struct statx sx;
 
         /* what a file system far away knows is not asked for: that could take for ever */
         if (statx(dir_fd, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &sx) < 0 ||
             !S_ISCHR(sx.stx_mode))
-                return false;
+                return NULL;
         for (size_t i = 0; i < s->n_devices; i++)
-                if (makedev(sx.stx_rdev_major, sx.stx_rdev_minor) == s->devices[i])
-                        return true;
-        return false;
+                if (makedev(sx.stx_rdev_major, sx.stx_rdev_minor) == s->devices[i].number)
+                        return &s->devices[i];
+        return NULL;
 }
 
 static bool is_vfio_device(int dir_fd, const char *name) {
@@ -238,14 +240,21 @@ typedef struct Look Look;
 /* What is found out about one process. */
 struct Look {
         bool holds; /* one of the devices */
-        bool uses;  /* any device of VFIO's */
+        bool uses;  /* any device of VFIO's, or one of them that is no group */
 };
 
 static void look_at_descriptor(const Search *s, int dir_fd, const char *name, Look *look) {
-        if (is_vfio_device(dir_fd, name))
+        const HolderDevice *device;
+
+        if (is_vfio_device(dir_fd, name)) {
                 look->uses = true;
-        else if (!look->holds)
-                look->holds = is_wanted(s, dir_fd, name);
+                return;
+        }
+        device = find_device(s, dir_fd, name);
+        if (!device)
+                return;
+        look->holds = true;
+        look->uses = look->uses || !device->is_group;
 }
 
 static int open_folder(const Search *s, pid_t pid, DIR **ret) {
@@ -291,48 +300,70 @@ static bool is_excused(const Search *s, pid_t pid) {
 static void consider(Search *s, pid_t pid) {
         const Look look = look_at(s, pid);
 
-        if (!look.holds || (is_excused(s, pid) && !look.uses))
+        if (!look.holds || (!look.uses && (s->only_users || is_excused(s, pid))))
                 return;
         if (s->found->n < HOLDERS_MAX)
                 describe(s->proc_fd, pid, &s->found->holders[s->found->n]);
         s->found->n++;
 }
 
-int holders_find(int root_fd, const dev_t *devices, size_t n_devices, pid_t caller, Holders *ret) {
-        Search s = { .proc_fd = -EBADF, .devices = devices, .n_devices = n_devices, .found = ret };
+static int find(Search *s, int root_fd, pid_t caller) {
         _cleanup_(closedirp) DIR *dir = NULL;
         pid_t pid;
 
-        *ret = (Holders){};
-        if (n_devices == 0)
+        *s->found = (Holders){};
+        if (s->n_devices == 0)
                 return 0;
-        s.proc_fd = openat(root_fd, PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (s.proc_fd < 0)
+        s->proc_fd = openat(root_fd, PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (s->proc_fd < 0)
                 return -errno;
-        dir = fdopendir(s.proc_fd);
+        dir = fdopendir(s->proc_fd);
         if (!dir) {
-                safe_close(s.proc_fd);
+                safe_close(s->proc_fd);
                 return -ENOMEM;
         }
         if (caller > 0)
-                excuse(&s, caller);
+                excuse(s, caller);
         for (struct dirent *de; (de = readdir(dir));)
                 if (parse_pid(de->d_name, &pid))
-                        consider(&s, pid);
+                        consider(s, pid);
         return 0;
 }
 
-bool holder_has(int root_fd, pid_t pid, const dev_t *devices, size_t n_devices) {
+int holders_find(int root_fd, const HolderDevice *devices, size_t n_devices, pid_t caller,
+                 Holders *ret) {
+        Search s = { .devices = devices, .n_devices = n_devices, .found = ret };
+
+        return find(&s, root_fd, caller);
+}
+
+int holders_find_users(int root_fd, const HolderDevice *devices, size_t n_devices, Holders *ret) {
+        Search s = {
+                .devices = devices,
+                .n_devices = n_devices,
+                .found = ret,
+                .only_users = true,
+        };
+
+        return find(&s, root_fd, 0);
+}
+
+bool holder_uses(int root_fd, pid_t pid, const HolderDevice *devices, size_t n_devices) {
         Search s = { .devices = devices, .n_devices = n_devices };
         _cleanup_(closep) int proc_fd = -EBADF;
+        Look look;
 
         s.proc_fd = proc_fd = openat(root_fd, PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return proc_fd >= 0 && look_at(&s, pid).holds;
+        if (proc_fd < 0)
+                return false;
+        look = look_at(&s, pid);
+        return look.holds && look.uses;
 }
 
 /* ---- the mdev's character devices ---- */
 
-static int read_number(int root_fd, const char *path, dev_t *ret, size_t *ret_n) {
+static int read_number(int root_fd, const char *path, bool is_group, HolderDevice *ret,
+                       size_t *ret_n) {
         _cleanup_(freep) char *text = NULL;
         unsigned major, minor;
         int r;
@@ -341,12 +372,12 @@ static int read_number(int root_fd, const char *path, dev_t *ret, size_t *ret_n)
         if (r < 0)
                 return r == -ENOENT || r == -ENODEV ? 0 : r;
         if (*ret_n < HOLDER_DEVICES_MAX && sscanf(text, "%u:%u", &major, &minor) == 2)
-                ret[(*ret_n)++] = makedev(major, minor);
+                ret[(*ret_n)++] = (HolderDevice){ makedev(major, minor), is_group };
         return 0;
 }
 
 /* The group that the device is in, by its name below /sys/class/vfio. */
-static int add_group(int root_fd, const char *folder, dev_t *ret, size_t *ret_n) {
+static int add_group(int root_fd, const char *folder, HolderDevice *ret, size_t *ret_n) {
         _cleanup_(freep) char *link = NULL, *group = NULL, *path = NULL;
         int r;
 
@@ -357,11 +388,11 @@ static int add_group(int root_fd, const char *folder, dev_t *ret, size_t *ret_n)
                 return r == -ENOENT ? 0 : r;
         if (asprintf(&path, MDEVD_PATH_SYSFS "/class/vfio/%s/dev", group) < 0)
                 return -ENOMEM;
-        return read_number(root_fd, path, ret, ret_n);
+        return read_number(root_fd, path, true, ret, ret_n);
 }
 
 /* From 6.6 on a device may have a character device of its own. */
-static int add_own(int root_fd, const char *folder, dev_t *ret, size_t *ret_n) {
+static int add_own(int root_fd, const char *folder, HolderDevice *ret, size_t *ret_n) {
         _cleanup_(closedirp) DIR *dir = NULL;
         _cleanup_(freep) char *where = NULL;
         int fd, r = 0;
@@ -383,13 +414,13 @@ static int add_own(int root_fd, const char *folder, dev_t *ret, size_t *ret_n) {
                         continue;
                 if (asprintf(&path, "%s/%s/dev", where, de->d_name) < 0)
                         return -ENOMEM;
-                r = read_number(root_fd, path, ret, ret_n);
+                r = read_number(root_fd, path, false, ret, ret_n);
         }
         return r;
 }
 
-int holders_devices_of(int root_fd, const char *folder, dev_t ret[static HOLDER_DEVICES_MAX],
-                       size_t *ret_n) {
+int holders_devices_of(int root_fd, const char *folder,
+                       HolderDevice ret[static HOLDER_DEVICES_MAX], size_t *ret_n) {
         int r;
 
         *ret_n = 0;

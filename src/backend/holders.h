@@ -20,8 +20,14 @@
 #define HOLDER_DEVICES_MAX 4  /* character devices of one mdev */
 #define HOLDER_WHERE_MAX 128
 
+typedef struct HolderDevice HolderDevice;
 typedef struct Holder Holder;
 typedef struct Holders Holders;
+
+struct HolderDevice {
+        dev_t number;
+        bool is_group; /* of VFIO: who has only that open does not use the device */
+};
 
 struct Holder {
         pid_t pid;
@@ -39,10 +45,16 @@ struct Holders {
  * they have no device of any kind open by VFIO: libvirt holds the group while it has a device
  * removed. 0 @caller: nobody is.
  */
-int holders_find(int root_fd, const dev_t *devices, size_t n_devices, pid_t caller, Holders *ret);
+int holders_find(int root_fd, const HolderDevice *devices, size_t n_devices, pid_t caller,
+                 Holders *ret);
+/*
+ * Who uses the device: has its own character device open, or its group and a device of VFIO's. Not
+ * libvirt, which has the group open at times, nor whom a descriptor of the group was handed to.
+ */
+int holders_find_users(int root_fd, const HolderDevice *devices, size_t n_devices, Holders *ret);
 /* The numbers of the mdev's character devices; its folder is a path below the root. */
-int holders_devices_of(int root_fd, const char *folder, dev_t ret[static HOLDER_DEVICES_MAX],
-                       size_t *ret_n);
+int holders_devices_of(int root_fd, const char *folder,
+                       HolderDevice ret[static HOLDER_DEVICES_MAX], size_t *ret_n);
 /* Where a process belongs by the text of its /proc/PID/cgroup. */
 void holder_where(const char *cgroup, char ret[static HOLDER_WHERE_MAX]);
 /*
@@ -55,7 +67,7 @@ void holder_where(const char *cgroup, char ret[static HOLDER_WHERE_MAX]);
 int holder_unit(const char *cgroup, char ret[static HOLDER_UNIT_MAX]);
 /* The same of one process; 0 too where that cannot be read. */
 int holder_unit_of(int root_fd, pid_t pid, char ret[static HOLDER_UNIT_MAX]);
-/* Whether that process has one of the devices open now. */
-bool holder_has(int root_fd, pid_t pid, const dev_t *devices, size_t n_devices);
+/* Whether that process uses the device now, as for holders_find_users(). */
+bool holder_uses(int root_fd, pid_t pid, const HolderDevice *devices, size_t n_devices);
 /* Describes one process; what cannot be read is empty. */
 void holder_describe(int root_fd, pid_t pid, Holder *ret);

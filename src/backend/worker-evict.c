@@ -6,7 +6,8 @@
  * The process itself is killed where we may: it runs as the user that we are. For another user's we
  * want a capability that the unit does not give us, so systemd is asked to kill its unit: a scope
  * whole, since a virtual machine's (machine-….scope) is just that, a service only if the process is
- * its main process, for libvirtd's holds more than one machine. There is nothing more to kill by:
+ * its main process, for libvirtd's holds more than one machine. A process of a service must have
+ * opened the device itself: it may have been sent the descriptor. There is nothing more to kill by:
  * who runs in a person's session or below a user's manager is named, and stays.
  */
 #include <poll.h>
@@ -20,12 +21,14 @@
 
 /* A killed process that still runs then is held up in the kernel. */
 #define END_MSEC 10000
+/* How often it is looked whether there is nobody more. */
+#define LOOKS_MAX 64
 
 typedef struct Eviction Eviction;
 
 struct Eviction {
         Job *job;
-        dev_t devices[HOLDER_DEVICES_MAX];
+        HolderDevice devices[HOLDER_DEVICES_MAX];
         size_t n_devices;
         char *why; /* what kept the last one that stays */
 };
@@ -49,21 +52,32 @@ static int stays(Eviction *e, const char *format, ...) {
 
 /* ---- one process ---- */
 
-static int kill_other(Eviction *e, pid_t pid, int pidfd) {
-        struct pollfd p = { .fd = pidfd, .events = POLLIN };
-        char unit[HOLDER_UNIT_MAX];
-        int kind;
-
-        kind = holder_unit_of(e->job->root_fd, pid, unit);
-        /* it lives, so that was read of it and of no later process of its number */
-        if (poll(&p, 1, 0) > 0)
-                return 0;
+static int kill_other(Eviction *e, pid_t pid, const char *unit, int kind) {
         if (kind == 0)
                 return stays(e, "it is another user's, and in no scope or service of its own that "
                                 "systemd could kill");
         free(e->why);
         e->why = NULL;
         return e->job->above->kill_unit(unit, kind == HOLDER_UNIT_SCOPE, pid, &e->why);
+}
+
+static int kill_one(Eviction *e, pid_t pid, int pidfd) {
+        struct pollfd p = { .fd = pidfd, .events = POLLIN };
+        char unit[HOLDER_UNIT_MAX];
+        int kind, r;
+
+        kind = holder_unit_of(e->job->root_fd, pid, unit);
+        /* it lives, so that was read of it and of no later process of its number */
+        if (poll(&p, 1, 0) > 0)
+                return 0;
+        /* a descriptor can be handed to anybody, and a service is not to die of what it was sent */
+        if (kind == HOLDER_UNIT_SERVICE && pid != e->job->record->opener)
+                return stays(e, "it is in %s and has not opened the device itself", unit);
+        r = RET_NERRNO((int) syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0));
+        if (r == -EPERM)
+                return kill_other(e, pid, unit, kind);
+        return r >= 0 || r == -ESRCH ? 0 : stays(e, "it could not be killed: %s",
+                                                 strerrordesc_np(-r));
 }
 
 static int await_end(Eviction *e, int pidfd) {
@@ -87,14 +101,10 @@ static int evict(Eviction *e, const Holder *h) {
         if (pidfd < 0)
                 return errno == ESRCH ? 0 : stays(e, "%s", strerrordesc_np(errno));
         /* the number may be another process's by now; from here on it is this one's */
-        if (!holder_has(e->job->root_fd, h->pid, e->devices, e->n_devices))
+        if (!holder_uses(e->job->root_fd, h->pid, e->devices, e->n_devices))
                 return 0;
-        r = RET_NERRNO((int) syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0));
-        if (r == -EPERM)
-                r = kill_other(e, h->pid, pidfd);
-        else if (r < 0 && r != -ESRCH)
-                r = stays(e, "it could not be killed: %s", strerrordesc_np(-r));
-        if (r < 0 && r != -ESRCH)
+        r = kill_one(e, h->pid, pidfd);
+        if (r < 0)
                 return r;
         log_notice(&f,
                    "Killed %s (pid %d%s%s), which had %s open: its parent %s is going away.",
@@ -145,20 +155,35 @@ static int evict_all(Eviction *e, const Holders *holders) {
         return result;
 }
 
+/* One look describes only so many, and who was not seen may have come by a fork. */
+static int evict_until_none(Eviction *e) {
+        Holders holders;
+        int r;
+
+        for (size_t n = 0; n < LOOKS_MAX; n++) {
+                r = holders_find_users(e->job->root_fd, e->devices, e->n_devices, &holders);
+                if (r < 0)
+                        return r;
+                if (holders.n == 0)
+                        return n == 0 ? tell_nobody(e) : 0;
+                r = evict_all(e, &holders);
+                if (r < 0)
+                        return r;
+        }
+        (void) stays(e, "whoever is killed has started another");
+        return tell_stays(e, &holders.holders[0]);
+}
+
 int job_evict(Job *j) {
         _cleanup_(freep) char *folder = NULL;
         Eviction e = { .job = j };
-        Holders holders = {};
         int r;
 
         r = job_path(j, &folder, "%s", UUID_STR(&j->record->uuid));
         if (r >= 0)
                 r = holders_devices_of(j->root_fd, folder, e.devices, &e.n_devices);
         if (r >= 0)
-                r = holders_find(j->root_fd, e.devices, e.n_devices, 0, &holders);
-        if (r < 0)
-                return r;
-        r = holders.n > 0 ? evict_all(&e, &holders) : tell_nobody(&e);
+                r = evict_until_none(&e);
         free(e.why);
         return r;
 }

@@ -70,7 +70,7 @@ static int refuse_opened(Job *j) {
 
 int job_check_holders(Job *j) {
         _cleanup_(freep) char *folder = NULL, *who = NULL;
-        dev_t devices[HOLDER_DEVICES_MAX];
+        HolderDevice devices[HOLDER_DEVICES_MAX];
         Holders holders = {};
         size_t n = 0;
         int r;

@@ -4,7 +4,7 @@
  * what the configuration says is done to that process, by ourselves or by a fake systemd1, since
  * the daemon of a test may no more kill another user's process than that of the unit.
  *
- * A character device plays the VFIO group. /proc shows the one process
+ * A character device plays the device's own, or the VFIO group. /proc shows the one process
  * that holds it, with the cgroup that the test wants.
  */
 #include <sys/prctl.h>
@@ -140,7 +140,14 @@ static void configure(Unplug *u, const char *keys) {
         }
 }
 
-static void begin(Unplug *u, const char *name, const char *keys, uid_t uid, const char *cgroup) {
+/* What the one who has it open is not, of what he mostly is. */
+typedef enum Lacks {
+        LACKS_DEVICE = 1 << 0, /* has but the group open */
+        LACKS_OPENER = 1 << 1, /* it was handed to him */
+} Lacks;
+
+static void begin_with(Unplug *u, const char *name, const char *keys, uid_t uid, const char *cgroup,
+                       Lacks lacks) {
         static Scenario scenario;
         struct stat st;
         char number[32];
@@ -153,7 +160,8 @@ static void begin(Unplug *u, const char *name, const char *keys, uid_t uid, cons
         configure(u, keys);
         ASSERT_EQ(stat(GROUP, &st), 0);
         (void) snprintf(number, sizeof(number), "%u:%u\n", major(st.st_rdev), minor(st.st_rdev));
-        tree_write(&u->t.f.tree, "sys/class/vfio/7/dev", number);
+        if (lacks & LACKS_DEVICE)
+                tree_write(&u->t.f.tree, "sys/class/vfio/7/dev", number);
         start_systemd(u);
         fixture_start(&u->t.f);
         json_object_put(trial_settle(&u->t, false));
@@ -162,13 +170,21 @@ static void begin(Unplug *u, const char *name, const char *keys, uid_t uid, cons
         reply_done(&r);
         fake_link(&u->t.tree, "../../../../kernel/iommu_groups/7",
                   "sys/" FAKE_DEVPATH "/" MODULE "/" UUID1 "/iommu_group");
+        if (!(lacks & LACKS_DEVICE))
+                fake_write(&u->t.tree, number,
+                           "sys/" FAKE_DEVPATH "/" MODULE "/" UUID1 "/vfio-dev/vfio0/dev");
 
         u->holder = hold(uid);
         u->main_pid = (uint32_t) u->holder;
         show(u, cgroup);
         ASSERT_OK(uuid_parse(UUID1, &uuid));
-        fake_module_open(u->t.f.tree.path, uuid.bytes, u->holder, "qemu-system-x86");
+        fake_module_open(u->t.f.tree.path, uuid.bytes, lacks & LACKS_OPENER ? 1 : u->holder,
+                         "qemu-system-x86");
         fake_module_unplug(u->t.f.tree.path, MODULE);
+}
+
+static void begin(Unplug *u, const char *name, const char *keys, uid_t uid, const char *cgroup) {
+        begin_with(u, name, keys, uid, cgroup, 0);
 }
 
 /* What was killed closes what it had. */
@@ -270,6 +286,31 @@ TEST(another_process_of_a_service_stays) {
         text = await_evicted(&u, "failed");
         ASSERT_CONTAINS(text, "not the main process of libvirtd.service");
         ASSERT_CONTAINS(text, "qemu-system-x86 (pid ");
+        ASSERT_NULL(u.killed);
+        ASSERT_FALSE(holder_is_gone(&u));
+        end(&u);
+}
+
+/* libvirt has the group open while it asks for a removal: it does not use the device. */
+TEST(who_has_the_group_only_stays) {
+        _cleanup_(freep) char *text = NULL;
+        Unplug u;
+
+        begin_with(&u, "group", AT_ONCE, 0, "0::/system.slice/libvirtd.service\n", LACKS_DEVICE);
+        text = await_evicted(&u, "failed");
+        ASSERT_CONTAINS(text, "no process was found that has it");
+        ASSERT_FALSE(holder_is_gone(&u));
+        end(&u);
+}
+
+/* A descriptor that lies in dbus-daemon's socket is no reason to kill that. */
+TEST(a_service_that_has_not_opened_it_stays) {
+        _cleanup_(freep) char *text = NULL;
+        Unplug u;
+
+        begin_with(&u, "handed", AT_ONCE, NOBODY, "0::/system.slice/dbus.service\n", LACKS_OPENER);
+        text = await_evicted(&u, "failed");
+        ASSERT_CONTAINS(text, "it is in dbus.service and has not opened the device itself");
         ASSERT_NULL(u.killed);
         ASSERT_FALSE(holder_is_gone(&u));
         end(&u);

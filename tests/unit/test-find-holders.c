@@ -71,7 +71,7 @@ static void add_device(FakeTree *t) {
 
 TEST(numbers) {
         _cleanup_(fake_tree_freep) FakeTree *t = fake_tree_new();
-        dev_t numbers[HOLDER_DEVICES_MAX];
+        HolderDevice numbers[HOLDER_DEVICES_MAX];
         size_t n = 9;
 
         fake_mkdir(t, FOLDER);
@@ -80,11 +80,11 @@ TEST(numbers) {
         add_device(t);
         ASSERT_OK(holders_devices_of(t->root_fd, FOLDER, numbers, &n));
         ASSERT_EQ(n, 1);
-        ASSERT_EQ(numbers[0], makedev(1, 3));
+        ASSERT_EQ(numbers[0].number, makedev(1, 3));
         fake_write(t, "1:5\n", FOLDER "/vfio-dev/vfio0/dev");
         ASSERT_OK(holders_devices_of(t->root_fd, FOLDER, numbers, &n));
         ASSERT_EQ(n, 2);
-        ASSERT_EQ(numbers[1], makedev(1, 5));
+        ASSERT_EQ(numbers[1].number, makedev(1, 5));
         /* no more than there is room for, and nonsense is none */
         fake_write(t, "1\n", FOLDER "/vfio-dev/vfio1/dev");
         for (unsigned i = 2; i < 8; i++)
@@ -94,7 +94,7 @@ TEST(numbers) {
         /* the group has gone meanwhile */
         fake_remove(t, "sys/class/vfio/7/dev");
         ASSERT_OK(holders_devices_of(t->root_fd, FOLDER, numbers, &n));
-        ASSERT_TRUE(n >= 1 && numbers[0] != makedev(1, 3));
+        ASSERT_TRUE(n >= 1 && numbers[0].number != makedev(1, 3));
 }
 
 /* ---- the search ---- */
@@ -115,7 +115,7 @@ static void add_descriptor(FakeTree *t, int pid, int fd, const char *target) {
 
 TEST(search) {
         _cleanup_(fake_tree_freep) FakeTree *t = fake_tree_new();
-        const dev_t null = makedev(1, 3);
+        const HolderDevice null = { makedev(1, 3), .is_group = true };
         Holders h = {};
 
         add_process(t, 10, 1, "libvirtd\n", "0::/system.slice/libvirtd.service\n");
@@ -143,14 +143,37 @@ TEST(search) {
         ASSERT_OK(holders_find(t->root_fd, &null, 1, 11, &h));
         ASSERT_EQ(h.n, 2);
 
-        ASSERT_TRUE(holder_has(t->root_fd, 12, &null, 1));
-        ASSERT_FALSE(holder_has(t->root_fd, 13, &null, 1));
-        ASSERT_FALSE(holder_has(t->root_fd, 99, &null, 1));
+        ASSERT_TRUE(holder_uses(t->root_fd, 12, &null, 1));
+        ASSERT_FALSE(holder_uses(t->root_fd, 13, &null, 1));
+        ASSERT_FALSE(holder_uses(t->root_fd, 99, &null, 1));
+}
+
+/* Who has the group open and no device keeps nothing alive: libvirt does, while it asks for a stop. */
+TEST(users) {
+        _cleanup_(fake_tree_freep) FakeTree *t = fake_tree_new();
+        const HolderDevice group = { makedev(1, 3), .is_group = true }, own = { makedev(1, 3), false };
+        Holders h = {};
+
+        add_process(t, 10, 1, "libvirtd\n", "0::/system.slice/libvirtd.service\n");
+        add_process(t, 12, 1, "qemu-system-x86\n", "0::/machine.slice/machine-vm1.scope\n");
+        add_descriptor(t, 10, 3, "/dev/null");
+        add_descriptor(t, 12, 22, "anon_inode:[vfio-device]");
+        ASSERT_OK(holders_find_users(t->root_fd, &group, 1, &h));
+        ASSERT_EQ(h.n, 0); /* another device's user is none of this one */
+        ASSERT_FALSE(holder_uses(t->root_fd, 10, &group, 1));
+        add_descriptor(t, 12, 21, "/dev/null");
+        ASSERT_OK(holders_find_users(t->root_fd, &group, 1, &h));
+        ASSERT_EQ(h.n, 1);
+        ASSERT_EQ(h.holders[0].pid, 12);
+        /* the device's own character device is the device */
+        ASSERT_TRUE(holder_uses(t->root_fd, 10, &own, 1));
+        ASSERT_OK(holders_find_users(t->root_fd, &own, 1, &h));
+        ASSERT_EQ(h.n, 2);
 }
 
 TEST(many_are_counted) {
         _cleanup_(fake_tree_freep) FakeTree *t = fake_tree_new();
-        const dev_t null = makedev(1, 3);
+        const HolderDevice null = { makedev(1, 3), .is_group = true };
         Holders h = {};
 
         for (int i = 0; i < HOLDERS_MAX + 1; i++) {
