@@ -151,7 +151,8 @@ TEST(search) {
 /* Who has the group open and no device keeps nothing alive: libvirt does, while it asks for a stop. */
 TEST(users) {
         _cleanup_(fake_tree_freep) FakeTree *t = fake_tree_new();
-        const HolderDevice group = { makedev(1, 3), .is_group = true }, own = { makedev(1, 3), false };
+        const HolderDevice group = { makedev(1, 3), .is_group = true };
+        const HolderDevice own = { makedev(1, 3), .is_group = false };
         Holders h = {};
 
         add_process(t, 10, 1, "libvirtd\n", "0::/system.slice/libvirtd.service\n");
