@@ -47,7 +47,7 @@ for d in /sys/bus/pci/devices/*/driver_override; do
         [[ $o == "(null)" ]] || echo >"$d"
 done
 # modules of vendors use ours
-for m in /sys/module/mdevd_* /sys/module/mdev[d] /sys/module/mtty* /sys/module/mtest* /sys/module/merr; do
+for m in /sys/module/mdevd_* /sys/module/mdev[d] /sys/module/mtty* /sys/module/mtest* /sys/module/mer[r]; do
         timeout 10 rmmod "${m##*/}" || complain "module ${m##*/} cannot be unloaded"
 done
 for d in mdevd mdevctl.d; do
