@@ -105,7 +105,15 @@ class MesonBuild:
         if status != 0:
             return None
         status, out = call(["meson", "introspect", "--tests", self.folder])
-        return [self._name(t["suite"], t["name"]) for t in json.loads(out)] if status == 0 else None
+        if status != 0:
+            return None
+        found = json.loads(out)
+        plain = sorted(t["name"] for t in found)
+        for one, next_one in zip(plain, plain[1:]):
+            if one == next_one:
+                raise Failure(f"two host tests are named {one}, and `meson test` stops half way: "
+                              "give one another name")
+        return [self._name(t["suite"], t["name"]) for t in found]
 
     @staticmethod
     def _name(suites, name):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-callout.c: programs that are run for an answer, and the limits of that. */
+/* test-script.c: programs that are run for an answer, and the limits of that. */
 #include <signal.h>
 
 #include "callout/callout.h"
