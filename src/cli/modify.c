@@ -47,8 +47,8 @@ static const Option modify_options[] = {
 
 /* Those that there are stand below the line, with their numbers. */
 static int wrong_index(const Definition *d, uint32_t index) {
-        _cleanup_(fclosep) FILE *f = NULL;
         _cleanup_(freep) char *text = NULL;
+        _cleanup_(fclosep) FILE *f = NULL; /* closed before its text is freed */
         size_t size;
 
         f = open_memstream(&text, &size);

@@ -5,7 +5,7 @@
 #include "util/parse.h"
 
 static void check_device(const KmodDevice *d) {
-        assert(d->type && strncmp(d->type, "mdevd-", 6) == 0 && name_is_valid_owner(d->owner));
+        assert(strncmp(d->type, "mdevd-", 6) == 0 && name_is_valid_owner(d->owner));
         assert(device_state_to_string(d->state));
         assert(d->n_extents <= EXTENTS_MAX);
         for (size_t i = 0; i < d->n_extents; i++)
