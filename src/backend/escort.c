@@ -3,13 +3,13 @@
 #include "backend/escort.h"
 
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "backend/escort-internal.h"
 #include "backend/pass.h"
+#include "util/process.h"
 
 struct Escort {
         int socket_fd;
@@ -62,37 +62,14 @@ static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata) {
         return 0; /* it is reaped, and its socket has told the rest */
 }
 
-/* Signals as a fresh program expects them. */
 static int spawn_child(sd_event *event, const char *root, int socket_fd) {
         char option[64 + PATH_MAX], *argv[] = { (char *) "mdevd", (char *) "--escort", option,
                                                 NULL };
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        sigset_t none;
         pid_t pid;
         int r;
 
         (void) snprintf(option, sizeof(option), "--root=%s", root);
-        (void) sigemptyset(&none);
-        r = -posix_spawn_file_actions_init(&actions);
-        if (r < 0)
-                return r;
-        r = -posix_spawnattr_init(&attributes);
-        if (r == 0) {
-                r = -posix_spawn_file_actions_adddup2(&actions, socket_fd, ESCORT_SOCKET_FD);
-                if (r == 0)
-                        r = -posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-                if (r == 0)
-                        r = -posix_spawnattr_setsigmask(&attributes, &none);
-                if (r == 0)
-                        r = -posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK |
-                                                                           POSIX_SPAWN_SETPGROUP);
-                if (r == 0)
-                        r = -posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv,
-                                         environ);
-                posix_spawnattr_destroy(&attributes);
-        }
-        posix_spawn_file_actions_destroy(&actions);
+        r = spawn_program("/proc/self/exe", argv, ESCORT_SOCKET_FD, &socket_fd, 1, &pid);
         return r < 0 ? r : sd_event_add_child(event, NULL, pid, WEXITED, on_child, NULL);
 }
 

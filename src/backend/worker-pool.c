@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 
 #include "backend/pass.h"
 #include "util/list.h"
+#include "util/process.h"
 
 typedef enum ProcessState {
         PROCESS_IDLE,
@@ -144,52 +144,14 @@ static int on_exit_of_process(sd_event_source *s, int fd, uint32_t revents, void
         return 0;
 }
 
-/* All signals as a fresh program expects them; a process group of its own: ^C is not for it. */
-static int init_attributes(posix_spawnattr_t *attributes) {
-        sigset_t none, all;
-        int r;
-
-        (void) sigemptyset(&none);
-        (void) sigfillset(&all);
-        r = posix_spawnattr_setsigmask(attributes, &none);
-        if (r == 0)
-                r = posix_spawnattr_setsigdefault(attributes, &all);
-        if (r == 0)
-                r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK |
-                                                                 POSIX_SPAWN_SETSIGDEF |
-                                                                 POSIX_SPAWN_SETPGROUP);
-        return -r;
-}
-
 static int spawn(int socket_fd, const char *root, pid_t *ret) {
         _cleanup_(freep) char *root_option = NULL;
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
         char *argv[4] = { (char *) "mdevd", (char *) "--worker" };
-        int r;
 
         if (asprintf(&root_option, "--root=%s", root) < 0)
                 return -ENOMEM;
         argv[2] = root_option;
-
-        r = -posix_spawn_file_actions_init(&actions);
-        if (r < 0)
-                return r;
-        r = -posix_spawnattr_init(&attributes);
-        if (r < 0) {
-                posix_spawn_file_actions_destroy(&actions);
-                return r;
-        }
-        r = -posix_spawn_file_actions_adddup2(&actions, socket_fd, WORKER_SOCKET_FD);
-        if (r >= 0)
-                r = -posix_spawn_file_actions_addclosefrom_np(&actions, WORKER_SOCKET_FD + 1);
-        if (r >= 0)
-                r = init_attributes(&attributes);
-        if (r >= 0)
-                r = -posix_spawn(ret, "/proc/self/exe", &actions, &attributes, argv, environ);
-        posix_spawnattr_destroy(&attributes);
-        posix_spawn_file_actions_destroy(&actions);
-        return r;
+        return spawn_program("/proc/self/exe", argv, WORKER_SOCKET_FD, &socket_fd, 1, ret);
 }
 
 static int watch(Process *p) {

@@ -71,6 +71,9 @@ Bus *bus_current(sd_bus *bus);
 /* Clients see signals of a change before the reply of the call that made it. */
 int bus_reply(Bus *b, sd_bus_message *call, const char *types, ...);
 
+/* As sd_bus_open_system(), but with a word on whether messages may carry file descriptors. */
+int bus_open_system(const char *description, bool takes_fds, sd_bus **ret);
+
 extern const sd_bus_vtable bus_manager_vtable[];
 extern const sd_bus_vtable bus_parent_vtable[];
 extern const sd_bus_vtable bus_device_vtable[];

@@ -344,24 +344,20 @@ static int bus_export(Bus *b, const Export *x) {
         return sd_bus_add_node_enumerator(b->bus, NULL, x->path, x->enumerate, b);
 }
 
-/*
- * As sd_bus_open_system(), but without file descriptors in messages: none of ours has any, and
- * calls that wait with what strangers put into them would use up our own.
- */
-static int open_system(sd_bus **ret) {
-        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+int bus_open_system(const char *description, bool takes_fds, sd_bus **ret) {
+        _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
         int r;
 
         r = sd_bus_new(&bus);
         if (r >= 0)
-                r = sd_bus_set_description(bus, "mdevd");
+                r = sd_bus_set_description(bus, description);
         if (r >= 0)
                 r = sd_bus_set_address(bus, secure_getenv("DBUS_SYSTEM_BUS_ADDRESS") ?:
                                                     SYSTEM_BUS_ADDRESS);
         if (r >= 0)
                 r = sd_bus_set_bus_client(bus, true);
         if (r >= 0)
-                r = sd_bus_negotiate_fds(bus, false);
+                r = sd_bus_negotiate_fds(bus, takes_fds);
         if (r >= 0)
                 r = sd_bus_start(bus);
         if (r < 0)
@@ -373,7 +369,8 @@ static int open_system(sd_bus **ret) {
 static int bus_connect(Bus *b) {
         int r;
 
-        r = open_system(&b->bus);
+        /* no message of ours has file descriptors, and those of strangers would use up our own */
+        r = bus_open_system("mdevd", false, &b->bus);
         if (r < 0)
                 return log_error_errno(r, &(LogFields){ .topic = "bus" },
                                        "Cannot connect to the system bus: %m");

@@ -12,7 +12,6 @@
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_IFACE "org.freedesktop.systemd1.Manager"
-#define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 #define DELETED " (deleted)"
 
 static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
@@ -30,18 +29,7 @@ static int open_connection(sd_event *event, sd_bus **ret) {
         _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
         int r;
 
-        r = sd_bus_new(&bus);
-        if (r >= 0)
-                r = sd_bus_set_description(bus, "mdevd-launch");
-        if (r >= 0)
-                r = sd_bus_set_address(bus, secure_getenv("DBUS_SYSTEM_BUS_ADDRESS") ?:
-                                                    SYSTEM_BUS_ADDRESS);
-        if (r >= 0)
-                r = sd_bus_set_bus_client(bus, true);
-        if (r >= 0)
-                r = sd_bus_negotiate_fds(bus, true);
-        if (r >= 0)
-                r = sd_bus_start(bus);
+        r = bus_open_system("mdevd-launch", true, &bus);
         if (r >= 0)
                 r = sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)

@@ -8,13 +8,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "util/macro.h"
+#include "util/process.h"
 
 typedef struct Stream Stream;
 typedef struct Script Script;
@@ -71,45 +71,6 @@ static int make_pipe(int *ret_ours, int *ret_its, bool we_write) {
         return RET_NERRNO(fcntl(*ret_ours, F_SETFL, O_NONBLOCK));
 }
 
-static int spawn_with(Script *s, char *const argv[], posix_spawn_file_actions_t *actions,
-                      posix_spawnattr_t *attributes, const int its[3]) {
-        sigset_t none, all;
-        int r = 0;
-
-        (void) sigemptyset(&none);
-        (void) sigfillset(&all);
-        for (int i = 0; r == 0 && i < 3; i++)
-                r = posix_spawn_file_actions_adddup2(actions, its[i], i);
-        if (r == 0)
-                r = posix_spawn_file_actions_addclosefrom_np(actions, 3);
-        if (r == 0)
-                r = posix_spawnattr_setsigmask(attributes, &none);
-        if (r == 0)
-                r = posix_spawnattr_setsigdefault(attributes, &all);
-        if (r == 0)
-                r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK |
-                                                                 POSIX_SPAWN_SETSIGDEF |
-                                                                 POSIX_SPAWN_SETPGROUP);
-        return r != 0 ? -r : -posix_spawn(&s->pid, argv[0], actions, attributes, argv, environ);
-}
-
-static int spawn(Script *s, char *const argv[], const int its[3]) {
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        int r;
-
-        r = -posix_spawn_file_actions_init(&actions);
-        if (r < 0)
-                return r;
-        r = -posix_spawnattr_init(&attributes);
-        if (r == 0) {
-                r = spawn_with(s, argv, &actions, &attributes, its);
-                posix_spawnattr_destroy(&attributes);
-        }
-        posix_spawn_file_actions_destroy(&actions);
-        return r;
-}
-
 static void end(const Script *s) {
         (void) kill(-s->pid, SIGKILL);
         (void) kill(s->pid, SIGKILL);
@@ -128,7 +89,7 @@ static int start(Script *s, char *const argv[]) {
         if (r >= 0)
                 r = stream_open(&s->errors);
         if (r >= 0)
-                r = spawn(s, argv, its);
+                r = spawn_program(argv[0], argv, 0, its, ARRAY_SIZE(its), &s->pid);
         for (int i = 0; i < 3; i++)
                 safe_close(its[i]);
         if (r < 0)

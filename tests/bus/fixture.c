@@ -349,6 +349,29 @@ static int on_limit(sd_event_source *s, uint64_t usec, void *userdata) {
         test_fail(__FILE__, __LINE__, "waited in vain for %s", f->awaited);
 }
 
+pid_t fixture_hold(const char *device, uid_t uid) {
+        int fds[2];
+        char byte;
+        pid_t pid;
+
+        ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+        pid = fork();
+        ASSERT_TRUE(pid >= 0);
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                /* its folder in /proc is the user's only if it is dumpable, as after an exec */
+                if (setuid(uid) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0 ||
+                    open(device, O_RDWR) < 0 || write(fds[1], "", 1) != 1)
+                        _exit(1);
+                (void) pause();
+                _exit(0);
+        }
+        ASSERT_EQ(read(fds[0], &byte, 1), 1);
+        safe_close(fds[0]);
+        safe_close(fds[1]);
+        return pid;
+}
+
 void fixture_wait(Fixture *f, bool (*done)(void *userdata), void *userdata, const char *what) {
         sd_event_source *limit = NULL;
 

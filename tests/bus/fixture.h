@@ -63,6 +63,8 @@ int fixture_end(Fixture *f, int signal);
 int fixture_wait_end(Fixture *f);
 
 sd_bus *fixture_connect(Fixture *f, uid_t uid);
+/* A process of @uid that has @device open, from now on and until it is killed, or we end. */
+pid_t fixture_hold(const char *device, uid_t uid);
 /* Turns the loop until @done says so. */
 void fixture_wait(Fixture *f, bool (*done)(void *userdata), void *userdata, const char *what);
 /* Until a line of notifications, or signals, has @text. */

@@ -42,28 +42,6 @@ static void end(Fixture *f) {
         fixture_done(f);
 }
 
-static pid_t hold(uid_t uid) {
-        int fds[2];
-        char byte;
-        pid_t pid;
-
-        ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
-        pid = fork();
-        ASSERT_TRUE(pid >= 0);
-        if (pid == 0) {
-                /* its folder in /proc is the user's only if it is dumpable, as after an exec */
-                if (setuid(uid) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0 ||
-                    open(GROUP, O_RDWR) < 0 || write(fds[1], "", 1) != 1)
-                        _exit(1);
-                (void) pause();
-                _exit(0);
-        }
-        ASSERT_EQ(read(fds[0], &byte, 1), 1);
-        safe_close(fds[0]);
-        safe_close(fds[1]);
-        return pid;
-}
-
 static void let_go(pid_t pid) {
         ASSERT_EQ(kill(pid, SIGKILL), 0);
         ASSERT_EQ(waitpid(pid, NULL, 0), pid);
@@ -76,7 +54,7 @@ TEST(who_holds_it_is_named) {
         pid_t pid;
 
         begin(&f);
-        pid = hold(0);
+        pid = fixture_hold(GROUP, 0);
         (void) snprintf(part, sizeof(part), "(pid %d", pid);
         CALL_ERROR(&f, f.client, "Busy", part, ON1, "Stop", "");
         CALL_ERROR(&f, f.client, "Busy", "test-bus-holder", ON1, "Stop", "");
@@ -97,7 +75,7 @@ TEST(a_holders_name_is_made_plain) {
 
         begin(&f);
         ASSERT_EQ(prctl(PR_SET_NAME, "x\x1b[2J\xd0\x9a\xd0"), 0);
-        pid = hold(0);
+        pid = fixture_hold(GROUP, 0);
         ASSERT_EQ(prctl(PR_SET_NAME, "test-bus-holder"), 0);
         CALL_ERROR(&f, f.client, "Busy", "x?[2J\xd0\x9a? (pid", ON1, "Stop", "");
         let_go(pid);
@@ -111,7 +89,7 @@ TEST(another_users_process_is_found) {
         pid_t pid;
 
         begin(&f);
-        pid = hold(NOBODY);
+        pid = fixture_hold(GROUP, NOBODY);
         (void) snprintf(part, sizeof(part), "(pid %d", pid);
         CALL_ERROR(&f, f.client, "Busy", part, ON1, "Stop", "");
         let_go(pid);
@@ -153,7 +131,7 @@ TEST(who_insists_gets_an_operation_that_blocks_nobody) {
         int gate;
 
         begin(&f);
-        pid = hold(0);
+        pid = fixture_hold(GROUP, 0);
         gate_make(&f, "gate-remove-" PARENT); /* the kernel waits for the holder */
         CALL(&f, f.client, &r, ON1, "StopWithOptionsAsync", "a{sv}", 1, "insist", "b", 1);
         ASSERT_TRUE(sd_bus_message_read(r.m, "o", &path) > 0);

@@ -7,7 +7,6 @@
  * A character device plays the device's own, or the VFIO group. /proc shows the one process
  * that holds it, with the cgroup that the test wants.
  */
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -90,29 +89,6 @@ static void start_systemd(Unplug *u) {
 
 /* ---- who has it open ---- */
 
-static pid_t hold(uid_t uid) {
-        int fds[2];
-        char byte;
-        pid_t pid;
-
-        ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
-        pid = fork();
-        ASSERT_TRUE(pid >= 0);
-        if (pid == 0) {
-                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-                /* its folder in /proc is the user's only if it is dumpable, as after an exec */
-                if (setuid(uid) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0 ||
-                    open(GROUP, O_RDWR) < 0 || write(fds[1], "", 1) != 1)
-                        _exit(1);
-                (void) pause();
-                _exit(0);
-        }
-        ASSERT_EQ(read(fds[0], &byte, 1), 1);
-        safe_close(fds[0]);
-        safe_close(fds[1]);
-        return pid;
-}
-
 static void show(Unplug *u, const char *cgroup) {
         FakeTree *tree = &u->t.tree;
         char target[64];
@@ -174,7 +150,7 @@ static void begin_with(Unplug *u, const char *name, const char *keys, uid_t uid,
                 fake_write(&u->t.tree, number,
                            "sys/" FAKE_DEVPATH "/" MODULE "/" UUID1 "/vfio-dev/vfio0/dev");
 
-        u->holder = hold(uid);
+        u->holder = fixture_hold(GROUP, uid);
         u->main_pid = (uint32_t) u->holder;
         show(u, cgroup);
         ASSERT_OK(uuid_parse(UUID1, &uuid));
