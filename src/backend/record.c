@@ -6,13 +6,9 @@
 #include "backend/record.h"
 
 #include "backend/record-internal.h"
-#include "names.h"
-#include "sysfs/sysfs.h"
 #include "util/parse.h"
 
 #define JSON_DEPTH_MAX 8
-#define TYPE_ID_MAX 255 /* what a file name has, and a definition may name */
-#define CLIENT_MAX 255
 #define LINE_SIZE_MAX (RECORD_SIZE_MAX / 2) /* leaves room for the changes */
 
 static const char *const record_kind_table[_RECORD_KIND_MAX] = {
@@ -95,127 +91,6 @@ void record_set_result(Record *r, Outcome outcome, int error, char *text) {
         r->error = error;
         free(r->text);
         r->text = text;
-}
-
-/* What a file name or a label may be, whoever wrote the record. */
-static bool is_component(const char *s) {
-        size_t n = strlen(s);
-
-        return n > 0 && n <= TYPE_ID_MAX && !strchr(s, '/') && !streq(s, ".") && !streq(s, "..");
-}
-
-static bool is_client(const char *s) {
-        return strlen(s) <= CLIENT_MAX;
-}
-
-typedef struct StringField StringField;
-
-struct StringField {
-        const char *key;
-        size_t offset;
-        bool (*valid)(const char *s);
-        unsigned kinds; /* bit mask of the RecordKinds that need it */
-};
-
-#define FOR(kind) (1U << (kind))
-#define FOR_ALL (FOR(_RECORD_KIND_MAX) - 1)
-/* A definition's parent need not be there. */
-#define FOR_SYSFS                                                                                  \
-        (FOR(RECORD_CREATE) | FOR(RECORD_STOP) | FOR(RECORD_CONFIGURE) | FOR(RECORD_EVICT))
-#define FOR_TYPED (FOR(RECORD_CREATE) | FOR(RECORD_DEFINE) | FOR(RECORD_MODIFY))
-
-static const StringField string_fields[] = {
-        { "parent", offsetof(Record, parent), name_is_valid_parent, FOR_ALL },
-        { "path", offsetof(Record, parent_path), sysfs_path_is_valid, FOR_SYSFS },
-        { "type", offsetof(Record, type), is_component, FOR_TYPED },
-        { "name", offsetof(Record, type_name), name_is_valid_id, 0 },
-        { "owner", offsetof(Record, owner), name_is_valid_owner, 0 },
-        { "client", offsetof(Record, client), is_client, 0 },
-        { "opener_name", offsetof(Record, opener_name), is_client, 0 },
-        { "profile", offsetof(Record, profile), name_is_valid_id, 0 },
-};
-
-static char **string_at(const Record *r, const StringField *f) {
-        return (char **) ((char *) r + f->offset);
-}
-
-static int strings_from_json(Record *r, json_object *o) {
-        for (size_t i = 0; i < ARRAY_SIZE(string_fields); i++) {
-                const StringField *f = &string_fields[i];
-                const char *s;
-
-                if (!json_object_object_get_ex(o, f->key, NULL)) {
-                        if (f->kinds & FOR(r->kind))
-                                return -EBADMSG;
-                        continue;
-                }
-                if (json_get_string(o, f->key, &s) < 0 || !f->valid(s))
-                        return -EBADMSG;
-                *string_at(r, f) = strdup(s);
-                if (!*string_at(r, f))
-                        return -ENOMEM;
-        }
-        return 0;
-}
-
-typedef struct NumberField NumberField;
-
-/* What most records have not; then it is 0, or false. */
-struct NumberField {
-        const char *key;
-        uint64_t max;
-        uint64_t (*get)(const Record *r);
-        void (*set)(Record *r, uint64_t value);
-};
-
-#define NUMBER_FIELD(member)                                                                       \
-        static uint64_t get_##member(const Record *r) {                                            \
-                return (uint64_t) r->member;                                                       \
-        }                                                                                          \
-        static void set_##member(Record *r, uint64_t value) {                                      \
-                r->member = (typeof(r->member)) value;                                             \
-        }
-#define NUMBER(member, max) { #member, (max), get_##member, set_##member }
-
-NUMBER_FIELD(define)
-NUMBER_FIELD(autostart)
-NUMBER_FIELD(reserve)
-NUMBER_FIELD(live)
-NUMBER_FIELD(relabel)
-NUMBER_FIELD(insist)
-NUMBER_FIELD(force)
-NUMBER_FIELD(caller)
-NUMBER_FIELD(opened)
-NUMBER_FIELD(opener)
-
-static const NumberField number_fields[] = {
-        NUMBER(define, 1),         NUMBER(autostart, 1),       NUMBER(reserve, 1),
-        NUMBER(live, 1),           NUMBER(relabel, 1),         NUMBER(insist, 1),
-        NUMBER(force, 1),
-        NUMBER(caller, INT32_MAX), NUMBER(opened, INT32_MAX),  NUMBER(opener, INT32_MAX),
-};
-
-static int numbers_from_json(Record *r, json_object *o) {
-        for (size_t i = 0; i < ARRAY_SIZE(number_fields); i++) {
-                const NumberField *f = &number_fields[i];
-                uint64_t n;
-
-                if (!json_object_object_get_ex(o, f->key, NULL))
-                        continue;
-                if (json_get_u64(o, f->key, f->max, &n) < 0)
-                        return -EBADMSG;
-                f->set(r, n);
-        }
-        return 0;
-}
-
-static int numbers_to_json(const Record *r, json_object *o) {
-        int k = 0;
-
-        for (size_t i = 0; k >= 0 && i < ARRAY_SIZE(number_fields); i++)
-                if (number_fields[i].get(r) > 0)
-                        k = json_put_u64(o, number_fields[i].key, number_fields[i].get(r));
-        return k;
 }
 
 static int extents_from_json(Record *r, json_object *o) {
@@ -310,9 +185,7 @@ static int first_from_json(Record *r, json_object *o) {
         r->origin = origin_from_string(origin);
         r->ours = ours;
 
-        k = strings_from_json(r, o);
-        if (k >= 0)
-                k = numbers_from_json(r, o);
+        k = record_fields_from_json(r, o);
         if (k >= 0)
                 k = extents_from_json(r, o);
         if (k >= 0)
@@ -445,10 +318,8 @@ static int put_first(const Record *r, json_object *o) {
                 k = json_put_string(o, "origin", origin_to_string(r->origin));
         if (k >= 0)
                 k = json_put_u64(o, "ours", r->ours);
-        for (size_t i = 0; k >= 0 && i < ARRAY_SIZE(string_fields); i++)
-                k = json_put_string(o, string_fields[i].key, *string_at(r, &string_fields[i]));
         if (k >= 0)
-                k = numbers_to_json(r, o);
+                k = record_fields_to_json(r, o);
         if (k >= 0 && r->n_extents > 0)
                 k = json_put(o, "extents", extents_to_json(r));
         if (k >= 0 && r->n_attributes > 0)

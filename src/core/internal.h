@@ -258,6 +258,17 @@ bool operation_is_creating(Manager *m, const Uuid *uuid);
 void operations_forget_device(Manager *m, const Device *d);
 /* Something in sysfs may be another after it; a definition alone is not. */
 bool operation_changes_kernel(const Operation *op);
+/*
+ * Whether the worker got as far as making it, or was killed on the way and may have. Who finds the
+ * record later cannot tell that from a device that somebody made by hand meanwhile: only one that
+ * would have to be undone must be in the record.
+ */
+bool operation_may_have_made(const Operation *op);
+
+/* ---- settle.c ---- */
+
+/* Its worker is gone and the model is up to date: gives it the result that the kernel shows. */
+void operation_settle(Operation *op);
 
 /* ---- queue.c ---- */
 
