@@ -22,6 +22,7 @@ KEPT = 2  # images besides the one in use
 
 class Image:
     brings_modules = False  # its kernels' modules are in its root file system
+    cmdline = ()  # further words of the kernel's command line
     more_mib = 0
     slower = 1
 

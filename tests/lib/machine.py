@@ -14,20 +14,25 @@ COMMAND_LINE = ("console=ttyS0", "panic=-1", "oops=panic", "panic_on_warn=1",
                 "systemd.show_status=no", "systemd.default_timeout_start_sec=180",
                 "systemd.log_target=journal")
 
+# Each that is no `shape` is only one device more, which no case is to mind that did not ask for it:
+# cases of the same shape share a machine that has the devices of all.
 # Each may add QEMU arguments ({folder} is the VM's), words of the kernel command line, and a file
 # that is seen as memory. A device with the feature's name as its id is $MDEVD_NAME in the VM.
 FEATURES = {
     "turns": {
+        "shape": True,
         "help": "both CPUs take turns on one thread of QEMU (see README.md, nested machines)",
         "qemu": (),
         "cmdline": (),
     },
     "iommu": {
+        "shape": True,
         "help": "an Intel IOMMU with interrupt remapping",
         "qemu": ("-device", "intel-iommu,intremap=on"),
         "cmdline": ("intel_iommu=on", "no_timer_check"),
     },
     "noremap": {
+        "shape": True,
         "help": "an Intel IOMMU without interrupt remapping",
         "qemu": ("-device", "intel-iommu,intremap=off"),
         "cmdline": ("intel_iommu=on", "no_timer_check"),
@@ -74,11 +79,17 @@ FEATURES = {
         "cmdline": (),
     },
     "nothp": {
+        "shape": True,
         "help": "transparent huge pages off",
         "qemu": (),
         "cmdline": ("transparent_hugepage=never",),
     },
 }
+
+
+def shape(features):
+    """What makes it another machine, rather than one with more devices."""
+    return tuple(f for f in features if FEATURES[f].get("shape"))
 
 
 def memories(features):
@@ -114,7 +125,7 @@ def arguments(image, series, folder, payload, memory, shares, features):
             "-accel", f"tcg,thread={threads},tb-size=512", "-cpu", "max,svm=on,npt=on",
             "-smp", "2", "-m", f"{MEMORY_MIB + image.more_mib}M",
             "-kernel", image.vmlinuz(series), "-initrd", image.initrd(series),
-            "-append", command_line(features),
+            "-append", " ".join((command_line(features), *image.cmdline)),
             "-chardev", f"file,id=console,path={folder}/console.log", "-serial", "chardev:console",
             "-qmp", f"unix:{folder}/qmp.sock,server=on,wait=off"]
     # an IOMMU must be there before the devices that it serves

@@ -2,10 +2,13 @@
 """Owns the payload: the tar file that the initrd lays over the VM's root, with the agent, the
 command `host`, and, when asked for, mdevd as installed and its module for that kernel."""
 
+import atexit
 import glob
 import os
 import shutil
 import tarfile
+import tempfile
+import threading
 
 from progress import Failure, run
 
@@ -35,6 +38,26 @@ def compile_programs(folder):
     run([os.path.join(GUEST, "build.sh"), os.path.join(folder, "guest.elf")])
 
 
+class _Programs:
+    """Compiled once in a run, for all its VMs."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.folder = None
+
+    def obtain(self):
+        with self.lock:
+            if self.folder is None:
+                folder = tempfile.mkdtemp(prefix="mdevd-programs-")
+                atexit.register(shutil.rmtree, folder, ignore_errors=True)
+                compile_programs(folder)
+                self.folder = folder
+            return self.folder
+
+
+PROGRAMS = _Programs()
+
+
 def _modules(image, series, modules, tree):
     """Modules of ours go beside the distribution's, in an index made by depmod on this side."""
     release = image.kernels[series].release
@@ -62,7 +85,7 @@ def _plain(info):
 
 def _copy_members(path, tar):
     """Times as they are: a compiled profile counts while it is newer than its source."""
-    if os.path.exists(path):
+    if path is not None and os.path.exists(path):
         with tarfile.open(path) as source:
             for info in source:
                 tar.addfile(info, source.extractfile(info) if info.isfile() else None)
@@ -73,9 +96,8 @@ def make(work, image, series, modules=(), dest=None):
     tree = os.path.join(work, "payload")
     lib = os.path.join(tree, "usr/lib/mdevd-test")
     units = os.path.join(tree, "etc/systemd/system")
-    for folder in (lib, os.path.join(units, "sysinit.target.wants")):
-        os.makedirs(folder)
-    compile_programs(lib)
+    os.makedirs(os.path.join(units, "sysinit.target.wants"))
+    shutil.copytree(PROGRAMS.obtain(), lib)
     for script in ("where.sh", "reset.sh"):
         shutil.copy2(os.path.join(AGENT, script), lib)
     shutil.copy(os.path.join(AGENT, "test-agent.service"), units)

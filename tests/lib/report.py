@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Owns the results: one line a test as each ends, the output of those that failed, the sum."""
+"""Owns the results: one line a test as each ends, the output of those that failed, the sum.
+Several threads may add."""
 
 import sys
+import threading
 
 LINES_SHOWN = 200
 
@@ -12,9 +14,14 @@ class Report:
         self.verbose = verbose
         self.passed = []
         self.failed = []
+        self.lock = threading.Lock()  # of the numbers and of the lines of one test
 
     def add(self, name, passed, seconds, output="", why=""):
         """`why` is one line; `output` is what the test printed."""
+        with self.lock:
+            self._add(name, passed, seconds, output, why)
+
+    def _add(self, name, passed, seconds, output, why):
         number = len(self.passed) + len(self.failed) + 1
         (self.passed if passed else self.failed).append(name)
         head = "ok" if passed else "not ok"

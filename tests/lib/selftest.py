@@ -6,6 +6,7 @@ import os
 import time
 
 import cases
+import lanes
 import vmcases
 from console import alarms, excerpt
 from hostcmd import HostCommands
@@ -113,7 +114,34 @@ def case_headers():
                 same(good, False, line)
 
 
+def lanes_end():
+    """Every job is done once; a broken one is told of; an unexpected end stops what has not begun,
+    makes the others end, and is not swallowed."""
+    for count in (1, 2, 5):
+        done, told = [], []
+
+        def fail():
+            raise Failure("no")
+
+        jobs = [(str(n), lambda n=n: done.append(n)) for n in range(20)] + [("bad", fail)]
+        lanes.Lanes(count, jobs, lambda name, error: told.append(name)).run()
+        same((sorted(done), told), (list(range(20)), ["bad"]), f"{count} lanes")
+
+        def crash():
+            raise ValueError("what")
+
+        done.clear()
+        try:
+            lanes.Lanes(count, [("worse", crash)] * count + jobs, None).run()
+            raise AssertionError("a crash was swallowed")
+        except ValueError:
+            same(done, [], "jobs begun after a crash")
+    if os.cpu_count() > 1:
+        same(lanes.fitting() <= os.cpu_count(), True, "lanes that fit")
+
+
 CANNED_TESTS = {
+    "harness/lanes": lanes_end,
     "harness/console": canned_console,
     "harness/report": report_counts,
     "harness/host-commands": host_commands,
@@ -158,10 +186,16 @@ def run(suite):
                 suite.report.add(name, True, time.monotonic() - begin)
             except (AssertionError, Failure, OSError) as e:
                 suite.report.add(name, False, time.monotonic() - begin, str(e))
-    live = [c for c in cases.discover(SELFTEST) if suite.wanted(live_name(c.label))]
-    if {c.label for c in cases.discover(SELFTEST)} != set(EXPECTED):
+
+
+def jobs(suite):
+    """Those that want a VM, as one job for a lane; its VM is one that the cases break."""
+    known = cases.discover(SELFTEST)
+    if {c.label for c in known} != set(EXPECTED):
         raise Failure("tests/vm/selftest and its table in tests/lib/selftest.py differ")
-    if live:
-        group = vmcases.Group(suite.series[-1], (), live)
-        vmcases.run_group(group, suite.vm, os.path.dirname(os.path.dirname(HERE)),
-                          Judge(suite.report))
+    live = [c for c in known if suite.wanted(live_name(c.label))]
+    if not live:
+        return []
+    group = vmcases.Group(suite.series[-1], (), live)
+    return [("harness/vm", lambda: vmcases.run_group(
+        group, suite.vm, os.path.dirname(os.path.dirname(HERE)), Judge(suite.report)))]

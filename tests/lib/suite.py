@@ -16,6 +16,7 @@ import demos
 import image
 import kernels
 import kmodbuild
+import lanes
 import selftest
 import vendors
 import vmcases
@@ -62,10 +63,17 @@ examples:
                    help="open a shell in the VM after a failed case, before it is cleaned up")
     p.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N",
                    help="at most so many compilers or host tests at once (number of CPUs)")
+    p.add_argument("--vms", type=int, default=lanes.fitting(), metavar="N",
+                   help="so many VMs at once (what memory and CPUs allow, at most "
+                        f"{lanes.LANES_MAX}); figures want 1, as --shell and --keep have it")
     p.add_argument("--verbose", action="store_true", help="show the output of every test")
     args = p.parse_args(argv)
     if args.jobs < 1:
         p.error(f"--jobs {args.jobs}: at least 1")
+    if args.vms < 1:
+        p.error(f"--vms {args.vms}: at least 1")
+    if args.keep or args.verbose:
+        args.vms = 1  # one screen
     return args
 
 
@@ -89,6 +97,8 @@ class Suite:
         self.work = tempfile.mkdtemp(prefix="mdevd-run-")
         self.image = None
         self.dest = None
+        self.ending = False
+        self.vms = []  # all that were made, in the order of their making
 
     def close(self):
         shutil.rmtree(self.work, ignore_errors=True)
@@ -178,16 +188,26 @@ class Suite:
             self.dest = os.path.join(self.work, "dest")
             self.meson["gcc"].install(self.dest)
 
+    def obtain_image(self):
+        self.image = image.obtain()
+        if self.series == [debugkernel.NAME]:
+            self.image = debugkernel.DebugImage(self.image, self.kernels[debugkernel.NAME])
+
     def vm(self, group):
-        if self.image is None:
-            self.image = image.obtain()
-            if group.series == debugkernel.NAME:
-                self.image = debugkernel.DebugImage(self.image, self.kernels[group.series])
+        if self.ending:
+            raise lanes.Ended()
         name = "-".join((group.series, *group.features))
-        return Vm(self.image, group.series, {"src": TOP, "build": self.meson["gcc"].folder},
+        vm = Vm(self.image, group.series, {"src": TOP, "build": self.meson["gcc"].folder},
                   group.features, self.module[group.series].modules() +
                   self.vendors[group.series].modules(), self.dest,
                   keep=os.path.join(cache_dir(), "logs", name))
+        self.vms.append(vm)
+        return vm
+
+    def end_vms(self):
+        self.ending = True
+        for vm in self.vms:
+            vm.kill()
 
     def shell_after(self, vm, name):
         say(f"{name} has failed; this is the VM as it is now. `exit` goes on with the run.")
@@ -195,9 +215,6 @@ class Suite:
 
     def run(self):
         groups = self.groups()
-        live = None
-        if self.args.verbose:
-            live = lambda data: (sys.stdout.buffer.write(data), sys.stdout.buffer.flush())
         with build.Lock(TOP):
             for variant in self.meson:
                 self.run_host(variant, needed=bool(groups) and variant == "gcc")
@@ -205,12 +222,30 @@ class Suite:
             if groups:
                 self.install()
         selftest.run(self)
-        for group in groups:
-            vmcases.run_group(group, self.vm, TOP, self.report, live,
-                              self.shell_after if self.args.keep else None)
-        for demo in self.demos():
+        self.run_lanes(groups)
+
+    def run_lanes(self, groups):
+        """Everything with a VM of its own, the longest first, as many at once as asked for."""
+        live = None
+        if self.args.verbose:
+            live = lambda data: (sys.stdout.buffer.write(data), sys.stdout.buffer.flush())
+
+        def job(group):
+            return lambda: vmcases.run_group(group, self.vm, TOP, self.report, live,
+                                             self.shell_after if self.args.keep else None)
+
+        def show(demo):
             say(f"{demo.name} (limit {demos.LIMIT} s)")
             self.report.add(demo.name, *demo.run())
+
+        jobs = [(f"vm/{g.series}", job(g)) for g in sorted(groups, key=lambda g: -g.limit())]
+        jobs += selftest.jobs(self)
+        jobs += [(d.name, lambda d=d: show(d)) for d in self.demos()]
+        if not jobs:
+            return
+        self.obtain_image()
+        lanes.Lanes(self.args.vms, jobs, lambda name, error: self.report.add(
+            name, False, 0.0, str(error), "it could not go on")).run(self.end_vms)
 
     def shell(self):
         group = vmcases.Group("6.12" if self.args.kernel == "all" else self.args.kernel, (), [])
@@ -224,6 +259,7 @@ class Suite:
                 if status != 0:
                     say(f"building {what} failed; going on without it:\n{out}")
             self.install()
+        self.obtain_image()
         vm = self.vm(group)
         with step(f"booting the VM with {group.title()}"):
             vm.__enter__()

@@ -23,10 +23,12 @@ from qmp import Qmp
 PR_SET_PDEATHSIG = 1
 BOOT_LIMIT = 600
 MIB = 1 << 20
+LIBC = ctypes.CDLL(None)  # loaded before there are threads: the child of a fork must not
 
 
 def _die_with_parent():
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Kills it at the death of the thread that started it, which lives as long as its VM."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Vm:
@@ -94,7 +96,7 @@ class Vm:
 
     def _keep_apparmor_cache(self):
         path = self.image.apparmor_cache(self.series)
-        if os.path.exists(path):
+        if path is None or os.path.exists(path):
             return
         work = f"{path}.{os.getpid()}"
         with open(work, "wb") as f:
@@ -209,9 +211,13 @@ class Vm:
                 for _ in range(0, size, MIB):
                     f.write(bytes(MIB))
 
-    def stop(self):
+    def kill(self):
+        """From any thread: whoever waits for something in it learns that it has gone."""
         if self.process and self.process.poll() is None:
             self.process.kill()
+
+    def stop(self):
+        self.kill()
         if self.process:
             self.process.wait()
         for end in (self.link, self.monitor, self.doorbell):

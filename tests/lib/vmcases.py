@@ -5,6 +5,7 @@ between them, a new boot after one that broke the VM."""
 import os
 import time
 
+import machine
 from console import alarms, excerpt
 from link import Gone, Overdue
 from progress import Failure, say, step
@@ -103,21 +104,32 @@ class Group:
     def name(self, case):
         return f"vm/{self.series}/{case.label}"
 
+    def limit(self):
+        """Seconds that it may take: a measure of how long it will, and so of when to begin it."""
+        return sum(case.limit for case in self.cases)
+
     def title(self):
         extra = f" and {', '.join(self.features)}" if self.features else ""
         return f"kernel {self.series}{extra}"
 
 
+def _sharing(features):
+    """Cases with the same answer share a machine. One that asks for nothing gets nothing: it sees
+    the host as most people have it."""
+    return machine.shape(features) if features else None
+
+
 def groups(case_list, series_list, wanted):
-    """`wanted(name)` says which cases of which kernel run."""
+    """`wanted(name, case)` says which cases of which kernel run."""
     found = []
     for series in series_list:
-        mine = [c for c in case_list if c.runs_on(series)]
-        for features in sorted({c.features for c in mine}, key=lambda f: (len(f), f)):
-            group = Group(series, features, [c for c in mine if c.features == features])
-            group.cases = [c for c in group.cases if wanted(group.name(c), c)]
-            if group.cases:
-                found.append(group)
+        mine = {}
+        for case in case_list:
+            if case.runs_on(series) and wanted(f"vm/{series}/{case.label}", case):
+                mine.setdefault(_sharing(case.features), []).append(case)
+        for together in mine.values():
+            features = sorted({f for case in together for f in case.features})
+            found.append(Group(series, tuple(features), together))
     return found
 
 
