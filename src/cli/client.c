@@ -55,7 +55,16 @@ static int append_bool(sd_bus_message *m, const char *name, bool value) {
         return sd_bus_message_append(m, "{sv}", name, "b", (int) value);
 }
 
-static int append_attributes(sd_bus_message *m, const Definition *d) {
+static int append_pairs(sd_bus_message *m, const Definition *d) {
+        int r = sd_bus_message_open_container(m, 'a', "(ss)");
+
+        for (size_t i = 0; r >= 0 && i < d->n_attributes; i++)
+                r = sd_bus_message_append(m, "(ss)", d->attributes[i].name,
+                                          d->attributes[i].value);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int client_append_attributes(sd_bus_message *m, const Definition *d) {
         int r;
 
         r = sd_bus_message_open_container(m, 'e', "sv");
@@ -64,11 +73,8 @@ static int append_attributes(sd_bus_message *m, const Definition *d) {
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'v', "a(ss)");
         if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "(ss)");
-        for (size_t i = 0; r >= 0 && i < d->n_attributes; i++)
-                r = sd_bus_message_append(m, "(ss)", d->attributes[i].name,
-                                          d->attributes[i].value);
-        for (int i = 0; r >= 0 && i < 3; i++)
+                r = append_pairs(m, d);
+        for (int i = 0; r >= 0 && i < 2; i++)
                 r = sd_bus_message_close_container(m);
         return r;
 }
@@ -84,7 +90,7 @@ static int append_wish(sd_bus_message *m, const Wish *w) {
         if (r >= 0 && w->type)
                 r = sd_bus_message_append(m, "{sv}", "type", "s", w->type);
         if (r >= 0 && w->attributes)
-                r = append_attributes(m, w->attributes);
+                r = client_append_attributes(m, w->attributes);
         if (r >= 0 && w->live)
                 r = append_bool(m, "live", true);
         if (r >= 0 && w->config)
@@ -94,8 +100,7 @@ static int append_wish(sd_bus_message *m, const Wish *w) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-/* Waits for the answer as long as it takes; a person may be asked for a password meanwhile. */
-static int client_send(Client *c, sd_bus_message *m, sd_bus_message **ret) {
+int client_send(Client *c, sd_bus_message *m, sd_bus_message **ret) {
         int r;
 
         (void) sd_bus_message_set_allow_interactive_authorization(m, true);
@@ -104,8 +109,8 @@ static int client_send(Client *c, sd_bus_message *m, sd_bus_message **ret) {
         return r < 0 ? CLIENT_REFUSED : 0;
 }
 
-static int client_method(Client *c, const char *path, const char *iface, const char *member,
-                         sd_bus_message **ret) {
+int client_method(Client *c, const char *path, const char *iface, const char *member,
+                  sd_bus_message **ret) {
         int r = client_connect(c);
 
         return r != 0 ? r
@@ -136,7 +141,7 @@ int client_make(Client *c, const char *member, const char *parent, const char *t
         return ret ? uuid_parse(uuid, ret) : 0;
 }
 
-static int find_device(Client *c, const Uuid *uuid, const char *parent, char **ret) {
+int client_find_device(Client *c, const char *uuid, const char *parent, char **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         const char *path;
         int r;
@@ -144,7 +149,7 @@ static int find_device(Client *c, const Uuid *uuid, const char *parent, char **r
         r = client_method(c, MDEVD_OBJECT_ROOT, MDEVD_IFACE_MANAGER, "GetDevice", &m);
         if (r != 0)
                 return r;
-        r = sd_bus_message_append(m, "ss", UUID_STR(uuid), parent);
+        r = sd_bus_message_append(m, "ss", uuid, parent);
         if (r < 0)
                 return r;
         r = client_send(c, m, &reply);
@@ -163,7 +168,7 @@ int client_change(Client *c, const char *member, const Uuid *uuid, const char *p
         _cleanup_(freep) char *path = NULL;
         int r;
 
-        r = find_device(c, uuid, parent, &path);
+        r = client_find_device(c, UUID_STR(uuid), parent, &path);
         if (r == 0)
                 r = client_method(c, path, MDEVD_IFACE_DEVICE, member, &m);
         if (r == 0)
@@ -179,14 +184,25 @@ bool client_was_refused_by_script(const Client *c) {
         return client_was_answered(c) && has_prefix(c->error.message ?: "", "Script ");
 }
 
+/* The bus has a name for whom to start, and there is nobody to be started. */
+static bool nobody_to_start(const char *name) {
+        return streq(name, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+               streq(name, SYSTEMD_ERROR_PREFIX "NoSuchUnit") ||
+               streq(name, DBUS_ERROR_PREFIX "Spawn.ServiceNotFound") ||
+               streq(name, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
+}
+
+bool client_is_daemon_missing(const Client *c) {
+        const char *name = c->error.name ?: "";
+
+        return !c->bus || nobody_to_start(name) || has_prefix(name, SYSTEMD_ERROR_PREFIX) ||
+               has_prefix(name, DBUS_ERROR_PREFIX "Spawn.");
+}
+
 int client_failed(const Client *c) {
         const char *name = c->error.name ?: "", *text = c->error.message ?: "";
 
-        /* the bus has a name for whom to start, and there is nobody to be started */
-        if (streq(name, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
-            streq(name, SYSTEMD_ERROR_PREFIX "NoSuchUnit") ||
-            streq(name, DBUS_ERROR_PREFIX "Spawn.ServiceNotFound") ||
-            streq(name, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+        if (nobody_to_start(name))
                 return answer_failed("mdevd is not running, and it is not enabled, so that it "
                                      "would be started now: systemctl enable --now mdevd");
         if (has_prefix(name, SYSTEMD_ERROR_PREFIX) || has_prefix(name, DBUS_ERROR_PREFIX "Spawn."))
@@ -196,6 +212,14 @@ int client_failed(const Client *c) {
                 return answer_failed("mdevd went away before it answered; what it had begun goes "
                                      "on: see `mdevctl list`, and try again");
         return answer_failed("%s", text[0] ? text : name[0] ? name : "mdevd gave no reason");
+}
+
+int client_is_running(Client *c) {
+        int r = client_connect(c);
+
+        if (r < 0)
+                return r;
+        return r == 0 && sd_bus_get_name_creds(c->bus, MDEVD_BUS_NAME, 0, NULL) >= 0;
 }
 
 bool client_daemon_is_responsible(Client *c, int root_fd) {
@@ -209,6 +233,5 @@ bool client_daemon_is_responsible(Client *c, int root_fd) {
         for (size_t i = 0; i < ARRAY_SIZE(links); i++)
                 if (faccessat(root_fd, links[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                         return true;
-        return client_connect(c) == 0 &&
-               sd_bus_get_name_creds(c->bus, MDEVD_BUS_NAME, 0, NULL) >= 0;
+        return client_is_running(c) > 0;
 }

@@ -40,6 +40,20 @@ int client_make(Client *c, const char *member, const char *parent, const char *t
 int client_change(Client *c, const char *member, const Uuid *uuid, const char *parent,
                   const Wish *wish);
 
+/* A call of any method, to be filled and sent; connects. CLIENT_REFUSED, or negative errno. */
+int client_method(Client *c, const char *path, const char *iface, const char *member,
+                  sd_bus_message **ret);
+/* The entry "attributes" of a call's options. */
+int client_append_attributes(sd_bus_message *m, const Definition *d);
+/* Waits for the answer as long as it takes; a person may be asked for a password meanwhile. */
+int client_send(Client *c, sd_bus_message *m, sd_bus_message **ret);
+/* Object path of a device, to be freed. @parent: "" for any. */
+int client_find_device(Client *c, const char *uuid, const char *parent, char **ret);
+
+/* Whether the daemon is there; it is not started. A bus that cannot be reached has none. */
+int client_is_running(Client *c);
+/* The refusal is that nobody is there who could be asked. */
+bool client_is_daemon_missing(const Client *c);
 /* The refusal is about what was asked for, and not about the way to the daemon. */
 bool client_was_answered(const Client *c);
 /* The refusal is a callout script's, in mdevctl's words. */

@@ -77,7 +77,7 @@ static int take_option(Words *w, int index, const char *word, const char *value)
         if (!o->value && value)
                 return wrong(w, "the option '--%s' takes no value, found '%s'", o->name, word);
 
-        if (o->value && !value) {
+        if (o->value && !value && !o->optional) {
                 const char *next = w->next < w->argc ? w->argv[w->next] : NULL;
 
                 if (!next || (next[0] == '-' && next[1]))
@@ -87,7 +87,7 @@ static int take_option(Words *w, int index, const char *word, const char *value)
                 value = next;
                 w->next++;
         }
-        if (o->value && o->is_valid && !o->is_valid(value))
+        if (o->value && value && o->is_valid && !o->is_valid(value))
                 return wrong(w, "'%s' cannot be the value of '--%s': expected %s", value, o->name,
                              o->expect);
 
@@ -135,9 +135,12 @@ static int take_letters(Words *w, const char *word) {
 }
 
 static int take_operand(Words *w, const char *word) {
-        if (!w->verb->operand || w->given->operand)
+        if (w->verb->operand && !w->given->operand)
+                w->given->operand = word;
+        else if (w->verb->operand2 && !w->given->operand2)
+                w->given->operand2 = word;
+        else
                 return wrong(w, "'%s' is one word too many", word);
-        w->given->operand = word;
         return 0;
 }
 
@@ -226,7 +229,7 @@ static int check(const Words *w) {
                                      NAMES(v, mask & v->rules[i].given, ", "),
                                      NAMES(v, v->rules[i].excludes & mask, " and "));
         }
-        if (v->operand && !w->given->operand)
+        if (v->operand && !v->operand_optional && !w->given->operand)
                 return wrong(w, "missing: <%s>", v->operand);
         return 0;
 }
@@ -278,14 +281,19 @@ void grammar_help_verbs(FILE *f, const char *program, const char *title, const V
         (void) fprintf(f, "\nOptions:\n  -h, --help     This text\n  -V, --version  The version\n");
 }
 
-static void help_option(FILE *f, char letter, const char *name, const char *value,
-                        const char *help) {
+static void help_option(FILE *f, const Option *o) {
         char left[64];
 
-        (void) snprintf(left, sizeof(left), "%c%c%s --%s%s%s%s", letter ? '-' : ' ',
-                        letter ? letter : ' ', letter ? "," : " ", name, value ? " <" : "",
-                        value ?: "", value ? ">" : "");
-        (void) fprintf(f, "  %-28s %s\n", left, help);
+        (void) snprintf(left, sizeof(left), "%c%c%s --%s%s%s%s", o->letter ? '-' : ' ',
+                        o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name,
+                        !o->value ? "" : o->optional ? "[=" : " <", o->value ?: "",
+                        !o->value ? "" : o->optional ? "]" : ">");
+        (void) fprintf(f, "  %-28s %s\n", left, o->help);
+}
+
+static void help_operand(FILE *f, const char *operand, bool optional) {
+        if (operand)
+                (void) fprintf(f, optional ? " [%s]" : " <%s>", operand);
 }
 
 void grammar_help(FILE *f, const char *program, const Verb *verb, bool full) {
@@ -294,13 +302,16 @@ void grammar_help(FILE *f, const char *program, const Verb *verb, bool full) {
         (void) fprintf(f, "%s\n", verb->title ?: verb->name);
         if (full && verb->text)
                 (void) fprintf(f, "\n%s", verb->text);
-        (void) fprintf(f, "\nUsage: %s%s%s [OPTIONS]%s%s%s\n\nOptions:\n", program,
-                       alone ? "" : " ", alone ? "" : verb->name, verb->operand ? " <" : "",
-                       verb->operand ?: "", verb->operand ? ">" : "");
+        (void) fprintf(f, "\nUsage: %s%s%s [OPTIONS]", program, alone ? "" : " ",
+                       alone ? "" : verb->name);
+        help_operand(f, verb->operand, verb->operand_optional);
+        help_operand(f, verb->operand2, true);
+        (void) fprintf(f, "\n\nOptions:\n");
         for (size_t i = 0; i < verb->n_options; i++)
-                help_option(f, verb->options[i].letter, verb->options[i].name,
-                            verb->options[i].value, verb->options[i].help);
-        help_option(f, 'h', "help", NULL, "This text");
+                help_option(f, &verb->options[i]);
+        help_option(f, &(Option){ "help", 'h', .help = "This text" });
         if (verb->version)
-                help_option(f, 'V', "version", NULL, "The version");
+                help_option(f, &(Option){ "version", 'V', .help = "The version" });
+        if (full && verb->example)
+                (void) fprintf(f, "\nExample:\n%s", verb->example);
 }

@@ -24,6 +24,7 @@ struct Option {
         const char *help;
         bool (*is_valid)(const char *value); /* NULL: any */
         const char *expect;                  /* what a valid one is, for the sentence */
+        bool optional; /* the value goes behind "=" or may be left out: then it is NULL */
 };
 
 #define OPTION_BIT(i) (UINT32_C(1) << (i))
@@ -33,6 +34,9 @@ struct Verb {
         const char *title;   /* one line; NULL: not listed in the help */
         const char *text;    /* more of it, ends with a newline; may be NULL */
         const char *operand; /* one word that must follow; NULL: none may */
+        bool operand_optional; /* that word may be left out */
+        const char *operand2;  /* a second one that may follow; NULL: none may */
+        const char *example;   /* command lines that stand in the help; ends with a newline */
         bool version;        /* has -V, --version */
         const Option *options;
         size_t n_options;
@@ -52,7 +56,7 @@ struct Given {
         const char *root;
         uint32_t mask; /* OPTION_BIT() of those that were given */
         const char *values[GRAMMAR_OPTIONS_MAX];
-        const char *operand;
+        const char *operand, *operand2; /* NULL: not given */
 };
 
 #define GIVEN(g, i) (((g)->mask & OPTION_BIT(i)) != 0)

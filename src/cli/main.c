@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "cli/compat.h"
+#include "cli/own/own.h"
 #include "util/macro.h"
 
 int main(int argc, char *argv[]) {
@@ -16,5 +17,7 @@ int main(int argc, char *argv[]) {
         (void) signal(SIGPIPE, SIG_IGN);
         if (streq(name, "lsmdev"))
                 return compat_lsmdev(argc, argv);
-        return compat_mdevctl(argc, argv);
+        if (streq(name, "mdevctl"))
+                return compat_mdevctl(argc, argv);
+        return own_main(argc, argv);
 }

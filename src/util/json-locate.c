@@ -459,10 +459,11 @@ int json_locate(JsonPlace **ret, size_t *ret_n, const char *text, size_t size, b
         };
         int r;
 
-        if (size > JSON_SIZE_MAX) {
+        if (size > JSON_ANSWER_MAX) {
                 *reterr = (JsonError) {};
                 (void) snprintf(reterr->text, sizeof(reterr->text),
-                                "expected at most %u bytes, found %zu", JSON_SIZE_MAX, size);
+                                "expected at most %u bytes, found %zu", JSON_ANSWER_MAX,
+                                size);
                 return 1;
         }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define JSON_SIZE_MAX (1024 * 1024) /* bytes of one text */
+#define JSON_ANSWER_MAX (64 * 1024 * 1024) /* of one that a daemon wrote, not a person */
 #define JSON_DEPTH_MAX 16           /* objects and lists inside each other */
 #define JSON_VALUES_MAX 65536       /* values in one text */
 #define JSON_MEMBERS_MAX 1024       /* members of one object */

@@ -187,21 +187,13 @@ static int json_pair(JsonDoc *d, const JsonPlace *places, size_t i, struct json_
         return json_pair_members(d, places, i, value);
 }
 
-int json_parse(JsonDoc **ret, const char *text, size_t size, bool comments, JsonError *reterr) {
+static int parse(JsonDoc **ret, const char *text, size_t size, bool comments, JsonError *reterr) {
         _cleanup_(json_object_putp) struct json_object *root = NULL;
         _cleanup_(json_freep) JsonDoc *d = NULL;
         _cleanup_(freep) JsonPlace *places = NULL;
         _cleanup_(freep) char *clean = NULL;
         const char *why;
         int r;
-
-        if (size > JSON_SIZE_MAX) {
-                char sentence[64];
-
-                (void) snprintf(sentence, sizeof(sentence), "expected at most %u bytes, found %zu",
-                                JSON_SIZE_MAX, size);
-                return json_error(reterr, NULL, sentence);
-        }
 
         d = calloc(1, sizeof(*d));
         clean = calloc(1, size + 1);
@@ -232,6 +224,22 @@ int json_parse(JsonDoc **ret, const char *text, size_t size, bool comments, Json
 
         *ret = TAKE_PTR(d);
         return 0;
+}
+
+int json_parse(JsonDoc **ret, const char *text, size_t size, bool comments, JsonError *reterr) {
+        if (size > JSON_SIZE_MAX) {
+                char sentence[64];
+
+                (void) snprintf(sentence, sizeof(sentence), "expected at most %u bytes, found %zu",
+                                JSON_SIZE_MAX, size);
+                return json_error(reterr, NULL, sentence);
+        }
+
+        return parse(ret, text, size, comments, reterr);
+}
+
+int json_parse_answer(JsonDoc **ret, const char *text, size_t size, JsonError *reterr) {
+        return parse(ret, text, size, false, reterr);
 }
 
 JsonDoc *json_free(JsonDoc *d) {

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* card.c owns the lines that describe one device. */
+#include "cli/own/card.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <time.h>
+
+#include "cli/own/list.h"
+#include "util/parse.h"
+
+#define LABEL_COLUMNS 12
+#define USEC_PER_SEC UINT64_C(1000000)
+
+void card_wrap(const Screen *s, unsigned used, unsigned indent, const char *text) {
+        size_t width = s->cut_at, column = used;
+
+        while (text[0]) {
+                size_t n = strcspn(text, " \n");
+                _cleanup_(freep) char *word = strndup(text, n);
+                size_t columns = word ? screen_columns(word) : n;
+
+                if (width > indent && column + columns > width && column > indent) {
+                        (void) printf("\n%*s", (int) indent, "");
+                        column = indent;
+                }
+                if (word)
+                        screen_print_cut(s, stdout, word, SIZE_MAX);
+                column += columns;
+                text += n;
+                if (text[0] == '\n') {
+                        (void) printf("\n%*s", (int) indent, "");
+                        column = indent;
+                        text++;
+                } else if (text[0]) {
+                        if (text[1]) {
+                                (void) putchar(' ');
+                                column++;
+                        }
+                        text++;
+                }
+        }
+        (void) putchar('\n');
+}
+
+static void line(const Screen *s, const char *label, const char *format, ...) _printf_(3, 4);
+
+static void line(const Screen *s, const char *label, const char *format, ...) {
+        char *text;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (r < 0)
+                return;
+        (void) printf("%*s%s ", LABEL_COLUMNS, label, label[0] ? ":" : " ");
+        card_wrap(s, LABEL_COLUMNS + 2, LABEL_COLUMNS + 2, text);
+        free(text);
+}
+
+static void print_extents(const Screen *s, const JsonNode *d) {
+        const char *label = "Extents";
+
+        json_foreach(x, node_list(d, "extents")) {
+                line(s, label, "%s at 0x%" PRIx64 " of BAR %s, seen as BAR %s",
+                     SIZE_STR(node_number(x, "size")), node_number(x, "offset"),
+                     node_text(x, "bar"), node_text(x, "guest_bar"));
+                label = "";
+        }
+}
+
+static void print_device(const Screen *s, const JsonNode *d) {
+        uint64_t opened = node_number(d, "opened");
+
+        line(s, "Made by", "%s", streq_ptr(node_text(d, "origin"), "foreign")
+             ? "somebody else; mdevd leaves it alone of its own accord"
+             : streq_ptr(node_text(d, "origin"), "definition") ? "starting its definition"
+             : "a request");
+        print_extents(s, d);
+        if (opened > 0)
+                line(s, "Open", "%" PRIu64 " time%s", opened, opened == 1 ? "" : "s");
+        else
+                line(s, "Open", "no");
+        if (json_find(d, "extents") && node_list(d, "extents")->n_members > 0)
+                line(s, "Mapped", "%s; %s faults (%s answered with 2 MiB), %s insertions",
+                     SIZE_STR(node_number(d, "mapped_bytes")), node_text(d, "faults"),
+                     node_text(d, "huge_faults"), node_text(d, "insertions"));
+        line(s, "For a VM", "-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/%s",
+             node_text(d, "uuid"));
+}
+
+static void print_definition(const Screen *s, const JsonNode *d) {
+        if (node_text(d, "invalid")) {
+                line(s, "Definition", "cannot be used: %s", node_text(d, "invalid"));
+                return;
+        }
+        line(s, "Definition", "%s%s, type %s; /etc/mdevctl.d/%s/%s",
+             node_true(d, "autostart") ? "starts with its parent" : "started on demand",
+             node_true(d, "reserve") ? ", room is kept" : "", type_name(node_text(d, "type")),
+             node_text(d, "parent"), node_text(d, "uuid"));
+        json_foreach(a, node_list(d, "attributes"))
+                line(s, "Attribute", "%s = %s", node_text(a, "name"), node_text(a, "value"));
+}
+
+/* Today's or another day's, in this zone. */
+static void print_operation(const Screen *s, const char *label, const JsonNode *op) {
+        time_t at = (time_t) (node_number(op, "started_usec") / USEC_PER_SEC);
+        char when[32] = "";
+        struct tm tm;
+
+        if (localtime_r(&at, &tm))
+                (void) strftime(when, sizeof(when), "%F %T", &tm);
+        line(s, label, "%s %s, %s%s%s", when, node_text(op, "kind"), node_text(op, "state"),
+             node_text(op, "error") ? ": " : "", node_text(op, "error") ?: "");
+}
+
+int card_print(const Screen *s, const State *state, const Found *f) {
+        const JsonNode *d = f->device, *any = d ?: f->definition;
+        const char *label = "Operations", *name = d ? node_text(d, "state") : "defined";
+        const char *owner = node_text(any, "owner");
+
+        (void) printf("%s%s%s %s%s%s\n", screen_colour(s, list_state_colour(name ?: "")),
+                      screen_glyph(s, d ? "●" : "○", d ? "*" : "o"), screen_colour(s, COLOUR_NONE),
+                      screen_colour(s, COLOUR_BOLD), f->uuid, screen_colour(s, COLOUR_NONE));
+        line(s, "State", "%s", name);
+        line(s, "Parent", "%s", f->parent);
+        line(s, "Type", "%s", type_name(node_text(any, "type")));
+        line(s, "Owner", "%s", owner && owner[0] ? owner : "nobody named");
+        if (d)
+                print_device(s, d);
+        if (f->definition)
+                print_definition(s, f->definition);
+        json_foreach(op, state->operations)
+                if (streq_ptr(node_text(op, "uuid"), f->uuid) &&
+                    streq_ptr(node_text(op, "parent"), f->parent)) {
+                        print_operation(s, label, op);
+                        label = "";
+                }
+        return 0;
+}
+
+static void print_member(const Screen *s, const char *key, const JsonNode *node) {
+        (void) printf("\"%s\":", key);
+        if (node)
+                node_print_json(stdout, node, s->json, 0);
+        else
+                (void) fputs("null", stdout);
+}
+
+void card_print_json(const Screen *s, const State *state, const Found *f) {
+        bool first = true;
+
+        (void) putchar('{');
+        print_member(s, "device", f->device);
+        (void) fputs(",\n", stdout);
+        print_member(s, "definition", f->definition);
+        (void) fputs(",\n\"operations\":[", stdout);
+        json_foreach(op, state->operations) {
+                if (!streq_ptr(node_text(op, "uuid"), f->uuid) ||
+                    !streq_ptr(node_text(op, "parent"), f->parent))
+                        continue;
+                (void) fputs(first ? "\n" : ",\n", stdout);
+                first = false;
+                node_print_json(stdout, op, s->json, 0);
+        }
+        (void) fputs("]}\n", stdout);
+}

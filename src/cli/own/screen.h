@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * screen.h: where the verbs print to, and what that can show: its width, colours, UTF-8; the pager
+ * before it. What goes into a pipe or a file has no colour and is never cut.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+typedef struct Screen Screen;
+
+/* How --json=MODE wants it. */
+typedef enum JsonMode {
+        JSON_OFF,
+        JSON_SHORT,  /* one line */
+        JSON_PRETTY, /* indented */
+} JsonMode;
+
+typedef enum Colour {
+        COLOUR_NONE,
+        COLOUR_BOLD,
+        COLOUR_DIM,
+        COLOUR_RED,
+        COLOUR_GREEN,
+        COLOUR_YELLOW,
+        _COLOUR_MAX,
+} Colour;
+
+struct Screen {
+        bool terminal; /* stdout is one */
+        bool colour;
+        bool utf8;       /* the locale's characters are UTF-8 */
+        unsigned width;  /* columns that pictures fill: of the terminal, $COLUMNS, or 80 */
+        unsigned cut_at; /* columns at which lines are cut; 0: never */
+        JsonMode json;
+        bool legend; /* headings and totals */
+        pid_t pager; /* 0: none */
+};
+
+/* @page: this verb's text may be long, so a pager is started on a terminal, if one is wanted. */
+void screen_open(Screen *s, JsonMode json, bool legend, bool page);
+/* All is out, the pager has ended. EXIT_SUCCESS, or EXIT_FAILED after it was said why. */
+int screen_close(Screen *s);
+
+/* Escape sequences; "" where there is no colour. COLOUR_NONE ends what the others began. */
+const char *screen_colour(const Screen *s, Colour c);
+/* The same for the background of one of several things beside each other, by number. */
+const char *screen_background(const Screen *s, size_t index);
+/* Columns that @text takes. */
+size_t screen_columns(const char *text);
+/* Prints so much of @text as @columns can show (an ellipsis tells of the rest), without padding. */
+void screen_print_cut(const Screen *s, FILE *f, const char *text, size_t columns);
+/* @utf8 if it can be shown, else @ascii. */
+const char *screen_glyph(const Screen *s, const char *utf8, const char *ascii);
+/* Whether stderr is a terminal: progress may be drawn over itself there. */
+bool screen_stderr_is_terminal(void);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* svg.c owns the layout of the picture, in SVG's pixels. */
+#include "cli/own/svg.h"
+
+#include <inttypes.h>
+
+#include "util/parse.h"
+
+#define WIDTH 1000
+#define MARGIN 30
+#define BAR_WIDTH (WIDTH - 2 * MARGIN)
+#define BAR_HEIGHT 56
+#define TITLE_HEIGHT 34
+#define AXIS_HEIGHT 30
+#define ROW_HEIGHT 22
+#define POOL_GAP 30
+#define LETTER_WIDTH 14 /* a bar part that is narrower has no letter */
+#define OWNER_WIDTH 9   /* about, of one character of an owner */
+
+/* What a tile of each pattern shows, in a square of 8: dark lines on white. */
+static const char *const tiles[] = {
+        "<path d='M0 8L8 0M-2 2L2-2M6 10L10 6' stroke='#000' stroke-width='1.2'/>",
+        "<path d='M0 0L8 8M-2 6L2 10M6-2L10 2' stroke='#000' stroke-width='1.2'/>",
+        "<path d='M0 2H8M0 6H8' stroke='#000'/>",
+        "<circle cx='2' cy='2' r='1.2'/><circle cx='6' cy='6' r='1.2'/>",
+        "<path d='M2 0V8M6 0V8' stroke='#000'/>",
+        "<path d='M0 4H8M4 0V8' stroke='#000'/>",
+        "<path d='M0 0L8 8M0 8L8 0' stroke='#000' stroke-width='.8'/>",
+        "<rect width='8' height='8' fill='#bbb'/>",
+};
+
+int svg_add_pool(Svg *svg, const JsonNode *parent, const JsonNode *pool) {
+        SvgPool *pools = reallocarray(svg->pools, svg->n + 1, sizeof(*pools));
+        int r;
+
+        if (!pools)
+                return -ENOMEM;
+        svg->pools = pools;
+        pools[svg->n] = (SvgPool) { .parent = parent, .pool = pool };
+        r = picture_new(pool, &pools[svg->n].picture);
+        if (r >= 0)
+                svg->n++;
+        return r;
+}
+
+void svg_done(Svg *svg) {
+        for (size_t i = 0; i < svg->n; i++)
+                picture_done(&svg->pools[i].picture);
+        free(svg->pools);
+        *svg = (Svg) {};
+}
+
+/* A stranger's text: XML has no word for most control characters. */
+static void print_text(FILE *f, const char *text) {
+        for (const char *c = text; *c; c++)
+                switch (*c) {
+                case '&':
+                        (void) fputs("&amp;", f);
+                        break;
+                case '<':
+                        (void) fputs("&lt;", f);
+                        break;
+                case '>':
+                        (void) fputs("&gt;", f);
+                        break;
+                default:
+                        (void) fputc((unsigned char) *c < ' ' ? '?' : *c, f);
+                }
+}
+
+static void print_at(FILE *f, double x, double y, const char *attributes, const char *text) {
+        (void) fprintf(f, "<text x='%.1f' y='%.1f'%s%s>", x, y, attributes[0] ? " " : "",
+                       attributes);
+        print_text(f, text);
+        (void) fputs("</text>\n", f);
+}
+
+static void print_fill(FILE *f, double x, double y, double w, double h, const Range *r) {
+        (void) fprintf(f, "<rect x='%.1f' y='%.1f' width='%.1f' height='%.1f' ", x, y, w, h);
+        if (r->device)
+                (void) fprintf(f, "fill='url(#p%zu)' stroke='#000'/>\n",
+                               r->index % ARRAY_SIZE(tiles));
+        else
+                (void) fputs("fill='#fff' stroke='#888' stroke-dasharray='3 3'/>\n", f);
+}
+
+/* On white, so that the pattern does not eat it. */
+static void print_label(FILE *f, double x, double y, const char *text) {
+        double w = (double) (screen_columns(text) * OWNER_WIDTH + 8);
+
+        (void) fprintf(f, "<rect x='%.1f' y='%.1f' width='%.1f' height='20' rx='3' fill='#fff' "
+                       "stroke='#000' stroke-width='.6'/>\n", x - w / 2, y - 15, w);
+        print_at(f, x, y, "text-anchor='middle' font-weight='bold'", text);
+}
+
+static void print_part(FILE *f, const Picture *p, const Range *r, double top) {
+        double scale = BAR_WIDTH / (double) p->size;
+        double x = MARGIN + (double) (r->offset - p->offset) * scale;
+        double w = (double) r->size * scale, middle = top + BAR_HEIGHT / 2.0 + 5;
+        char label[160], letter[2] = { picture_letter(r), '\0' };
+
+        print_fill(f, x, top, w, BAR_HEIGHT, r);
+        (void) snprintf(label, sizeof(label), "%s %s", letter, picture_owner(r));
+        if (!r->device) {
+                if (w > 60)
+                        print_at(f, x + w / 2, middle, "text-anchor='middle' fill='#555'", "free");
+        } else if (w > (double) (screen_columns(label) * OWNER_WIDTH + 12))
+                print_label(f, x + w / 2, middle, label);
+        else if (w > LETTER_WIDTH + 8)
+                print_label(f, x + w / 2, middle, letter);
+}
+
+static void print_row(FILE *f, const Range *r, double y) {
+        char text[64], letter[2] = { picture_letter(r), '\0' };
+
+        print_fill(f, MARGIN, y - 13, 28, 16, r);
+        print_at(f, MARGIN + 40, y, "font-weight='bold'", letter);
+        (void) snprintf(text, sizeof(text), "0x%08" PRIx64, r->offset);
+        print_at(f, MARGIN + 62, y, "font-family='monospace'", text);
+        print_at(f, MARGIN + 270, y, "text-anchor='end'", SIZE_STR(r->size));
+        print_at(f, MARGIN + 290, y, "", picture_owner(r));
+        if (!r->device)
+                return;
+        print_at(f, MARGIN + 530, y, "", r->state ?: "");
+        print_at(f, MARGIN + 620, y, "font-family='monospace' font-size='12'", r->device);
+}
+
+static double pool_height(const SvgPool *p) {
+        return TITLE_HEIGHT + BAR_HEIGHT + AXIS_HEIGHT + (double) (ROW_HEIGHT * p->picture.n) +
+               POOL_GAP;
+}
+
+static void print_pool(FILE *f, const SvgPool *sp, double top) {
+        const Picture *p = &sp->picture;
+        char text[256];
+
+        (void) snprintf(text, sizeof(text), "%s, BAR %s, pool %s: %s, used %s, largest hole %s",
+                        node_text(sp->parent, "name"), node_text(sp->pool, "bar"),
+                        node_text(sp->pool, "name"), SIZE_STR(p->size),
+                        SIZE_STR(node_number(sp->pool, "used")),
+                        SIZE_STR(node_number(sp->pool, "largest_hole")));
+        print_at(f, MARGIN, top + 20, "font-size='16' font-weight='bold'", text);
+        top += TITLE_HEIGHT;
+        for (size_t i = 0; i < p->n; i++)
+                print_part(f, p, &p->ranges[i], top);
+        (void) fprintf(f, "<rect x='%d' y='%.1f' width='%d' height='%d' fill='none' stroke='#000' "
+                       "stroke-width='1.5'/>\n", MARGIN, top, BAR_WIDTH, BAR_HEIGHT);
+        top += BAR_HEIGHT + 16;
+        for (size_t i = 0; i <= 4; i++) {
+                (void) snprintf(text, sizeof(text), "0x%" PRIx64, p->offset + p->size / 4 * i);
+                print_at(f, MARGIN + BAR_WIDTH / 4.0 * (double) i, top, i == 0 ? "fill='#333'"
+                         : i == 4 ? "fill='#333' text-anchor='end'"
+                         : "fill='#333' text-anchor='middle'", text);
+        }
+        top += AXIS_HEIGHT;
+        for (size_t i = 0; i < p->n; i++)
+                print_row(f, &p->ranges[i], top + (double) (ROW_HEIGHT * i));
+}
+
+void svg_print(const Svg *svg, FILE *f) {
+        double height = MARGIN, top = MARGIN / 2.0;
+
+        for (size_t i = 0; i < svg->n; i++)
+                height += pool_height(&svg->pools[i]);
+        (void) fprintf(f, "<?xml version='1.0' encoding='UTF-8'?>\n"
+                       "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%.0f' "
+                       "viewBox='0 0 %d %.0f' font-family='sans-serif' font-size='14'>\n"
+                       "<title>Who has which part of the pools</title>\n<defs>\n",
+                       WIDTH, height, WIDTH, height);
+        for (size_t i = 0; i < ARRAY_SIZE(tiles); i++)
+                (void) fprintf(f, "<pattern id='p%zu' width='8' height='8' "
+                               "patternUnits='userSpaceOnUse'><rect width='8' height='8' "
+                               "fill='#fff'/>%s</pattern>\n", i, tiles[i]);
+        (void) fprintf(f, "</defs>\n<rect width='%d' height='%.0f' fill='#fff'/>\n", WIDTH, height);
+        for (size_t i = 0; i < svg->n; i++) {
+                print_pool(f, &svg->pools[i], top);
+                top += pool_height(&svg->pools[i]);
+        }
+        (void) fputs("</svg>\n", f);
+}
