@@ -357,7 +357,8 @@ GETTER(extents) {
         GETTER(name) {                                                                             \
                 const Mdev *d = userdata;                                                          \
                                                                                                    \
-                (void) manager_refresh_counters(bus_current(bus)->manager);                        \
+                if (d->device && d->device->ours) /* nobody counts for the others */               \
+                        (void) manager_refresh_counters(bus_current(bus)->manager);                \
                 return sd_bus_message_append(reply, "t",                                           \
                                              d->device ? d->device->member : UINT64_C(0));         \
         }

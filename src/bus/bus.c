@@ -80,20 +80,6 @@ int bus_reply(Bus *b, sd_bus_message *call, const char *types, ...) {
         return r;
 }
 
-static void tell(Bus *b, ObjectKind kind, void *object,
-                 int (*emit)(sd_bus *bus, const char *path)) {
-        _cleanup_(freep) char *path = NULL;
-        int r;
-
-        r = path_of(kind, object, &path);
-        if (r >= 0)
-                r = emit(b->bus, path);
-        if (r < 0)
-                (void) log_warning_errno(r, &(LogFields){ .topic = "bus" },
-                                         "The coming or going of %s was not told to clients: %m",
-                                         path ?: "an object");
-}
-
 /* Clients that wait for what is to be up; told once a turn, not once a device. */
 static void tell_autostart(Bus *b) {
         int r;
@@ -154,14 +140,24 @@ static void status_later(Bus *b) {
 
 static void added(Bus *b, ObjectKind kind, void *object) {
         status_later(b);
-        tell(b, kind, object, sd_bus_emit_object_added);
+        changes_announce(&b->changes, kind, object);
 }
 
 /* Before it is unlinked: afterwards sd-bus would find none of its interfaces to name. */
 static void removed(Bus *b, ObjectKind kind, void *object) {
-        changes_forget(&b->changes, object);
+        _cleanup_(freep) char *path = NULL;
+        int r;
+
         status_later(b);
-        tell(b, kind, object, sd_bus_emit_object_removed);
+        if (changes_forget(&b->changes, object))
+                return; /* nobody had heard of it */
+        r = path_of(kind, object, &path);
+        if (r >= 0)
+                r = sd_bus_emit_object_removed(b->bus, path);
+        if (r < 0)
+                (void) log_warning_errno(r, &(LogFields){ .topic = "bus" },
+                                         "That %s has gone was not told to clients: %m",
+                                         path ?: "an object");
 }
 
 static void on_parent_added(Parent *p, void *userdata) {
@@ -200,10 +196,9 @@ static void on_device_added(Device *d, void *userdata) {
         Definition *definition = definition_of(b, d);
 
         status_later(b);
-        if (definition) {
-                changes_forget(&b->changes, definition);
-                changes_add(&b->changes, OBJECT_DEVICE, d);
-        } else
+        if (definition)
+                changes_replace(&b->changes, definition, OBJECT_DEVICE, d);
+        else
                 added(b, OBJECT_DEVICE, d);
         changes_add(&b->changes, OBJECT_PARENT, d->parent);
 }
@@ -218,8 +213,7 @@ static void on_device_removed(Device *d, void *userdata) {
         Bus *b = userdata;
 
         if (definition_of(b, d)) {
-                changes_forget(&b->changes, d);
-                changes_add(&b->changes, OBJECT_DEFINITION, definition_of(b, d));
+                changes_replace(&b->changes, d, OBJECT_DEFINITION, definition_of(b, d));
                 status_later(b);
         } else
                 removed(b, OBJECT_DEVICE, d);
@@ -260,10 +254,9 @@ static void on_definition_removed(Definition *d, void *userdata) {
         Bus *b = userdata;
         Device *device = device_of(b, d);
 
-        if (device) {
-                changes_forget(&b->changes, d);
-                changes_add(&b->changes, OBJECT_DEVICE, device);
-        } else
+        if (device)
+                changes_replace(&b->changes, d, OBJECT_DEVICE, device);
+        else
                 removed(b, OBJECT_DEFINITION, d);
         if (d->told_invalid)
                 tell_problems(b);

@@ -46,7 +46,9 @@ static void emit(sd_bus *bus, const Change *change) {
         int r;
 
         r = path_of(change->kind, change->object, &path);
-        if (r >= 0)
+        if (r >= 0 && change->added)
+                r = sd_bus_emit_object_added(bus, path);
+        else if (r >= 0)
                 r = sd_bus_emit_properties_changed_strv(bus, path, spec->iface,
                                                         (char **) spec->properties);
         if (r < 0)
@@ -78,11 +80,9 @@ void changes_done(Changes *c) {
         c->n = c->size = 0;
 }
 
-void changes_add(Changes *c, ObjectKind kind, void *object) {
-        const Change change = { kind, object };
-
+static void note(Changes *c, Change change) {
         for (size_t i = 0; i < c->n; i++)
-                if (c->items[i].object == object)
+                if (c->items[i].object == change.object)
                         return;
         if (c->n == c->size) {
                 size_t size = c->size ? c->size * 2 : 32;
@@ -100,12 +100,29 @@ void changes_add(Changes *c, ObjectKind kind, void *object) {
                 (void) sd_event_source_set_enabled(c->defer, SD_EVENT_ONESHOT);
 }
 
-void changes_forget(Changes *c, const void *object) {
+void changes_announce(Changes *c, ObjectKind kind, void *object) {
+        note(c, (Change){ kind, object, true });
+}
+
+void changes_add(Changes *c, ObjectKind kind, void *object) {
+        note(c, (Change){ kind, object, false });
+}
+
+/* The others keep their order: an object is told of before what refers to it. */
+bool changes_forget(Changes *c, const void *object) {
         for (size_t i = 0; i < c->n; i++)
                 if (c->items[i].object == object) {
-                        c->items[i] = c->items[--c->n];
-                        return;
+                        bool added = c->items[i].added;
+
+                        c->n--;
+                        memmove(&c->items[i], &c->items[i + 1], (c->n - i) * sizeof(c->items[0]));
+                        return added;
                 }
+        return false;
+}
+
+void changes_replace(Changes *c, const void *old, ObjectKind kind, void *object) {
+        note(c, (Change){ kind, object, changes_forget(c, old) });
 }
 
 void changes_flush(Changes *c) {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * changes.h: PropertiesChanged, once a turn of the loop for each object, however often it changed
- * in it, and before any reply that tells of the change.
+ * changes.h: InterfacesAdded and PropertiesChanged, once a turn of the loop for each object, however
+ * often it changed in it, and before any reply that tells of the change. Work is begun first and told
+ * after that, so that nobody who works waits for the signals.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <systemd/sd-bus.h>
 
@@ -29,6 +31,7 @@ typedef struct Change Change;
 struct Change {
         ObjectKind kind;
         void *object; /* borrowed: changes_forget() before it goes */
+        bool added;   /* nobody was told that there is one */
 };
 
 struct Changes {
@@ -40,6 +43,11 @@ struct Changes {
 
 int changes_init(Changes *c, sd_bus *bus, sd_event *event);
 void changes_done(Changes *c);
+/* There is one more. */
+void changes_announce(Changes *c, ObjectKind kind, void *object);
 void changes_add(Changes *c, ObjectKind kind, void *object);
-void changes_forget(Changes *c, const void *object);
+/* What is not told yet never is; answers whether that was that there is one. */
+bool changes_forget(Changes *c, const void *object);
+/* Another stands for the object of the bus that @old stood for, and has changed. */
+void changes_replace(Changes *c, const void *old, ObjectKind kind, void *object);
 void changes_flush(Changes *c);

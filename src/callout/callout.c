@@ -8,6 +8,8 @@
 #include "callout/callout.h"
 
 #include <stdarg.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "callout/script.h"
 #include "util/json.h"
@@ -123,6 +125,49 @@ bool callout_exists(const char *root) {
                 if (scripts.n > 0 || notifiers.n > 0)
                         return true;
         }
+        return false;
+}
+
+/* All of what changes when an entry comes or goes. A folder that is not there is all zeros. */
+static bool look_at_folder(const char *root, const char *folder, CalloutFolder *ret) {
+        _cleanup_(freep) char *path = folder_path(root, folder);
+        struct stat st;
+
+        if (!path)
+                return false;
+        *ret = (CalloutFolder){};
+        if (stat(path, &st) < 0)
+                return errno == ENOENT || errno == ENOTDIR;
+        ret->device = st.st_dev;
+        ret->inode = st.st_ino;
+        ret->sec = st.st_ctim.tv_sec;
+        ret->nsec = st.st_ctim.tv_nsec;
+        return true;
+}
+
+/* Two changes within one tick of the kernel's clock cannot be told apart: not so soon after one. */
+static bool is_settled(const CalloutFolder *f, time_t now) {
+        return f->inode == 0 || (f->sec < now && now - f->sec > 1);
+}
+
+bool callout_exists_since(const char *root, CalloutSeen *seen) {
+        CalloutSeen now = { .empty = true };
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_REALTIME, &ts);
+        for (size_t i = 0; i < ARRAY_SIZE(now.folders); i++)
+                now.empty &= look_at_folder(root, i % 2 ? notifier_dirs[i / 2] : callout_dirs[i / 2],
+                                            &now.folders[i]) &&
+                             is_settled(&now.folders[i], ts.tv_sec);
+        if (now.empty && seen->empty &&
+            memcmp(now.folders, seen->folders, sizeof(now.folders)) == 0)
+                return false;
+        /* read after that look: what comes in between makes the next one differ */
+        if (callout_exists(root)) {
+                seen->empty = false;
+                return true;
+        }
+        *seen = now;
         return false;
 }
 

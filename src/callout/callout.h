@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "model/definition.h"
@@ -42,6 +43,18 @@ typedef enum CalloutState {
 } CalloutState;
 
 typedef struct Callout Callout;
+typedef struct CalloutFolder CalloutFolder;
+typedef struct CalloutSeen CalloutSeen;
+
+struct CalloutFolder {
+        uint64_t device, inode;
+        int64_t sec, nsec; /* of its last change */
+};
+
+struct CalloutSeen {
+        bool empty; /* of all scripts, as long as the folders are these */
+        CalloutFolder folders[4];
+};
 
 /* A script refused or failed: callout->why says so. */
 #define CALLOUT_REFUSED 1
@@ -60,6 +73,11 @@ struct Callout {
 
 /* Any script at all, callout or notifier? */
 bool callout_exists(const char *root);
+/*
+ * The same, for who asks again and again: where there was none, and no folder has changed since,
+ * there is none. *@seen is what the last call saw; zeros at first.
+ */
+bool callout_exists_since(const char *root, CalloutSeen *seen);
 void callout_init(Callout *c, const char *root, const Definition *device);
 void callout_done(Callout *c);
 

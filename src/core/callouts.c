@@ -5,7 +5,6 @@
  * each other by the process that has started them and must not meet. One without scripts waits for
  * nobody: an eviction may be what another's end depends on.
  */
-#include "callout/callout.h"
 #include "core/internal.h"
 #include "util/log.h"
 
@@ -15,7 +14,8 @@ static bool may_have_scripts(const Record *r) {
 }
 
 static bool have_scripts(const Operation *op) {
-        return may_have_scripts(op->record) && callout_exists(op->manager->root);
+        return may_have_scripts(op->record) &&
+               callout_exists_since(op->manager->root, &op->manager->callouts);
 }
 
 /* A removal that waits for whoever has the device open may do so for days. */

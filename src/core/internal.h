@@ -12,12 +12,19 @@
 #include "backend/kmod.h"
 #include "backend/udev.h"
 #include "backend/watch.h"
+#include "callout/callout.h"
 #include "core/manager.h"
 #include "names.h"
 
 /* Workers at a time; what waits longest starts first. */
 #define WORKERS_MAX 64
 #define WORKERS_PER_PARENT_MAX 8
+/*
+ * Where creating a device takes no longer than this, more workers only take turns on the processors:
+ * two, of which one has its next record while the other's result is read.
+ */
+#define WORKER_QUICK_USEC UINT64_C(50000)
+#define WORKERS_PER_PARENT_QUICK 2
 /*
  * A worker that runs longer is taken for blocked: it no longer holds others up, and no longer counts
  * among what runs. A parent with many of those takes no more, whatever the others do.
@@ -47,6 +54,7 @@ struct Load {
         size_t n_running; /* operations: queued, working or settling */
         size_t n_working; /* workers that count */
         size_t n_blocked; /* workers that have taken too long to count */
+        bool slow;        /* the worker looked at last took more than WORKER_QUICK_USEC */
 };
 
 /* What there is to catch up with, at the end of this turn of the loop. */
@@ -115,6 +123,7 @@ struct Manager {
         int control_fd; /* of an earlier daemon, until it is taken into use */
         Uevents *uevents;
         WorkerPool *workers;
+        CalloutSeen callouts; /* whether there are callout scripts at all */
         EscortLaunch launch; /* how processes for callout scripts are started */
         Watch *watch; /* of the definitions' files */
         List planned;
@@ -269,6 +278,18 @@ bool operation_may_have_made(const Operation *op);
 
 /* Its worker is gone and the model is up to date: gives it the result that the kernel shows. */
 void operation_settle(Operation *op);
+
+/* ---- ended.c ---- */
+
+/*
+ * What an operation leaves that who waits for it does not wait for: its line in the log, and that
+ * its record goes. Nothing, but for one that has ended and was not closed.
+ */
+void operation_close(Operation *op);
+/* It is remembered for a while. */
+void ended_remember(Manager *m);
+/* Forgets the oldest of too many. */
+void ended_trim(Manager *m);
 
 /* ---- queue.c ---- */
 

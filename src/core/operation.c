@@ -11,8 +11,6 @@
 #include <time.h>
 
 #include "core/internal.h"
-#include "util/log-ids.h"
-#include "util/log.h"
 
 static const char *const operation_state_table[_OPERATION_STATE_MAX] = {
         [OPERATION_RUNNING] = "running",
@@ -99,6 +97,7 @@ Operation *operation_free(Operation *op) {
         }
         worker_free(op->worker);
         escort_free(op->escort);
+        operation_close(op);
         load_remove(op);
         record_free(op->record);
         free(op);
@@ -209,101 +208,6 @@ void operations_forget_device(Manager *m, const Device *d) {
 
 /* ---- the end ---- */
 
-static LogFields fields_of(const Operation *op, const char *message_id,
-                           char uuid[UUID_STRING_MAX]) {
-        return (LogFields){
-                .message_id = message_id,
-                .topic = "operation",
-                .parent = op->record->parent,
-                .device = uuid_is_null(&op->record->uuid) ? NULL
-                                                          : uuid_format(&op->record->uuid, uuid),
-                .type = op->record->type,
-                .owner = op->record->owner,
-                .operation = record_kind_to_string(op->record->kind),
-                .client = op->record->client,
-        };
-}
-
-static void log_end(const Operation *op) {
-        char uuid[UUID_STRING_MAX];
-        LogFields f = fields_of(op, NULL, uuid);
-        const Record *r = op->record;
-
-        if (op->state == OPERATION_FAILED) {
-                f.message_id = LOG_ID_OPERATION_FAILED;
-                (void) log_at(LOG_WARNING, r->error, &f, "%s", r->text ?: "An operation failed.");
-        } else if (r->kind == RECORD_CREATE) {
-                f.message_id = LOG_ID_DEVICE_CREATED;
-                log_info(&f, "Created %s (%s) on %s.", uuid, r->type, r->parent);
-        } else if (r->kind == RECORD_STOP)
-                log_info(&f, "Removed %s from %s.", uuid, r->parent);
-        else if (r->kind != RECORD_CONFIGURE)
-                log_info(&f, "Done: %s %s on %s.", record_kind_to_string(r->kind), uuid,
-                         r->parent);
-}
-
-static void forget_record(Operation *op) {
-        _cleanup_(freep) char *name = NULL;
-        char uuid[UUID_STRING_MAX];
-        LogFields f = fields_of(op, NULL, uuid);
-        int r;
-
-        r = record_name(op->record, &name);
-        if (r >= 0)
-                r = worker_forget_record(op->manager->root_fd, name);
-        if (r < 0)
-                (void) log_warning_errno(r, &f,
-                                         "Cannot remove the record of an ended operation: %m");
-}
-
-static int on_linger(sd_event_source *s, uint64_t usec, void *userdata) {
-        uint64_t now = operation_now_usec();
-        Manager *m = userdata;
-
-        list_foreach_safe(op, &m->operations, Operation, node) {
-                if (op->state == OPERATION_RUNNING || !list_is_empty(&op->waiters))
-                        continue;
-                /* a clock that was set back only makes them go sooner */
-                if (op->ended_usec <= now && now - op->ended_usec < OPERATION_LINGER_USEC)
-                        continue;
-                manager_tell(m, operation_removed, op);
-                operation_free(op);
-                m->n_ended--;
-        }
-        if (m->n_ended > 0) {
-                (void) sd_event_source_set_time_relative(s, OPERATION_LINGER_USEC);
-                (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
-        }
-        return 0;
-}
-
-static void start_linger(Manager *m) {
-        int enabled = SD_EVENT_OFF;
-
-        if (!m->linger) {
-                (void) sd_event_add_time_relative(m->event, &m->linger, CLOCK_MONOTONIC,
-                                                  OPERATION_LINGER_USEC, 1000000, on_linger, m);
-                return;
-        }
-        (void) sd_event_source_get_enabled(m->linger, &enabled);
-        if (enabled == SD_EVENT_OFF) {
-                (void) sd_event_source_set_time_relative(m->linger, OPERATION_LINGER_USEC);
-                (void) sd_event_source_set_enabled(m->linger, SD_EVENT_ONESHOT);
-        }
-}
-
-static void drop_oldest_ended(Manager *m) {
-        list_foreach_safe(op, &m->operations, Operation, node) {
-                if (m->n_ended <= OPERATIONS_ENDED_MAX)
-                        return;
-                if (op->state == OPERATION_RUNNING || !list_is_empty(&op->waiters))
-                        continue;
-                manager_tell(m, operation_removed, op);
-                operation_free(op);
-                m->n_ended--;
-        }
-}
-
 /* The record has the result. Waiters are called by operations_settle(). */
 void operation_end(Operation *op) {
         Manager *m = op->manager;
@@ -318,9 +222,10 @@ void operation_end(Operation *op) {
         op->ended_usec = operation_now_usec();
         list_unlink(&op->planned.node);
         m->n_ended++;
-        if (had_record)
-                forget_record(op);
-        log_end(op);
+        op->has_record = had_record;
+        op->closing = true;
+        if (op->state == OPERATION_FAILED)
+                operation_close(op); /* what undoes it has a record of the same name */
 
         if (op->record->kind == RECORD_CONFIGURE)
                 parents_configure_ended(m, op);
@@ -329,7 +234,7 @@ void operation_end(Operation *op) {
         if (op->record->kind == RECORD_CREATE)
                 autostart_operation_ended(m, op);
         manager_tell(m, operation_changed, op);
-        start_linger(m);
+        ended_remember(m);
         refresh_wake(m);
 }
 
@@ -378,5 +283,7 @@ void operations_settle(Manager *m) {
         }
         operation_dispatch(m);
         call_waiters(m);
-        drop_oldest_ended(m);
+        list_foreach(op, &m->operations, Operation, node)
+                operation_close(op);
+        ended_trim(m);
 }

@@ -51,7 +51,8 @@ struct Operation {
         Worker *worker; /* only while OPERATION_WORKING */
         Escort *escort; /* from OPERATION_CALLING to OPERATION_POSTING; NULL: no scripts */
         bool agreed;     /* its callout scripts have */
-        bool has_record; /* while OPERATION_POSTING: one was written */
+        bool has_record; /* while OPERATION_POSTING or closing: one was written */
+        bool closing;    /* it has ended; its record goes when waiters have their answers */
         OperationState state;
         OperationPhase phase;
         struct Load *load; /* of its parent, while running */

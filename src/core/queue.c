@@ -71,14 +71,21 @@ void operation_set_phase(Operation *op, OperationPhase phase) {
 }
 
 /* By CLOCK_MONOTONIC, for a wall clock that is set back would hold the queue up. */
-static void mark_blocked(Manager *m) {
+static uint64_t worked_usec(const Operation *op) {
         uint64_t now = operation_monotonic_usec();
 
+        return now > op->working_since_usec ? now - op->working_since_usec : 0;
+}
+
+static void mark_slow(Manager *m) {
         if (m->n_working == 0)
                 return;
         list_foreach(op, &m->operations, Operation, node) {
-                if (!op->load || op->phase != OPERATION_WORKING || op->blocked ||
-                    now - op->working_since_usec <= WORKER_BLOCKED_USEC)
+                if (!op->load || op->phase != OPERATION_WORKING || op->blocked)
+                        continue;
+                if (worked_usec(op) > WORKER_QUICK_USEC)
+                        op->load->slow = true;
+                if (worked_usec(op) <= WORKER_BLOCKED_USEC)
                         continue;
                 count_worker(op, -1);
                 op->blocked = true;
@@ -105,7 +112,7 @@ int load_check(Manager *m, const char *parent, Reason *reason) {
         size_t n = operations_count_running(m);
 
         if (n - m->n_blocked >= OPERATIONS_RUNNING_MAX)
-                mark_blocked(m); /* there may be more of them by now */
+                mark_slow(m); /* there may be more of them by now */
         if (n - m->n_blocked >= OPERATIONS_RUNNING_MAX)
                 return reason_set(reason, OUTCOME_LIMIT,
                                   "%d operations are running or waiting, which is the limit; try "
@@ -127,6 +134,8 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
         Operation *op = userdata;
         Manager *m = op->manager;
 
+        if (op->load)
+                op->load->slow = worked_usec(op) > WORKER_QUICK_USEC;
         operation_set_phase(op, OPERATION_SETTLING);
         op->worker = worker_free(w);
         if (record) {
@@ -177,15 +186,19 @@ static int on_blocked(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* Somebody waits for a worker to end, or to have taken so long that it no longer counts. */
-static void look_again(Manager *m) {
+/* Somebody waits for a worker to end, or to have taken so long that others need not wait for it. */
+static void look_again(Manager *m, uint64_t usec) {
+        uint64_t then = operation_monotonic_usec() + usec, set = 0;
         int r = 0;
 
         if (!m->blocked)
-                r = sd_event_add_time_relative(m->event, &m->blocked, CLOCK_MONOTONIC,
-                                               WORKER_BLOCKED_USEC, 0, on_blocked, m);
-        else if (sd_event_source_get_enabled(m->blocked, NULL) == 0) {
-                r = sd_event_source_set_time_relative(m->blocked, WORKER_BLOCKED_USEC);
+                r = sd_event_add_time(m->event, &m->blocked, CLOCK_MONOTONIC, then, 0, on_blocked,
+                                      m);
+        else {
+                if (sd_event_source_get_enabled(m->blocked, NULL) > 0 &&
+                    sd_event_source_get_time(m->blocked, &set) >= 0 && set <= then)
+                        return; /* soon enough */
+                r = sd_event_source_set_time(m->blocked, then);
                 if (r >= 0)
                         r = sd_event_source_set_enabled(m->blocked, SD_EVENT_ONESHOT);
         }
@@ -198,22 +211,24 @@ static bool may_start(const Operation *op) {
         const Load *l = op->load;
 
         return m->n_working < WORKERS_MAX && m->n_working + m->n_blocked < WORKERS_BLOCKED_MAX &&
-               l->n_working < WORKERS_PER_PARENT_MAX &&
+               l->n_working < (l->slow ? WORKERS_PER_PARENT_MAX : WORKERS_PER_PARENT_QUICK) &&
                l->n_working + l->n_blocked < WORKERS_BLOCKED_PER_PARENT_MAX &&
                callouts_may_start(op);
 }
 
 void operation_dispatch(Manager *m) {
-        bool waiting = false;
+        uint64_t usec = 0; /* until it is of use to look again; 0: not before one ends */
 
-        mark_blocked(m);
+        mark_slow(m);
         list_foreach(op, &m->operations, Operation, node) {
                 int r;
 
                 if (op->state != OPERATION_RUNNING || op->phase != OPERATION_QUEUED)
                         continue;
                 if (!may_start(op)) {
-                        waiting = true;
+                        /* the shortest that somebody waits for */
+                        usec = !op->load->slow || usec == WORKER_QUICK_USEC ? WORKER_QUICK_USEC :
+                                                                             WORKER_BLOCKED_USEC;
                         continue;
                 }
                 r = start(op);
@@ -225,6 +240,6 @@ void operation_dispatch(Manager *m) {
                         operation_end(op);
                 }
         }
-        if (waiting && m->n_working > 0) /* else only the end of one makes room */
-                look_again(m);
+        if (usec > 0 && m->n_working > 0) /* else only the end of one makes room */
+                look_again(m, usec);
 }

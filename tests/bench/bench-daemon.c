@@ -5,13 +5,22 @@
  *
  *   create PARENT TYPE ROUNDS   interleaved: an empty call, a bare write to the type's sysfs "create"
  *                               from C, CreateDevice; medians of the paired differences
- *   loop PARENT TYPE N          N creates over one connection, sent together and one after the
- *                               other, beside N bare writes; in blocks of 20
- *   restore N                   waits until N devices were added: from the first operation to the last
- *   managed N                   100 GetManagedObjects of at least N devices
+ *   loop PARENT TYPE N ROUNDS   interleaved: N bare writes, N calls over one connection sent
+ *                               together, N sent one after the other
+ *   bare PARENT TYPE N          N bare writes, and the removal of what they made; prints the ms
+ *   make PARENT TYPE N          N devices, by calls
+ *   ping                        an empty call
+ *   restored N                  of the last N operations, which are creates: prints the ms from the
+ *                               start of the first worker to the last device in the model
+ *   managed N                   100 GetManagedObjects of at least N devices; prints the median ms
+ *                               and how many there were
  *   serve N                     a bare sd-bus service with as many objects, at org.mdevd1.bench
  *   managed-bare N              the same of that one
+ *   figure NAME OF VALUE UNIT GOAL
+ *                               prints one that a script has measured; GOAL "nan": it has none
  *   signals PARENT TYPE         which signals are sent for a device that is made, changed, removed
+ *
+ * What has a goal is printed as a figure (figure.h), too.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -25,6 +34,7 @@
 
 #include <mdevd.h>
 
+#include "figure.h"
 #include "names.h"
 #include "util/macro.h"
 #include "util/uuid.h"
@@ -174,46 +184,52 @@ static int bench_create(const char *parent, const char *type, size_t n) {
         e = median(empty, n);
         d = median(difference, n);
         printf("%s %s: %zu rounds, medians: empty call %.0f us, bare write %.0f us, CreateDevice "
-               "%.0f us more, which is %.2f empty calls (goal 3)\n",
-               parent, type, n, e, median(bare, n), d, d / e);
+               "%.0f us more\n",
+               parent, type, n, e, median(bare, n), d);
+        figure("CreateDevice beyond a bare write", type, d / e, "empty calls", 3);
         free(empty);
         free(difference);
         free(bare);
         return 0;
 }
 
-#define BLOCK 20 /* so many of each, in turn: the machine is not equally fast all the time */
 #define BARE_AT 512 /* of 64 KiB: above what the daemon takes first */
+#define LOOP_MAX 512
 
 static size_t n_answered;
 
 static int on_created(sd_bus_message *m, void *userdata, sd_bus_error *unused) {
         const sd_bus_error *e = sd_bus_message_get_error(m);
-        char **path = userdata;
-        const char *s;
+        const char *path, *uuid;
 
         if (e) {
                 fprintf(stderr, "CreateDevice: %s\n", e->message);
                 exit(EXIT_FAILURE);
         }
-        CHECK(sd_bus_message_read(m, "o", &s));
-        *path = strdup(s);
+        CHECK(sd_bus_message_read(m, "os", &path, &uuid));
+        CHECK(uuid_parse(uuid, userdata));
         n_answered++;
         return 0;
 }
 
-/* All calls first, then all answers. */
-static double create_together(const char *parent, const char *type, char *paths[], size_t n) {
+/* The bus allows a connection 128 calls without their answers. */
+#define CALLS_AT_ONCE 100
+
+/* Nobody waits for an answer before the next call. */
+static double create_together(const char *parent, const char *type, Uuid uuids[], size_t n) {
         double t = now_usec();
+        size_t sent = 0;
 
         n_answered = 0;
-        for (size_t i = 0; i < n; i++)
-                CHECK(sd_bus_call_method_async(bus, NULL, MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT,
-                                               MDEVD_IFACE_MANAGER, "CreateDevice", on_created,
-                                               &paths[i], "ssa{sv}", parent, type, 0));
         while (n_answered < n) {
-                int r = sd_bus_process(bus, NULL);
+                int r;
 
+                for (; sent < MIN(n, n_answered + CALLS_AT_ONCE); sent++)
+                        CHECK(sd_bus_call_method_async(bus, NULL, MDEVD_BUS_NAME,
+                                                       MDEVD_OBJECT_ROOT, MDEVD_IFACE_MANAGER,
+                                                       "CreateDevice", on_created, &uuids[sent],
+                                                       "ssa{sv}", parent, type, 0));
+                r = sd_bus_process(bus, NULL);
                 CHECK(r);
                 if (r == 0)
                         CHECK(sd_bus_wait(bus, UINT64_MAX));
@@ -221,98 +237,170 @@ static double create_together(const char *parent, const char *type, char *paths[
         return now_usec() - t;
 }
 
-static double create_in_turn(const char *parent, const char *type, char *paths[], size_t n) {
+static double create_in_turn(const char *parent, const char *type, Uuid uuids[], size_t n) {
         double t = now_usec();
 
         for (size_t i = 0; i < n; i++) {
-                Uuid uuid;
+                char *path;
 
-                CHECK(uuid_random(&uuid));
-                call_create(parent, type, &uuid, &paths[i]);
+                CHECK(uuid_random(&uuids[i]));
+                call_create(parent, type, &uuids[i], &path);
+                free(path);
         }
         return now_usec() - t;
 }
 
-static double create_without(const char *parent, const char *type, size_t first, Uuid uuids[],
-                             size_t n) {
+static void remove_created(const Uuid uuids[], size_t n) {
+        for (size_t i = 0; i < n; i++)
+                remove_bare(&uuids[i]);
+        call_empty(); /* the daemon has seen them go */
+}
+
+static double create_without(const char *parent, const char *type, Uuid uuids[], size_t n) {
         double t = now_usec();
 
         for (size_t i = 0; i < n; i++)
-                create_bare(parent, type, &uuids[i], (BARE_AT + first + i) * 64 * 1024);
+                create_bare(parent, type, &uuids[i], (BARE_AT + i) * 64 * 1024);
         return now_usec() - t;
 }
 
-static int bench_loop(const char *parent, const char *type, size_t n) {
-        double bare = 0, together = 0, in_turn = 0, empty = 0;
-        Uuid uuids[BLOCK];
-        char *paths[BLOCK];
+static double bare_round(const char *parent, const char *type, size_t n) {
+        Uuid uuids[LOOP_MAX];
+        double t;
 
-        for (size_t done = 0; done < n; done += BLOCK) {
-                for (size_t i = 0; i < BLOCK; i++)
-                        CHECK(uuid_random(&uuids[i]));
-                bare += create_without(parent, type, done, uuids, BLOCK);
-                for (size_t i = 0; i < BLOCK; i++)
-                        remove_bare(&uuids[i]);
-                call_empty(); /* the daemon has seen them go */
-                together += create_together(parent, type, paths, BLOCK);
-                for (size_t i = 0; i < BLOCK; i++)
-                        call_stop(paths[i]);
-                in_turn += create_in_turn(parent, type, paths, BLOCK);
-                for (size_t i = 0; i < BLOCK; i++)
-                        call_stop(paths[i]);
-                empty -= now_usec();
-                for (size_t i = 0; i < BLOCK; i++)
-                        call_empty();
-                empty += now_usec();
+        for (size_t i = 0; i < n; i++)
+                CHECK(uuid_random(&uuids[i]));
+        t = create_without(parent, type, uuids, n);
+        remove_created(uuids, n);
+        return t;
+}
+
+static int bench_loop(const char *parent, const char *type, size_t n, size_t rounds) {
+        double *bare = calloc(rounds, sizeof(double)), *together = calloc(rounds, sizeof(double));
+        double *in_turn = calloc(rounds, sizeof(double)), *ratio = calloc(rounds, sizeof(double));
+        Uuid uuids[LOOP_MAX];
+
+        for (size_t i = 0; i < rounds; i++) {
+                bare[i] = bare_round(parent, type, n);
+                together[i] = create_together(parent, type, uuids, n);
+                remove_created(uuids, n);
+                in_turn[i] = create_in_turn(parent, type, uuids, n);
+                remove_created(uuids, n);
+                ratio[i] = together[i] / bare[i];
         }
-        printf("%s %s: %zu creates over one connection, in blocks of %d: C loop %.1f ms each; sent "
-               "together %.1f ms, which is %.2f times (goal 1.25); one after the other %.1f ms; an "
-               "empty call %.1f ms\n",
-               parent, type, n, BLOCK, bare / 1e3 / (double) n, together / 1e3 / (double) n,
-               together / bare, in_turn / 1e3 / (double) n, empty / 1e3 / (double) n);
+        printf("%s %s: %zu creates over one connection, medians of %zu rounds: C loop %.2f ms each; "
+               "sent together %.2f ms; one after the other %.2f ms\n",
+               parent, type, n, rounds, median(bare, rounds) / 1e3 / (double) n,
+               median(together, rounds) / 1e3 / (double) n,
+               median(in_turn, rounds) / 1e3 / (double) n);
+        figure("creates over one connection", type, median(ratio, rounds), "C loops", 1.25);
+        free(bare);
+        free(together);
+        free(in_turn);
+        free(ratio);
         return 0;
 }
 
-typedef struct Added Added;
-
-struct Added {
-        sd_event *event;
-        size_t n, wanted;
-        double first, last;
-};
-
-static int on_added(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        Added *a = userdata;
-        const char *path;
-
-        CHECK(sd_bus_message_read(m, "o", &path));
-        if (strncmp(path, MDEVD_OBJECT_OPERATION, strlen(MDEVD_OBJECT_OPERATION)) == 0 &&
-            a->first == 0)
-                a->first = now_usec();
-        if (strncmp(path, MDEVD_OBJECT_DEVICE, strlen(MDEVD_OBJECT_DEVICE)) == 0)
-                a->n++;
-        if (a->n < a->wanted)
-                return 0;
-        a->last = now_usec();
-        return sd_event_exit(a->event, 0);
+static int bench_bare(const char *parent, const char *type, size_t n) {
+        printf("%.1f\n", bare_round(parent, type, n) / 1e3);
+        return 0;
 }
 
-static int bench_restore(size_t n) {
-        Added a = { .wanted = n };
+static int make(const char *parent, const char *type, size_t n) {
+        Uuid uuids[LOOP_MAX];
 
-        CHECK(sd_event_default(&a.event));
-        CHECK(sd_bus_attach_event(bus, a.event, 0));
-        CHECK(sd_bus_match_signal(bus, NULL, MDEVD_BUS_NAME, NULL,
-                                  "org.freedesktop.DBus.ObjectManager", "InterfacesAdded", on_added,
-                                  &a));
-        puts("listening");
-        (void) fflush(stdout);
-        CHECK(sd_event_loop(a.event));
-        printf("%zu devices restored in %.0f ms\n", n, (a.last - a.first) / 1e3);
+        (void) create_together(parent, type, uuids, n);
+        return 0;
+}
+
+/* ---- restore ---- */
+
+typedef struct Span Span;
+
+struct Span {
+        uint64_t id, started, ended;
+};
+
+static int compare_spans(const void *a, const void *b) {
+        const Span *x = a, *y = b;
+
+        return x->id < y->id ? 1 : x->id > y->id ? -1 : 0;
+}
+
+/* The numbers of one operation that we want; positive: it is one. */
+static int read_interfaces(sd_bus_message *m, Span *span) {
+        const char *iface, *name;
+        int r, found = 0;
+
+        CHECK(sd_bus_message_enter_container(m, 'a', "{sa{sv}}"));
+        while ((r = sd_bus_message_enter_container(m, 'e', "sa{sv}")) > 0) {
+                CHECK(sd_bus_message_read(m, "s", &iface));
+                if (!streq(iface, MDEVD_IFACE_OPERATION)) {
+                        CHECK(sd_bus_message_skip(m, "a{sv}"));
+                        CHECK(sd_bus_message_exit_container(m));
+                        continue;
+                }
+                found = 1;
+                CHECK(sd_bus_message_enter_container(m, 'a', "{sv}"));
+                while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                        CHECK(sd_bus_message_read(m, "s", &name));
+                        if (streq(name, "Id"))
+                                CHECK(sd_bus_message_read(m, "v", "t", &span->id));
+                        else if (streq(name, "StartedUsec"))
+                                CHECK(sd_bus_message_read(m, "v", "t", &span->started));
+                        else if (streq(name, "EndedUsec"))
+                                CHECK(sd_bus_message_read(m, "v", "t", &span->ended));
+                        else
+                                CHECK(sd_bus_message_skip(m, "v"));
+                        CHECK(sd_bus_message_exit_container(m));
+                }
+                CHECK(sd_bus_message_exit_container(m));
+                CHECK(sd_bus_message_exit_container(m));
+        }
+        CHECK(r);
+        CHECK(sd_bus_message_exit_container(m));
+        return found;
+}
+
+static int bench_restored(size_t n) {
+        sd_bus_message *m = NULL;
+        static Span spans[4096];
+        uint64_t first = UINT64_MAX, last = 0;
+        size_t found = 0;
+        int r;
+
+        CHECK(sd_bus_call_method(bus, MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT,
+                                 "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL,
+                                 &m, NULL));
+        CHECK(sd_bus_message_enter_container(m, 'a', "{oa{sa{sv}}}"));
+        while ((r = sd_bus_message_enter_container(m, 'e', "oa{sa{sv}}")) > 0) {
+                CHECK(sd_bus_message_skip(m, "o"));
+                if (read_interfaces(m, &spans[found]) > 0 && found < ARRAY_SIZE(spans) - 1)
+                        found++;
+                CHECK(sd_bus_message_exit_container(m));
+        }
+        CHECK(r);
+        sd_bus_message_unref(m);
+        if (found < n) {
+                fprintf(stderr, "%zu operations, %zu were expected\n", found, n);
+                return EXIT_FAILURE;
+        }
+        qsort(spans, found, sizeof(spans[0]), compare_spans);
+        for (size_t i = 0; i < n; i++) {
+                if (spans[i].ended == 0) {
+                        fputs("an operation has not ended\n", stderr);
+                        return EXIT_FAILURE;
+                }
+                first = MIN(first, spans[i].started);
+                last = MAX(last, spans[i].ended);
+        }
+        printf("%.1f\n", (double) (last - first) / 1e3);
         return 0;
 }
 
 /* ---- signals ---- */
+
+static size_t n_signals;
 
 static int on_any(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         const char *path = sd_bus_message_get_path(m), *kind;
@@ -326,11 +414,13 @@ static int on_any(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         else
                 kind = sd_bus_message_get_member(m);
         printf("  %s\n", kind);
+        n_signals++;
         return 0;
 }
 
 /* All that was sent before the answer to this is there before it. */
 static void drain(const char *what) {
+        n_signals = 0;
         printf("%s:\n", what);
         call_empty();
         while (sd_bus_process(bus, NULL) > 0)
@@ -348,6 +438,7 @@ static int bench_signals(const char *parent, const char *type) {
         CHECK(sd_bus_call_method(bus, MDEVD_BUS_NAME, path, MDEVD_IFACE_DEVICE, "SetOwner", NULL,
                                  NULL, "s", "somebody"));
         drain("signals of a new owner");
+        figure("signals of a change of one device", type, (double) n_signals, "", 1);
         call_stop(path);
         drain("signals of a stop");
         free(path);
@@ -374,30 +465,39 @@ static int bench_managed(const char *name, const char *path, size_t n) {
                 fprintf(stderr, "%zu objects, %zu were expected\n", size, n);
                 return EXIT_FAILURE;
         }
-        printf("%s: GetManagedObjects of %zu objects: median %.1f ms\n", name, size,
-               median(times, ARRAY_SIZE(times)) / 1e3);
+        printf("%.2f %zu\n", median(times, ARRAY_SIZE(times)) / 1e3, size);
         return 0;
 }
 
-/* As many properties of the same types as a device has; see dbus/org.mdevd1.Device.xml. */
-static int get_text(sd_bus *b, const char *path, const char *iface, const char *property,
+/* The properties that a device has, by type and size; see dbus/org.mdevd1.Device.xml. */
+static int get_bare(sd_bus *b, const char *path, const char *iface, const char *property,
                     sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        return sd_bus_message_append(reply, "s", "11111111-2222-3333-4444-555555555501");
+        switch (property[0]) {
+        case 's':
+                return sd_bus_message_append(reply, "s", "mtest-1");
+        case 'i':
+                return sd_bus_message_append(reply, "s", "11111111-2222-3333-4444-555555555501");
+        case 'o':
+                return sd_bus_message_append(reply, "o", "/org/mdevd1/parent/mtest0");
+        case 'b':
+                return sd_bus_message_append(reply, "b", 0);
+        case 'a':
+                return sd_bus_message_append(reply, "a(yytt)", 0);
+        case 'u':
+                return sd_bus_message_append(reply, "u", 0U);
+        default:
+                return sd_bus_message_append(reply, "t", (uint64_t) 0);
+        }
 }
 
-static int get_number(sd_bus *b, const char *path, const char *iface, const char *property,
-                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        return sd_bus_message_append(reply, "t", (uint64_t) 0);
-}
+#define BARE(name, type) SD_BUS_PROPERTY(name, type, get_bare, 0, 0)
 
 static const sd_bus_vtable bare_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_PROPERTY("A", "s", get_text, 0, 0), SD_BUS_PROPERTY("B", "s", get_text, 0, 0),
-        SD_BUS_PROPERTY("C", "s", get_text, 0, 0), SD_BUS_PROPERTY("D", "s", get_text, 0, 0),
-        SD_BUS_PROPERTY("E", "s", get_text, 0, 0), SD_BUS_PROPERTY("F", "s", get_text, 0, 0),
-        SD_BUS_PROPERTY("G", "t", get_number, 0, 0), SD_BUS_PROPERTY("H", "t", get_number, 0, 0),
-        SD_BUS_PROPERTY("I", "t", get_number, 0, 0), SD_BUS_PROPERTY("J", "t", get_number, 0, 0),
-        SD_BUS_PROPERTY("K", "t", get_number, 0, 0), SD_BUS_PROPERTY("L", "t", get_number, 0, 0),
+        BARE("i1", "s"), BARE("o1", "o"), BARE("s1", "s"), BARE("s2", "s"), BARE("s3", "s"),
+        BARE("s4", "s"), BARE("s5", "s"), BARE("b1", "b"), BARE("b2", "b"), BARE("b3", "b"),
+        BARE("s6", "s"), BARE("s7", "s"), BARE("a1", "a(yytt)"), BARE("u1", "u"),
+        BARE("t1", "t"), BARE("t2", "t"), BARE("t3", "t"), BARE("t4", "t"),
         SD_BUS_VTABLE_END,
 };
 
@@ -424,15 +524,27 @@ int main(int argc, char *argv[]) {
         const char *what = argc > 1 ? argv[1] : "";
         size_t n = argc > 2 ? strtoul(argv[argc - 1], NULL, 10) : 0;
 
+        if (argc == 7 && streq(what, "figure")) {
+                figure(argv[2], argv[3], strtod(argv[4], NULL), argv[5], strtod(argv[6], NULL));
+                return 0;
+        }
         CHECK(sd_bus_open_system(&bus));
         if (argc == 5 && streq(what, "create"))
                 return bench_create(argv[2], argv[3], n);
-        if (argc == 5 && streq(what, "loop"))
-                return bench_loop(argv[2], argv[3], n);
+        if (argc == 6 && streq(what, "loop"))
+                return bench_loop(argv[2], argv[3], MIN(strtoul(argv[4], NULL, 10), 0UL + LOOP_MAX), n);
+        if (argc == 5 && streq(what, "bare"))
+                return bench_bare(argv[2], argv[3], MIN(n, 0UL + LOOP_MAX));
+        if (argc == 5 && streq(what, "make"))
+                return make(argv[2], argv[3], MIN(n, 0UL + LOOP_MAX));
+        if (argc == 2 && streq(what, "ping")) {
+                call_empty();
+                return 0;
+        }
         if (argc == 4 && streq(what, "signals"))
                 return bench_signals(argv[2], argv[3]);
-        if (argc == 3 && streq(what, "restore"))
-                return bench_restore(n);
+        if (argc == 3 && streq(what, "restored"))
+                return bench_restored(n);
         if (argc == 3 && streq(what, "managed"))
                 return bench_managed(MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT, n);
         if (argc == 3 && streq(what, "serve"))

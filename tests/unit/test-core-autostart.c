@@ -456,6 +456,20 @@ static unsigned count_phase(Fixture *f, OperationPhase phase) {
         return n;
 }
 
+/* As if their workers had been at it so long; however slow this machine is, not longer. */
+static void age_workers(Fixture *f, uint64_t usec) {
+        list_foreach(op, manager_get_operations(f->manager), Operation, node)
+                if (op->state == OPERATION_RUNNING && op->phase == OPERATION_WORKING)
+                        op->working_since_usec = operation_monotonic_usec() - usec;
+        operation_dispatch(f->manager);
+}
+
+/* So that their time never comes. */
+static void freeze_workers(Fixture *f) {
+        list_foreach(op, manager_get_operations(f->manager), Operation, node)
+                op->working_since_usec = operation_monotonic_usec() + 3600 * UINT64_C(1000000);
+}
+
 TEST(workers_of_a_parent_are_limited) {
         const unsigned n = WORKERS_PER_PARENT_MAX + 3;
         _cleanup_(closep) int gate = -EBADF;
@@ -465,8 +479,14 @@ TEST(workers_of_a_parent_are_limited) {
         add_vendor(&f, P2, 1);
         fake_fifo(f.tree, FAKE(P1, "create-block"));
         fixture_start(&f);
-        for (unsigned i = 0; i < n; i++)
+        for (unsigned i = 0; i < n; i++) {
                 (void) create_device(&f, P1, "vendor-1", nth_uuid(i), "");
+                freeze_workers(&f);
+        }
+        /* two take turns; when one takes long, more are of use */
+        ASSERT_EQ(count_phase(&f, OPERATION_WORKING), WORKERS_PER_PARENT_QUICK);
+        ASSERT_EQ(count_records(&f), WORKERS_PER_PARENT_QUICK);
+        age_workers(&f, WORKER_QUICK_USEC + 1);
         ASSERT_EQ(count_phase(&f, OPERATION_WORKING), WORKERS_PER_PARENT_MAX);
         ASSERT_EQ(count_phase(&f, OPERATION_QUEUED), 3);
         ASSERT_EQ(count_records(&f), WORKERS_PER_PARENT_MAX);
@@ -523,7 +543,7 @@ TEST(operations_are_limited) {
         /* joining one takes no room */
         ASSERT_NOT_NULL(create_device(&f, P1, "vendor-1", nth_uuid(7), ""));
         /* how many count as blocked by now is a matter of time; most wait */
-        ASSERT_TRUE(count_records(&f) >= WORKERS_PER_PARENT_MAX);
+        ASSERT_TRUE(count_records(&f) >= WORKERS_PER_PARENT_QUICK);
         ASSERT_TRUE(count_records(&f) < OPERATIONS_RUNNING_MAX);
         fixture_stop(&f);
         gates[0] = hold_open(&f, FAKE(P1, "create-block"));
@@ -531,14 +551,6 @@ TEST(operations_are_limited) {
         reap_workers();
         safe_close(gates[0]);
         safe_close(gates[1]);
-}
-
-/* As if their workers had been at it for long. */
-static void age_workers(Fixture *f) {
-        list_foreach(op, manager_get_operations(f->manager), Operation, node)
-                if (op->state == OPERATION_RUNNING && op->phase == OPERATION_WORKING)
-                        op->working_since_usec -= WORKER_BLOCKED_USEC + 1;
-        operation_dispatch(f->manager);
 }
 
 /* A parent whose driver holds up all that it can: that is its own affair. */
@@ -554,8 +566,8 @@ TEST(blocked_parent_fills_only_itself) {
         for (unsigned i = 0; i < n; i++)
                 (void) create_device(&f, P1, "vendor-1", nth_uuid(i), "");
         while (count_phase(&f, OPERATION_QUEUED) > 0)
-                age_workers(&f);
-        age_workers(&f);
+                age_workers(&f, WORKER_BLOCKED_USEC + 1);
+        age_workers(&f, WORKER_BLOCKED_USEC + 1);
         ASSERT_EQ(count_phase(&f, OPERATION_WORKING), n);
         refuse_for_limit(&f, P1, "256 operations on " P1 " are blocked");
         wait_for(&f, create_device(&f, P2, "vendor-1", U1, ""));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-script.c: programs that are run for an answer, and the limits of that. */
 #include <signal.h>
+#include <time.h>
 
 #include "callout/callout.h"
 #include "callout/script.h"
@@ -112,6 +113,37 @@ static void write_script(const Tree *t, const char *name, const char *text) {
         ASSERT_TRUE(asprintf(&script, "#!/bin/sh\n%s\n", text) > 0);
         tree_write(t, path, script);
         ASSERT_EQ(fchmodat(t->fd, path, 0755, 0), 0);
+}
+
+/* Makes the folder's last change one that is long over. */
+static void settle(const Tree *t, CalloutSeen *seen) {
+        struct timespec second = { .tv_sec = 1 };
+
+        while (!seen->empty) {
+                ASSERT_FALSE(callout_exists_since(t->path, seen));
+                if (!seen->empty)
+                        (void) nanosleep(&second, NULL); /* its clock is the kernel's, not ours */
+        }
+}
+
+TEST(a_script_that_comes_and_goes_is_noticed) {
+        CalloutSeen seen = {};
+        Tree t;
+
+        tree_init(&t);
+        ASSERT_FALSE(callout_exists_since(t.path, &seen));
+        ASSERT_TRUE(seen.empty); /* there is no folder */
+        write_script(&t, "one.sh", "exit 2");
+        ASSERT_TRUE(callout_exists_since(t.path, &seen));
+        ASSERT_TRUE(callout_exists_since(t.path, &seen));
+        ASSERT_OK(RET_NERRNO(unlinkat(t.fd, "usr/lib/mdevctl/scripts.d/callouts/one.sh", 0)));
+        ASSERT_FALSE(callout_exists_since(t.path, &seen));
+        ASSERT_FALSE(seen.empty); /* it may change once more, and nothing would show it */
+        settle(&t, &seen);
+        ASSERT_FALSE(callout_exists_since(t.path, &seen));
+        write_script(&t, "two.sh", "exit 2");
+        ASSERT_TRUE(callout_exists_since(t.path, &seen));
+        tree_done(&t);
 }
 
 TEST(a_time_that_is_over_is_a_refusal) {
