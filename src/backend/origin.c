@@ -94,11 +94,20 @@ static int write_file(int root_fd, const char *path, const char *text) {
         return (size_t) n == size ? 0 : -EIO;
 }
 
-static int format(const char *parent, const char *type, const char *owner, Origin origin,
-                  const char *profile, bool relabelled, json_object **ret) {
-        json_object *o = json_object_new_object();
+static int save(int root_fd, const Uuid *uuid, const char *parent, const char *type,
+                const char *owner, Origin origin, const char *profile, bool relabelled) {
+        _cleanup_(freep) char *path = NULL, *temporary = NULL;
+        json_object *o;
+        const char *text;
         int r;
 
+        r = path_of(uuid, "", &path);
+        if (r >= 0)
+                r = path_of(uuid, ".new", &temporary);
+        if (r < 0)
+                return r;
+
+        o = json_object_new_object();
         if (!o)
                 return -ENOMEM;
         r = json_put_string(o, "parent", parent);
@@ -112,55 +121,25 @@ static int format(const char *parent, const char *type, const char *owner, Origi
                 r = json_put_string(o, "profile", profile);
         if (r >= 0 && relabelled)
                 r = json_put_u64(o, "relabelled", 1);
-        if (r < 0)
-                json_object_put(o);
-        else
-                *ret = o;
-        return r;
-}
-
-/* Takes @o. */
-static int write_object(int root_fd, const char *path, json_object *o) {
-        const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-        int r = text ? write_file(root_fd, path, text) : -ENOMEM;
-
+        text = r < 0 ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+        if (r >= 0)
+                r = text ? write_file(root_fd, temporary, text) : -ENOMEM;
         json_object_put(o);
+        if (r >= 0 && renameat(root_fd, temporary, root_fd, path) < 0)
+                r = -errno;
         if (r < 0)
-                (void) unlinkat(root_fd, path, 0);
+                (void) unlinkat(root_fd, temporary, 0);
         return r;
 }
 
 int origin_save(int root_fd, const Device *d) {
-        _cleanup_(freep) char *path = NULL, *temporary = NULL;
-        json_object *o;
-        int r;
-
-        r = path_of(&d->uuid, "", &path);
-        if (r >= 0)
-                r = path_of(&d->uuid, ".new", &temporary);
-        if (r >= 0)
-                r = format(d->parent->name, d->type, d->owner, d->origin, d->profile,
-                           d->relabelled, &o);
-        if (r >= 0)
-                r = write_object(root_fd, temporary, o);
-        if (r >= 0 && renameat(root_fd, temporary, root_fd, path) < 0) {
-                r = -errno;
-                (void) unlinkat(root_fd, temporary, 0);
-        }
-        return r;
+        return save(root_fd, &d->uuid, d->parent->name, d->type, d->owner, d->origin,
+                    d->profile, d->relabelled);
 }
 
-/* There is no device that half a file could be about: whoever finds one takes it for none. */
-int origin_announce(int root_fd, const Record *record) {
-        _cleanup_(freep) char *path = NULL;
-        json_object *o;
-        int r;
-
-        r = path_of(&record->uuid, "", &path);
-        if (r >= 0)
-                r = format(record->parent, record->type, record->owner ?: "", record->origin,
-                           record->profile, false, &o);
-        return r < 0 ? r : write_object(root_fd, path, o);
+int origin_announce(int root_fd, const Record *r) {
+        return save(root_fd, &r->uuid, r->parent, r->type, r->owner ?: "", r->origin,
+                    r->profile, false);
 }
 
 bool origin_is_known(int root_fd, const Uuid *uuid) {
