@@ -166,6 +166,7 @@ static int on_type(Cursor *c, const void *payload) {
         t->subvendor = in->subvendor;
         t->subdevice = in->subdevice;
         t->class = in->class;
+        t->movable = in->flags & MDEVD_TYPE_MOVABLE;
         for (size_t i = 0; i < BARS_MAX; i++) {
                 t->bars[i].size = in->bars[i].length;
                 t->bars[i].is_64bit = in->bars[i].flags & MDEVD_BAR_64BIT;
@@ -228,6 +229,29 @@ static int on_extent(Cursor *c, const void *payload) {
         return 0;
 }
 
+static int on_move(Cursor *c, const void *payload) {
+        const struct mdevd_move_record *in = payload;
+        KmodDevice *d = c->device;
+
+        if (!d || in->extent >= EXTENTS_MAX || in->other.offset + in->other.length < in->other.offset)
+                return -EBADMSG;
+        d->other = (Other){
+                .used = true,
+                .finished = in->finished,
+                .extent = in->extent,
+                .place = {
+                        .offset = in->other.offset,
+                        .size = in->other.length,
+                        .bar = in->other.bar,
+                        .guest_bar = in->other.guest_bar,
+                },
+                .moved = in->moved,
+        };
+        if (!in->finished && d->state == DEVICE_LIVE)
+                d->state = DEVICE_MOVING;
+        return 0;
+}
+
 typedef union Payload Payload;
 
 union Payload {
@@ -236,6 +260,7 @@ union Payload {
         struct mdevd_type type;
         struct mdevd_device_record device;
         struct mdevd_extent extent;
+        struct mdevd_move_record move;
 };
 
 static const struct {
@@ -247,6 +272,7 @@ static const struct {
         [MDEVD_RECORD_TYPE] = { on_type, sizeof(struct mdevd_type) },
         [MDEVD_RECORD_DEVICE] = { on_device, sizeof(struct mdevd_device_record) },
         [MDEVD_RECORD_EXTENT] = { on_extent, sizeof(struct mdevd_extent) },
+        [MDEVD_RECORD_MOVE] = { on_move, sizeof(struct mdevd_move_record) },
 };
 
 int kmod_snapshot_parse(KmodSnapshot **ret, const void *buffer, size_t size) {

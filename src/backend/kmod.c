@@ -121,6 +121,7 @@ static int put_type(struct mdevd_type *to, const Type *t) {
                 .subvendor = t->subvendor,
                 .subdevice = t->subdevice,
                 .class = t->class,
+                .flags = t->movable ? MDEVD_TYPE_MOVABLE : 0,
         };
         for (size_t i = 0; i < BARS_MAX; i++) {
                 to->bars[i].length = t->bars[i].size;

@@ -25,6 +25,7 @@ struct KmodDevice {
         DeviceState state;
         Extent extents[EXTENTS_MAX];
         size_t n_extents;
+        Other other;
         unsigned opened;
         uint64_t faults, faults_huge, insertions, mapped;
 };
@@ -65,6 +66,25 @@ DEFINE_CLEANUP(Kmod *, kmod_free)
 int kmod_reserve(Kmod *k, const Record *r);
 int kmod_configure(Kmod *k, const Parent *config);
 int kmod_unconfigure(Kmod *k, const char *parent);
+/* What its BARs hold from the return until the resume, or @k is freed, or the time is over. */
+int kmod_suspend(Kmod *k, const Uuid *uuid, unsigned milliseconds);
+int kmod_resume(Kmod *k, const Uuid *uuid);
+
+typedef struct KmodMove KmodMove;
+
+/* One extent, one chunk of at most 2 MiB at a call: the same call goes on, see MDEVD_MOVE. */
+struct KmodMove {
+        Uuid uuid;
+        unsigned extent;
+        unsigned bar; /* of the parent; there it goes, to @offset */
+        uint64_t offset;
+        bool back;    /* to where it came from */
+        bool release; /* at the end the place that it left is zeroed and free */
+        uint64_t moved;      /* out: bytes that are at @offset */
+        unsigned longest_us; /* out: how long a touch may have waited */
+};
+
+int kmod_move_chunk(Kmod *k, KmodMove *move);
 /* Everything, in one consistent snapshot. -EBADMSG: records that make no sense. */
 int kmod_query(Kmod *k, KmodSnapshot **ret);
 /* The same from a buffer: for tests and fuzzers. */

@@ -102,6 +102,7 @@ static const NumberField pool_numbers[] = {
 static const NumberField type_numbers[] = {
         NUMBER(Type, map, _MAP_MODE_MAX - 1),
         NUMBER(Type, vectors, 2048),
+        NUMBER(Type, movable, 1),
         NUMBER(Type, vendor, UINT16_MAX),
         NUMBER(Type, device, UINT16_MAX),
         NUMBER(Type, subvendor, UINT16_MAX),

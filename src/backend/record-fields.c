@@ -36,7 +36,8 @@ struct StringField {
 #define FOR_ALL (FOR(_RECORD_KIND_MAX) - 1)
 /* A definition's parent need not be there. */
 #define FOR_SYSFS                                                                                  \
-        (FOR(RECORD_CREATE) | FOR(RECORD_STOP) | FOR(RECORD_CONFIGURE) | FOR(RECORD_EVICT))
+        (FOR(RECORD_CREATE) | FOR(RECORD_STOP) | FOR(RECORD_CONFIGURE) | FOR(RECORD_EVICT) |       \
+         FOR(RECORD_SUSPEND) | FOR(RECORD_MOVE) | FOR(RECORD_DEFRAGMENT))
 #define FOR_TYPED (FOR(RECORD_CREATE) | FOR(RECORD_DEFINE) | FOR(RECORD_MODIFY))
 
 static const StringField string_fields[] = {
@@ -102,12 +103,18 @@ NUMBER_FIELD(force)
 NUMBER_FIELD(caller)
 NUMBER_FIELD(opened)
 NUMBER_FIELD(opener)
+NUMBER_FIELD(hold_ms)
+NUMBER_FIELD(pause_ms)
+NUMBER_FIELD(release)
+NUMBER_FIELD(mend)
 
 static const NumberField number_fields[] = {
         NUMBER(define, 1),         NUMBER(autostart, 1),       NUMBER(reserve, 1),
         NUMBER(live, 1),           NUMBER(relabel, 1),         NUMBER(insist, 1),
         NUMBER(force, 1),
         NUMBER(caller, INT32_MAX), NUMBER(opened, INT32_MAX),  NUMBER(opener, INT32_MAX),
+        NUMBER(hold_ms, INT32_MAX), NUMBER(pause_ms, INT32_MAX), NUMBER(release, 1),
+        NUMBER(mend, 1),
 };
 
 static int numbers_from_json(Record *r, json_object *o) {

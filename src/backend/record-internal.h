@@ -22,5 +22,11 @@ int json_append(json_object *array, json_object *value);
 int record_fields_from_json(Record *r, json_object *o);
 int record_fields_to_json(const Record *r, json_object *o);
 
+/* The moves, and how far they are: record-moves.c. A record without any has no key of them. */
+int record_moves_from_json(Record *r, json_object *o);
+int record_moves_to_json(const Record *r, json_object *o);
+int record_progress_from_json(Record *r, json_object *o);
+int record_progress_to_json(const Record *r, json_object *o);
+
 int record_config_from_json(json_object *o, const char *name, Parent **ret);
 json_object *record_config_to_json(const Parent *p);

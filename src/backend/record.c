@@ -19,6 +19,9 @@ static const char *const record_kind_table[_RECORD_KIND_MAX] = {
         [RECORD_MODIFY] = "modify",
         [RECORD_UNDEFINE] = "undefine",
         [RECORD_EVICT] = "evict",
+        [RECORD_SUSPEND] = "suspend",
+        [RECORD_MOVE] = "move",
+        [RECORD_DEFRAGMENT] = "defragment",
 };
 DEFINE_STRING_TABLE(record_kind, RecordKind, _RECORD_KIND_MAX)
 
@@ -26,6 +29,8 @@ static const char *const record_step_table[_RECORD_STEP_MAX] = {
         [STEP_WRITTEN] = "written",
         [STEP_PREPARED] = "prepared",
         [STEP_BOUND] = "bound",
+        [STEP_HOLDING] = "holding",
+        [STEP_MOVING] = "moving",
         [STEP_RESERVED] = "reserved",
         [STEP_CREATED] = "created",
         [STEP_SETTLING] = "settling",
@@ -47,6 +52,7 @@ Record *record_free(Record *r) {
         if (!r)
                 return NULL;
         attributes_free(r->attributes, r->n_attributes);
+        free(r->moves);
         free(r->parent);
         free(r->parent_path);
         free(r->type);
@@ -150,6 +156,9 @@ static int change_from_json(Record *r, json_object *o) {
                 return -EBADMSG;
         r->step = record_step_from_string(step);
         r->pid = n;
+        k = record_progress_from_json(r, o);
+        if (k < 0)
+                return k;
         if (r->step != STEP_DONE && r->step != STEP_SETTLING)
                 return 0;
 
@@ -190,6 +199,8 @@ static int first_from_json(Record *r, json_object *o) {
                 k = extents_from_json(r, o);
         if (k >= 0)
                 k = attributes_from_json(r, o);
+        if (k >= 0)
+                k = record_moves_from_json(r, o);
         if (k >= 0)
                 k = change_from_json(r, o);
         if (k < 0 || r->kind != RECORD_CONFIGURE)
@@ -255,6 +266,8 @@ static int put_change(const Record *r, json_object *o) {
         k = json_put_string(o, "step", record_step_to_string(r->step));
         if (k >= 0)
                 k = json_put_u64(o, "pid", r->pid);
+        if (k >= 0)
+                k = record_progress_to_json(r, o);
         if (k < 0 || (r->step != STEP_DONE && r->step != STEP_SETTLING))
                 return k;
         k = json_put_string(o, "outcome", outcome_to_string(r->outcome));
@@ -324,6 +337,8 @@ static int put_first(const Record *r, json_object *o) {
                 k = json_put(o, "extents", extents_to_json(r));
         if (k >= 0 && r->n_attributes > 0)
                 k = json_put(o, "attributes", attributes_to_json(r));
+        if (k >= 0)
+                k = record_moves_to_json(r, o);
         if (k >= 0 && r->config)
                 k = json_put(o, "config", record_config_to_json(r->config));
         return k;

@@ -27,6 +27,9 @@ typedef enum RecordKind {
         RECORD_MODIFY,    /* write another definition, attributes of the live device, or both */
         RECORD_UNDEFINE,  /* remove a definition */
         RECORD_EVICT,     /* kill who has a device open whose parent is going away */
+        RECORD_SUSPEND,   /* hold who touches a device, until it is resumed or the time is over */
+        RECORD_MOVE,      /* an extent of a device goes elsewhere */
+        RECORD_DEFRAGMENT, /* extents of a parent's devices do */
         _RECORD_KIND_MAX,
 } RecordKind;
 
@@ -34,6 +37,8 @@ typedef enum RecordStep {
         STEP_WRITTEN,  /* nothing was done yet */
         STEP_PREPARED, /* the new definition is on disk under a temporary name */
         STEP_BOUND,    /* configure: the driver has it */
+        STEP_HOLDING,  /* suspend: the device is held */
+        STEP_MOVING,   /* n_moved of the moves are done, and the next one may have begun */
         STEP_RESERVED, /* create: extents are taken */
         STEP_CREATED,  /* create: the mdev exists */
         STEP_SETTLING, /* outcome and error are valid; the definition's folder is to be synced */
@@ -45,6 +50,14 @@ DECLARE_STRING_TABLE(record_kind, RecordKind)
 DECLARE_STRING_TABLE(record_step, RecordStep)
 
 typedef struct Record Record;
+typedef struct RecordMove RecordMove;
+
+/* To be carried out in this order, before all else that the operation is to do. */
+struct RecordMove {
+        Uuid uuid; /* of a device of the parent */
+        unsigned extent;
+        Extent to; /* its size is the extent's */
+};
 
 /* Self-contained: all strings are its own, so that a restarted daemon needs nothing else. */
 struct Record {
@@ -74,6 +87,15 @@ struct Record {
         char *opener_name; /* stop, evict: its comm, or NULL */
         Extent extents[EXTENTS_MAX];
         size_t n_extents;
+        RecordMove *moves;
+        size_t n_moves;
+        size_t n_moved;      /* of them that are done */
+        uint64_t moved;      /* bytes, of all moves */
+        unsigned longest_us; /* that a guest may have waited for a chunk so far */
+        unsigned pause_ms; /* a chunk that takes longer ends the moves; 0: none does */
+        bool mend;         /* the moves were begun and left: each goes the shorter way, on or back */
+        bool release;      /* what an extent has left is free at once, and not at the last close */
+        unsigned hold_ms;  /* suspend: at most */
         Attribute *attributes;
         size_t n_attributes;
         Parent *config; /* configure: an unlinked parent with pools and types; owned */
@@ -88,6 +110,7 @@ DEFINE_CLEANUP(Record *, record_free)
 
 #define RECORD_SIZE_MAX (256U * 1024U)
 #define RECORD_ATTRIBUTES_MAX 256
+#define RECORD_MOVES_MAX 256
 
 /*
  * "<parent>:<uuid>"; "<parent>" for configure; "<parent>:<uuid>:evict" for evict, since the removal
@@ -98,10 +121,14 @@ int record_name(const Record *r, char **ret);
 int record_parse(Record **ret, const char *text, size_t size);
 /* The first line, with its newline. -E2BIG: it would not be read back. */
 int record_format(const Record *r, char **ret);
-/* One later line, with its newline: pid, step and, from STEP_SETTLING on, the result. */
+/* One later line, with its newline: pid, step, how far moves are and, from STEP_SETTLING on, the result. */
 int record_format_change(const Record *r, char **ret);
 
 int record_add_attribute(Record *r, const char *name, const char *value);
+/* -E2BIG: RECORD_MOVES_MAX. */
+int record_add_move(Record *r, const RecordMove *move);
+/* Bytes of all moves. */
+uint64_t record_moves_size(const Record *r);
 /* The definition that @r writes, as a new one. */
 int record_to_definition(const Record *r, Definition **ret);
 /* Copies name, pools and types of @p into ->config. */

@@ -94,6 +94,28 @@ static const Meaning meanings[] = {
         { REFUSAL_REMOVE, EBUSY, OUTCOME_BUSY, "it is in use" },
         { REFUSAL_REMOVE, EAGAIN, OUTCOME_BUSY, "it is being removed already" },
 
+        { REFUSAL_SUSPEND, ENOENT, OUTCOME_NO_DEVICE, "the device has gone meanwhile" },
+        { REFUSAL_SUSPEND, EBUSY, OUTCOME_BUSY,
+          "another process has suspended it: it resumes by itself, or when that ends" },
+        { REFUSAL_SUSPEND, ENODEV, OUTCOME_NO_PARENT, "the parent is going away" },
+
+        { REFUSAL_MOVE, ENOENT, OUTCOME_NO_DEVICE,
+          "the device has gone meanwhile, or has other extents; ask again" },
+        { REFUSAL_MOVE, ENODEV, OUTCOME_NO_PARENT, "the parent is going away" },
+        { REFUSAL_MOVE, EPERM, OUTCOME_NOT_SUPPORTED,
+          "the module was not told that its type is movable: that takes effect when the parent has "
+          "no devices, and is configured anew" },
+        { REFUSAL_MOVE, ERANGE, OUTCOME_NO_ROOM,
+          "the place lies in no pool of the same kind, cache and scrub" },
+        { REFUSAL_MOVE, EINVAL, OUTCOME_INVALID,
+          "the place is not one for it: an offset is a multiple of the page size, in a memory pool "
+          "of the same cache and scrub" },
+        { REFUSAL_MOVE, EBUSY, OUTCOME_BUSY,
+          "the place is another device's, or the device is being moved by somebody else, was moved "
+          "and still has the place that it left, or is being zeroed: try again" },
+        { REFUSAL_MOVE, ECANCELED, OUTCOME_BUSY,
+          "it was closed meanwhile, with which a move ends where it began: try again" },
+
         { REFUSAL_DEFINE, ENOSPC, OUTCOME_FAILED, "the disk of /etc is full; nothing is changed" },
         { REFUSAL_DEFINE, EDQUOT, OUTCOME_FAILED, "the disk of /etc is full; nothing is changed" },
         { REFUSAL_DEFINE, EROFS, OUTCOME_FAILED, "/etc cannot be written to; nothing is changed" },
@@ -114,6 +136,8 @@ static const char *const step_words[_REFUSAL_STEP_MAX] = {
         [REFUSAL_CREATE] = "refused the creation of",
         [REFUSAL_ATTRIBUTE] = "refused attribute",
         [REFUSAL_REMOVE] = "refused the removal of",
+        [REFUSAL_SUSPEND] = "refused to suspend",
+        [REFUSAL_MOVE] = "refused the move of",
         [REFUSAL_DEFINE] = "cannot have a definition of",
         [REFUSAL_SETTLE] = "has the change, but it may not outlive a power failure, of",
 };
@@ -131,7 +155,7 @@ static int describe_object(RefusalStep step, const Record *r, const char *detail
         int k;
 
         uuid_format(&r->uuid, uuid);
-        if (r->kind == RECORD_CONFIGURE)
+        if (r->kind == RECORD_CONFIGURE || step == REFUSAL_MOVE)
                 k = asprintf(ret, "%s%s", detail ? " " : "", detail ?: "");
         else if (step == REFUSAL_ATTRIBUTE)
                 k = asprintf(ret, " %s of %s", detail ?: "?", uuid);

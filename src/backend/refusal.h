@@ -15,6 +15,8 @@ typedef enum RefusalStep {
         REFUSAL_CREATE,
         REFUSAL_ATTRIBUTE,
         REFUSAL_REMOVE,
+        REFUSAL_SUSPEND,
+        REFUSAL_MOVE, /* @detail: the device that was to move */
         REFUSAL_DEFINE, /* writing a definition */
         REFUSAL_SETTLE, /* making sure that it is on disk */
         _REFUSAL_STEP_MAX,

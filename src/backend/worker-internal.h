@@ -38,6 +38,16 @@ int job_write_attributes(Job *j, size_t *ret_n, char **ret_name);
 /* Kills who has the device open, and waits until they have ended. */
 int job_evict(Job *j);
 
+/* ---- worker-hold.c ---- */
+
+/* Holds the device until the record is poked or its time is over. */
+int job_suspend(Job *j);
+
+/* ---- worker-move.c ---- */
+
+/* Those moves of the record that are not done yet. */
+int job_move(Job *j);
+
 /* ---- worker-holders.c ---- */
 
 /* Refuses a device that somebody has open: whoever is no ancestor of the caller. */

@@ -96,7 +96,7 @@ static int write_attributes(Job *j) {
 static int reserve(Job *j) {
         int r;
 
-        r = kmod_open(&j->kmod, j->root_fd);
+        r = j->kmod ? 0 : kmod_open(&j->kmod, j->root_fd);
         if (r < 0)
                 return job_refuse(j, REFUSAL_OPEN_CONTROL, r, NULL);
         r = kmod_reserve(j->kmod, j->record);
@@ -127,6 +127,8 @@ static int run_create(Job *j) {
         r = job_check_attributes(j);
         if (r >= 0 && j->record->define)
                 r = prepare_definition(j);
+        if (r >= 0)
+                r = job_move(j);
         if (r >= 0 && j->record->ours)
                 r = reserve(j);
         if (r < 0)
@@ -332,6 +334,9 @@ static int (*const runs[_RECORD_KIND_MAX])(Job *j) = {
         [RECORD_MODIFY] = run_modify,
         [RECORD_UNDEFINE] = run_undefine,
         [RECORD_EVICT] = job_evict,
+        [RECORD_SUSPEND] = job_suspend,
+        [RECORD_MOVE] = job_move,
+        [RECORD_DEFRAGMENT] = job_move,
 };
 
 static int read_record(Job *j) {

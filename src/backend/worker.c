@@ -420,6 +420,26 @@ int worker_scan(int root_fd, WorkerFoundFn fn, void *userdata) {
         return 0;
 }
 
+int worker_read_record(int root_fd, const Record *record, Record **ret) {
+        _cleanup_(freep) char *path = NULL;
+        _cleanup_(closep) int fd = -EBADF;
+        int r;
+
+        r = path_of_record(record, &path);
+        if (r < 0)
+                return r;
+        fd = open_record(root_fd, path, O_RDONLY);
+        return fd < 0 ? fd : read_fd(fd, ret);
+}
+
+int worker_poke(int root_fd, const Record *record) {
+        _cleanup_(freep) char *path = NULL;
+        int r;
+
+        r = path_of_record(record, &path);
+        return r < 0 ? r : RET_NERRNO(utimensat(root_fd, path, NULL, AT_SYMLINK_NOFOLLOW));
+}
+
 int worker_forget_record(int root_fd, const char *name) {
         _cleanup_(freep) char *path = NULL;
         int r;

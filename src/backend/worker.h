@@ -74,5 +74,9 @@ typedef int (*WorkerFoundFn)(WorkerFound found, const char *name, Record **recor
 
 /* Calls @fn for each record in the folder; a negative answer ends it. A missing folder is made. */
 int worker_scan(int root_fd, WorkerFoundFn fn, void *userdata);
+/* What its worker has noted so far. */
+int worker_read_record(int root_fd, const Record *record, Record **ret);
+/* Wakes a worker that waits for this, see worker-hold.c. */
+int worker_poke(int root_fd, const Record *record);
 /* Removes a record that has been acted on. Of a running worker: never. */
 int worker_forget_record(int root_fd, const char *name);

@@ -94,6 +94,18 @@ static int get_device(sd_bus *bus, const char *path, const char *iface, const ch
         return sd_bus_message_append(reply, "o", device ?: "/");
 }
 
+static int get_progress(sd_bus *bus, const char *path, const char *iface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        Progress progress;
+        int r;
+
+        r = manager_get_progress(bus_current(bus)->manager, userdata, &progress);
+        if (r < 0)
+                return r;
+        return sd_bus_message_append(reply, "(ttu)", progress.done, progress.total,
+                                     (uint32_t) progress.longest_us);
+}
+
 int bus_operation_find(sd_bus *bus, const char *path, const char *iface, void *userdata,
                        void **ret_found, sd_bus_error *e) {
         Bus *b = userdata;
@@ -133,6 +145,7 @@ const sd_bus_vtable bus_operation_vtable[] = {
                         SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("EndedUsec", "t", NULL, offsetof(Operation, ended_usec),
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Progress", "(ttu)", get_progress, 0, 0),
         SD_BUS_PROPERTY("Device", "o", get_device, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ErrorName", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Error", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

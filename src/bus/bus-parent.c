@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* bus-parent.c: org.mdevd1.Parent, documented in dbus/org.mdevd1.Parent.xml. */
+#include "bus/bus-error.h"
 #include "bus/bus-internal.h"
+#include "bus/call.h"
 #include "bus/nodes.h"
+#include "bus/options.h"
 #include "bus/path.h"
 #include "bus/text.h"
 #include "policy/policy.h"
@@ -122,8 +125,47 @@ int bus_parent_enumerate(sd_bus *bus, const char *prefix, void *userdata, char *
         return 0;
 }
 
+static int defragment(sd_bus_message *m, Parent *p, CallAnswer answer, sd_bus_error *e) {
+        Bus *b = bus_current(sd_bus_message_get_bus(m));
+        const Subject subject = { .parent = p->name };
+        _cleanup_(request_freep) Request *q = NULL;
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *op;
+        uid_t uid;
+        int r;
+
+        r = request_new(&q, "");
+        if (r >= 0)
+                r = options_read(m, OPTIONS_DEFRAGMENT, q, e);
+        if (r >= 0)
+                r = bus_authorize(b, m, BUS_ACTION_MANAGE, &subject, &uid, e);
+        if (r <= 0)
+                return r < 0 ? r : 1; /* runs again, after another look for the parent */
+        r = call_check_limit(b, uid, e);
+        if (r < 0)
+                return r;
+        r = manager_defragment(b->manager, p, q->pool, q->max_bytes, sd_bus_message_get_sender(m),
+                               &op, &reason);
+        if (r > 0)
+                return bus_error_set_outcome(e, (Outcome) r, reason.text);
+        return r < 0 ? r : call_start(b, m, uid, op, answer, e);
+}
+
+static int method_defragment(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return defragment(m, userdata, CALL_ANSWER_EMPTY, e);
+}
+
+static int method_defragment_async(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return defragment(m, userdata, CALL_ANSWER_NOW, e);
+}
+
 const sd_bus_vtable bus_parent_vtable[] = {
         SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("Defragment", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,
+                                method_defragment, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("DefragmentAsync", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("o", operation), method_defragment_async,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Name", "s", NULL, offsetof(Parent, name), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Driver", "s", get_driver, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("NumaNode", "i", get_numa_node, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -60,7 +60,7 @@ static void on_operation_done(Operation *op, void *userdata) {
         c->op = NULL; /* it has forgotten us */
         if (!c->message)
                 return;
-        if (op->state != OPERATION_DONE)
+        if (op->state == OPERATION_FAILED)
                 r = reply_failed(c, op);
         else if (c->answer == CALL_ANSWER_DEVICE)
                 r = reply_device(c, op);
@@ -107,7 +107,8 @@ int call_start(Bus *b, sd_bus_message *m, uid_t uid, Operation *op, CallAnswer a
         c->uid = uid;
         c->answer = answer;
 
-        r = operation_wait(op, on_operation_done, c);
+        r = (answer == CALL_ANSWER_REACHED ? operation_wait_reached : operation_wait)(
+                op, on_operation_done, c);
         if (r == -EUSERS)
                 return sd_bus_error_setf(e, BUS_ERROR_LIMIT,
                                          "%d calls wait for this operation already; look at its "

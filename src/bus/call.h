@@ -12,6 +12,7 @@ typedef enum CallAnswer {
         CALL_ANSWER_NOW,    /* the operation's path, at once */
         CALL_ANSWER_DEVICE, /* the device's path and UUID */
         CALL_ANSWER_EMPTY,
+        CALL_ANSWER_REACHED, /* nothing, when a device is held; the operation goes on */
 } CallAnswer;
 
 /* LimitExceeded when @uid has as many calls under way as it may. Before anything is begun. */

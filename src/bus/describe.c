@@ -93,9 +93,9 @@ static void write_map(Writer *w, const Parent *p, const Pool *pool) {
                 for (size_t i = 0; d->parent == p && i < d->n_extents; i++)
                         if (extent_overlaps(&d->extents[i], &range))
                                 write_range(w, &d->extents[i], &d->uuid, d->owner,
-                                            device_state_to_string(d->state));
+                                            device_state_to_string(manager_get_state(w->manager, d)));
         list_foreach(n, manager_get_planned(w->manager), Planned, node) {
-                if (n->parent != p || model_find_device(model, p, &n->uuid, NULL))
+                if (n->parent != p || (!n->of_move && model_find_device(model, p, &n->uuid, NULL)))
                         continue;
                 for (size_t i = 0; i < n->n_extents; i++)
                         if (extent_overlaps(&n->extents[i], &range))
@@ -171,7 +171,7 @@ static void write_device(Writer *w, const Device *d) {
         string(w, "parent", d->parent->name);
         string(w, "type", d->type);
         string(w, "owner", d->owner);
-        string(w, "state", device_state_to_string(d->state));
+        string(w, "state", device_state_to_string(manager_get_state(w->manager, d)));
         string(w, "origin", origin_to_string(d->origin));
         number(w, "opened", d->opened);
         number(w, "faults", d->faults);

@@ -210,6 +210,43 @@ static int read_type(sd_bus_message *m, Request *request, sd_bus_error *e) {
         return r < 0 ? r : replace_string(&request->type, type);
 }
 
+int options_read_pool(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        const char *pool;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &pool);
+        if (r < 0)
+                return r;
+        if (!name_is_valid_id(pool))
+                return sd_bus_error_setf(e, BUS_ERROR_INVALID_ARGUMENT,
+                                         "\"%s\" cannot be a pool; the Pools of the parent are those "
+                                         "it has.", BUS_QUOTE(pool));
+        return replace_string(&request->pool, pool);
+}
+
+static int read_moves(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        return read_bool(m, &request->moves);
+}
+
+static int read_offset(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        return sd_bus_message_read_basic(m, 't', &request->offset);
+}
+
+static int read_max_bytes(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        return sd_bus_message_read_basic(m, 't', &request->max_bytes);
+}
+
+static int read_extent(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        uint32_t extent;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 'u', &extent);
+        if (r < 0)
+                return r;
+        request->extent = extent > INT32_MAX ? INT32_MAX : (int) extent;
+        return 0;
+}
+
 #define MADE (OPTIONS_CREATE | OPTIONS_DEFINE)
 #define WRITTEN (OPTIONS_CREATE | OPTIONS_DEFINE | OPTIONS_MODIFY)
 
@@ -229,6 +266,11 @@ static const Option options[] = {
         { "config", "b", "a boolean", OPTIONS_MODIFY, read_config },
         { "insist", "b", "a boolean", OPTIONS_STOP, read_insist },
         { "force", "b", "a boolean", ANY, read_force },
+        { "moves", "b", "a boolean", OPTIONS_CREATE, read_moves },
+        { "offset", "t", "an unsigned number of 64 bits", OPTIONS_MOVE, read_offset },
+        { "extent", "u", "an unsigned number", OPTIONS_MOVE, read_extent },
+        { "pool", "s", "a string", OPTIONS_DEFRAGMENT, options_read_pool },
+        { "max_bytes", "t", "an unsigned number of 64 bits", OPTIONS_DEFRAGMENT, read_max_bytes },
 };
 
 /* Names those that the method has. */

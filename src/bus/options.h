@@ -15,10 +15,14 @@
 #define OPTIONS_STOP (1U << 3)
 #define OPTIONS_START (1U << 4)
 #define OPTIONS_UNDEFINE (1U << 5)
+#define OPTIONS_MOVE (1U << 6)
+#define OPTIONS_DEFRAGMENT (1U << 7)
 
 /* The form of an owner's name. */
 int options_check_owner(const char *owner, sd_bus_error *e);
 /* Reads "a{sv}" from @m into @request. The form of everything is checked here, existence is not. */
 int options_read(sd_bus_message *m, unsigned methods, Request *request, sd_bus_error *e);
+/* The name of a pool. */
+int options_read_pool(sd_bus_message *m, Request *request, sd_bus_error *e);
 /* The same of "ssa{sv}": parent or "", type, options. A definition's type may be left open. */
 int options_read_request(sd_bus_message *m, unsigned methods, Request **ret, sd_bus_error *e);

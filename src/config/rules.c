@@ -195,6 +195,12 @@ static const JsonField placement_fields[] = {
           .from_string = affinity_from_string,
           .expect = "\"none\", \"together\" or \"apart\"" },
         { "affinity_required", JSON_FIELD(PlacementRule, affinity_required, json_decode_bool) },
+        { "moves", JSON_FIELD(PlacementRule, moves, json_decode_enum),
+          .from_string = moves_mode_from_string, .expect = "\"never\", \"ask\" or \"auto\"" },
+        { "moves_aim", JSON_FIELD(PlacementRule, moves_aim, json_decode_enum),
+          .from_string = moves_aim_from_string, .expect = "\"fewest\" or \"pack\"" },
+        { "pause_max", JSON_FIELD(PlacementRule, pause_max, json_decode_number),
+          .max = PAUSE_MAX_MAX, .expect = "a number of milliseconds, 0 for no limit" },
         {},
 };
 

@@ -83,7 +83,7 @@ bool callouts_end(Operation *op) {
                 return true;
         op->has_record = op->phase == OPERATION_WORKING || op->phase == OPERATION_SETTLING;
         /* what it was to take is taken by now, or never will be */
-        list_unlink(&op->planned.node);
+        operation_unplan(op);
         operation_set_phase(op, OPERATION_POSTING);
         escort_finish(op->escort, op->record->outcome == OUTCOME_OK);
         return true;

@@ -216,9 +216,17 @@ static bool extents_equal(const Device *d, const KmodDevice *k) {
         return true;
 }
 
+static bool other_equals(const Other *a, const Other *b) {
+        if (!a->used || !b->used)
+                return a->used == b->used;
+        return a->finished == b->finished && a->extent == b->extent &&
+               a->place.bar == b->place.bar && a->place.offset == b->place.offset &&
+               a->place.size == b->place.size;
+}
+
 static int update_device(Manager *m, Device *d, const KmodDevice *k) {
         bool same_owner = d->relabelled || streq(d->owner, k->owner);
-        bool same_extents = extents_equal(d, k);
+        bool same_extents = extents_equal(d, k) && other_equals(&d->other, &k->other);
         bool changed = d->state != k->state || d->opened != k->opened || !same_owner ||
                        !same_extents || !d->ours;
         bool frees = d->state != k->state || !same_owner || !same_extents || !d->ours;
@@ -227,8 +235,10 @@ static int update_device(Manager *m, Device *d, const KmodDevice *k) {
         r = same_owner ? 0 : device_set_owner(d, k->owner);
         if (r < 0)
                 return r;
-        if (!same_extents)
+        if (!same_extents) {
                 device_set_extents(d, k->extents, k->n_extents);
+                device_set_other(d, &k->other);
+        }
         d->ours = true;
         d->state = k->state;
         d->opened = k->opened;

@@ -6,6 +6,7 @@
 #include "core/internal.h"
 #include "util/log-ids.h"
 #include "util/log.h"
+#include "util/parse.h"
 
 static LogFields fields_of(const Operation *op, const char *message_id,
                            char uuid[UUID_STRING_MAX]) {
@@ -22,6 +23,14 @@ static LogFields fields_of(const Operation *op, const char *message_id,
         };
 }
 
+static void log_moved(const Operation *op, const LogFields *f) {
+        const Record *r = op->record;
+
+        log_info(f, "Done: %s on %s, %zu moves, %s, the longest pause %u.%03u ms.",
+                 record_kind_to_string(r->kind), r->parent, r->n_moved, SIZE_STR(r->moved),
+                 r->longest_us / 1000, r->longest_us % 1000);
+}
+
 static void log_end(const Operation *op) {
         char uuid[UUID_STRING_MAX];
         LogFields f = fields_of(op, NULL, uuid);
@@ -35,6 +44,8 @@ static void log_end(const Operation *op) {
                 log_info(&f, "Created %s (%s) on %s.", uuid, r->type, r->parent);
         } else if (r->kind == RECORD_STOP)
                 log_info(&f, "Removed %s from %s.", uuid, r->parent);
+        else if (r->n_moves > 0)
+                log_moved(op, &f);
         else if (r->kind != RECORD_CONFIGURE)
                 log_info(&f, "Done: %s %s on %s.", record_kind_to_string(r->kind), uuid,
                          r->parent);

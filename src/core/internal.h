@@ -279,6 +279,11 @@ bool operation_may_have_made(const Operation *op);
 /* Its worker is gone and the model is up to date: gives it the result that the kernel shows. */
 void operation_settle(Operation *op);
 
+/* One of the operation's moves is of that device. */
+bool operation_moves(const Operation *op, const Uuid *uuid);
+/* What it was to take is taken, or never will be. */
+void operation_unplan(Operation *op);
+
 /* ---- ended.c ---- */
 
 /*
@@ -336,6 +341,24 @@ int definitions_start_undefine(Operation *op);
 int request_refuse_running(const Operation *op, const Uuid *uuid, Reason *reason);
 int request_set_string(char **to, const char *from);
 int request_set_client(Record *r, const char *client);
+/* One about @p, which must be in sysfs: -ENODEV. */
+int request_make_record(Record **ret, RecordKind kind, const Parent *p, const char *client);
+
+/* ---- holds.c ---- */
+
+/* A suspend has reached what it is for when the model shows the device held. */
+void holds_note(Operation *op);
+
+/* ---- moves.c ---- */
+
+/* Adds them. Positive: it cannot be, @reason says why. */
+int moves_add_to_record(Manager *m, const Moves *moves, Record *record, Reason *reason);
+/* The state of the devices that it moves is another. */
+void moves_tell(Operation *op);
+/* The worker is gone: a move that it left in the middle gets an operation that ends it. */
+void moves_settle(Operation *op);
+/* Those whose record an earlier daemon took away before it had begun that. */
+void moves_mend_left(Manager *m);
 
 /* ---- recover.c ---- */
 

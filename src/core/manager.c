@@ -191,6 +191,7 @@ int manager_autostart(Manager *m) {
         m->autostart = true;
         (void) worker_pool_prepare(m->workers); /* else the first operation does */
         parents_forgive(m, NULL);
+        moves_mend_left(m);
         profiles_remove_unwanted(m);
         refresh_autostart(m);
         return 0;

@@ -92,6 +92,46 @@ int manager_set_owner(Manager *m, Device *device, Definition *definition, const 
                       const char *client, Operation **ret, Reason *reason);
 
 /*
+ * Holds whoever touches the BARs of @device, from the operation's being reached until its end: that
+ * is manager_resume(), @ms later (0: HOLD_MS_DEFAULT), or the death of the worker. Resuming answers
+ * with the same operation.
+ */
+#define HOLD_MS_DEFAULT 2000U
+#define HOLD_MS_MAX 60000U
+int manager_suspend(Manager *m, Device *device, unsigned ms, const char *client, Operation **ret,
+                    Reason *reason);
+int manager_resume(Manager *m, Device *device, Operation **ret, Reason *reason);
+
+typedef struct MoveTarget MoveTarget;
+typedef struct Progress Progress;
+
+struct MoveTarget {
+        const char *pool;
+        uint64_t offset; /* bytes, from the start of the BAR; UINT64_MAX: any place */
+        int extent;      /* of the device; -1: its only one */
+};
+
+/* Bytes of moves. */
+struct Progress {
+        uint64_t done, total;
+        unsigned longest_us; /* that a guest may have waited so far */
+};
+
+/* One extent of a device goes elsewhere, under whoever uses it. */
+int manager_move(Manager *m, Device *device, const MoveTarget *target, const char *client,
+                 Operation **ret, Reason *reason);
+/*
+ * The moves of at most @max_bytes that make the largest free block of @pool (NULL: the first pool
+ * where there are any) as large as can be. OUTCOME_NO_ROOM: there are none.
+ */
+int manager_defragment(Manager *m, Parent *parent, const char *pool, uint64_t max_bytes,
+                       const char *client, Operation **ret, Reason *reason);
+/* As the model has it, or DEVICE_MOVING while an operation moves it. */
+DeviceState manager_get_state(Manager *m, const Device *device);
+/* Reads the record of a running one; all 0 where nothing moves. */
+int manager_get_progress(Manager *m, const Operation *op, Progress *ret);
+
+/*
  * Reads the counters of our module's devices (faults, insertions, mapped) from the kernel, at most
  * once a turn of the loop: they change without an event. Nothing else of the model changes.
  */

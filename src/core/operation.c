@@ -34,12 +34,11 @@ uint64_t operation_monotonic_usec(void) {
         return clock_usec(CLOCK_MONOTONIC);
 }
 
-static void plan(Operation *op) {
+static void plan_create(Operation *op, Parent *p) {
         Manager *m = op->manager;
-        Parent *p = model_find_parent(m->model, op->record->parent);
         Type *t;
 
-        if (op->record->kind != RECORD_CREATE || !p)
+        if (op->record->kind != RECORD_CREATE)
                 return;
         t = parent_find_type(p, op->record->type);
         if (!t)
@@ -51,6 +50,42 @@ static void plan(Operation *op) {
         op->planned.extents = op->record->extents;
         op->planned.n_extents = op->record->n_extents;
         list_append(&m->planned, &op->planned.node);
+}
+
+/* Where something is to move is taken from now until it is there, or the move is given up. */
+static int plan(Operation *op) {
+        Parent *p = model_find_parent(op->manager->model, op->record->parent);
+
+        if (!p)
+                return 0;
+        plan_create(op, p);
+        if (op->record->n_moves == 0)
+                return 0;
+        op->planned_moves = calloc(op->record->n_moves, sizeof(*op->planned_moves));
+        if (!op->planned_moves)
+                return -ENOMEM;
+        for (size_t i = 0; i < op->record->n_moves; i++) {
+                const RecordMove *move = &op->record->moves[i];
+                Planned *planned = &op->planned_moves[i];
+
+                *planned = (Planned) {
+                        .parent = p,
+                        .uuid = move->uuid,
+                        .owner = "",
+                        .extents = &move->to,
+                        .n_extents = 1,
+                        .of_move = true,
+                };
+                list_init(&planned->node);
+                list_append(&op->manager->planned, &planned->node);
+        }
+        return 0;
+}
+
+void operation_unplan(Operation *op) {
+        list_unlink(&op->planned.node);
+        for (size_t i = 0; op->planned_moves && i < op->record->n_moves; i++)
+                list_unlink(&op->planned_moves[i].node);
 }
 
 int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **ret) {
@@ -78,7 +113,11 @@ int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **
         op->second = phase == OPERATION_WORKING && record->step == STEP_SETTLING;
         op->started_usec = operation_now_usec();
         op->working_since_usec = operation_monotonic_usec();
-        plan(op);
+        r = plan(op);
+        if (r < 0) {
+                operation_free(op);
+                return r;
+        }
         list_append(&m->operations, &op->node);
         manager_tell(m, operation_added, op);
 
@@ -90,7 +129,8 @@ Operation *operation_free(Operation *op) {
         if (!op)
                 return NULL;
         list_unlink(&op->node);
-        list_unlink(&op->planned.node);
+        operation_unplan(op);
+        free(op->planned_moves);
         list_foreach_safe(w, &op->waiters, OperationWaiter, node) {
                 list_unlink(&w->node);
                 free(w);
@@ -104,7 +144,7 @@ Operation *operation_free(Operation *op) {
         return NULL;
 }
 
-int operation_wait(Operation *op, OperationDone done, void *userdata) {
+static int add_waiter(Operation *op, OperationDone done, void *userdata, bool early) {
         OperationWaiter *w;
 
         if (list_length(&op->waiters) >= OPERATION_WAITERS_MAX)
@@ -115,10 +155,19 @@ int operation_wait(Operation *op, OperationDone done, void *userdata) {
         list_init(&w->node);
         w->done = done;
         w->userdata = userdata;
+        w->early = early;
         list_append(&op->waiters, &w->node);
-        if (op->state != OPERATION_RUNNING)
+        if (op->state != OPERATION_RUNNING || op->reached)
                 refresh_wake(op->manager);
         return 0;
+}
+
+int operation_wait(Operation *op, OperationDone done, void *userdata) {
+        return add_waiter(op, done, userdata, false);
+}
+
+int operation_wait_reached(Operation *op, OperationDone done, void *userdata) {
+        return add_waiter(op, done, userdata, true);
 }
 
 void operation_forget(Operation *op, void *userdata) {
@@ -135,10 +184,17 @@ void operation_forget(Operation *op, void *userdata) {
 Operation *operation_find_running(Manager *m, const char *parent, const Uuid *uuid) {
         list_foreach(op, &m->operations, Operation, node)
                 if (op->state == OPERATION_RUNNING && op->record->kind != RECORD_EVICT &&
-                    uuid_equal(&op->record->uuid, uuid) &&
+                    (uuid_equal(&op->record->uuid, uuid) || operation_moves(op, uuid)) &&
                     (!parent || streq(op->record->parent, parent)))
                         return op;
         return NULL;
+}
+
+bool operation_moves(const Operation *op, const Uuid *uuid) {
+        for (size_t i = 0; i < op->record->n_moves; i++)
+                if (uuid_equal(&op->record->moves[i].uuid, uuid))
+                        return true;
+        return false;
 }
 
 bool operation_parent_is_busy(Manager *m, const char *parent) {
@@ -197,7 +253,8 @@ size_t operations_count_running(Manager *m) {
 
 bool operation_changes_kernel(const Operation *op) {
         return op->record->kind == RECORD_CREATE || op->record->kind == RECORD_STOP ||
-               op->record->kind == RECORD_CONFIGURE;
+               op->record->kind == RECORD_CONFIGURE || op->record->kind == RECORD_SUSPEND ||
+               op->record->n_moves > 0;
 }
 
 void operations_forget_device(Manager *m, const Device *d) {
@@ -220,7 +277,7 @@ void operation_end(Operation *op) {
         load_remove(op);
         op->state = op->record->outcome == OUTCOME_OK ? OPERATION_DONE : OPERATION_FAILED;
         op->ended_usec = operation_now_usec();
-        list_unlink(&op->planned.node);
+        operation_unplan(op);
         m->n_ended++;
         op->has_record = had_record;
         op->closing = true;
@@ -233,6 +290,7 @@ void operation_end(Operation *op) {
                 devices_withdraw(m, &op->record->uuid);
         if (op->record->kind == RECORD_CREATE)
                 autostart_operation_ended(m, op);
+        moves_tell(op);
         manager_tell(m, operation_changed, op);
         ended_remember(m);
         refresh_wake(m);
@@ -249,15 +307,22 @@ void operation_set_result(Operation *op, Outcome outcome, int error, const char 
         record_set_result(op->record, outcome, error, text);
 }
 
+static OperationWaiter *find_waiter(Operation *op) {
+        list_foreach(w, &op->waiters, OperationWaiter, node)
+                if (op->state != OPERATION_RUNNING || (w->early && op->reached))
+                        return w;
+        return NULL;
+}
+
 static void call_waiters(Manager *m) {
         for (bool again = true; again;) {
                 again = false;
                 list_foreach(op, &m->operations, Operation, node) {
-                        OperationWaiter *w = list_first(&op->waiters, OperationWaiter, node);
+                        OperationWaiter *w = find_waiter(op);
                         OperationDone done;
                         void *userdata;
 
-                        if (op->state == OPERATION_RUNNING || !w)
+                        if (!w)
                                 continue;
                         done = w->done;
                         userdata = w->userdata;
@@ -273,6 +338,7 @@ static void call_waiters(Manager *m) {
 
 void operations_settle(Manager *m) {
         list_foreach(op, &m->operations, Operation, node) {
+                holds_note(op);
                 if (op->state != OPERATION_RUNNING || op->phase != OPERATION_SETTLING)
                         continue;
                 /* a second worker, ours or one of an earlier daemon, changes nothing of that */

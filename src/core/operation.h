@@ -23,6 +23,7 @@ struct OperationWaiter {
         List node;
         OperationDone done;
         void *userdata;
+        bool early; /* it is enough that the operation has reached what it is for */
 };
 
 typedef enum OperationState {
@@ -60,8 +61,10 @@ struct Operation {
         bool killed;       /* its worker was, before it had reported */
         bool overtaken;    /* its parent came anew while it ran: its failure is the old one's */
         bool second; /* a worker puts an end to the change of a definition, all else is done */
+        bool reached; /* suspend: the device is held, and the operation goes on until it is not */
         bool found; /* at start, without its worker: what is there may be anybody's by now */
         Planned planned; /* linked in manager->planned while running a create */
+        Planned *planned_moves; /* the same, one of each move of the record; NULL: none */
         List waiters;
         Device *device; /* borrowed; the device that a create made, while it lives */
         uint64_t started_usec, ended_usec; /* CLOCK_REALTIME */
@@ -72,5 +75,7 @@ struct Operation {
 
 /* @done is called when it ends; at the next turn of the loop if it has. -EUSERS: too many wait. */
 int operation_wait(Operation *op, OperationDone done, void *userdata);
+/* The same, or when the device is held: @op is still running then. */
+int operation_wait_reached(Operation *op, OperationDone done, void *userdata);
 /* Forgets a waiter (the caller's message is going away). */
 void operation_forget(Operation *op, void *userdata);

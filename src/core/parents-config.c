@@ -116,7 +116,7 @@ static bool ids_equal(const Type *a, const Type *b) {
 /* Not the label, which nothing rests on. */
 static bool type_equals(const Type *a, const Type *b) {
         if (!streq(a->name, b->name) || a->map != b->map || a->vectors != b->vectors ||
-            !ids_equal(a, b))
+            a->movable != b->movable || !ids_equal(a, b))
                 return false;
         for (size_t i = 0; i < BARS_MAX; i++)
                 if (a->bars[i].size != b->bars[i].size ||
@@ -223,6 +223,7 @@ static int adopt_type(Parent *p, const Type *kernel, const KmodParent *k) {
         t->subvendor = kernel->subvendor;
         t->subdevice = kernel->subdevice;
         t->class = kernel->class;
+        t->movable = kernel->movable;
         return adopt_bars(p, t, kernel, k);
 }
 
@@ -285,8 +286,6 @@ int parents_adopt_rest(Parent *p, const Parent *config, bool *changed) {
 
                 if (!from || r < 0)
                         continue;
-                *changed |= t->movable != from->movable;
-                t->movable = from->movable;
                 r = adopt_pools_of_bars(t, from, changed);
         }
         if (*changed)

@@ -146,6 +146,9 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
                 else
                         op->record->step = record->step;
                 op->record->pid = record->pid;
+                op->record->n_moved = record->n_moved;
+                op->record->moved = record->moved;
+                op->record->longest_us = record->longest_us;
         }
 
         refresh_wake(m);
@@ -157,7 +160,7 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
                 refresh_counts(m, op->record->parent);
         if (op->record->ours || op->record->kind == RECORD_CONFIGURE)
                 refresh_query(m);
-        if (op->record->kind != RECORD_CONFIGURE)
+        if (op->record->kind == RECORD_CREATE || op->record->kind == RECORD_STOP)
                 refresh_device(m, &op->record->uuid);
 }
 
@@ -178,6 +181,7 @@ static int start(Operation *op) {
         op->started_usec = operation_now_usec();
         op->working_since_usec = operation_monotonic_usec();
         operation_set_phase(op, OPERATION_WORKING); /* nothing that is told has changed */
+        moves_tell(op); /* but for the state of who moves */
         return 0;
 }
 

@@ -67,6 +67,25 @@ static int set_place(Record *r, const Parent *p, const char *type, const char *o
         return k < 0 ? k : request_set_client(r, client);
 }
 
+int request_make_record(Record **ret, RecordKind kind, const Parent *p, const char *client) {
+        _cleanup_(record_freep) Record *r = NULL;
+        int k;
+
+        if (!p->path)
+                return -ENODEV;
+        k = record_new(&r, kind);
+        if (k >= 0)
+                k = request_set_string(&r->parent, p->name);
+        if (k >= 0)
+                k = request_set_string(&r->parent_path, p->path);
+        if (k >= 0)
+                k = request_set_client(r, client);
+        if (k < 0)
+                return k;
+        *ret = TAKE_PTR(r);
+        return 0;
+}
+
 static int make_create(const Request *q, const Placement *place, const char *client,
                        Record **ret) {
         _cleanup_(record_freep) Record *r = NULL;
@@ -99,7 +118,25 @@ static int make_create(const Request *q, const Placement *place, const char *cli
         return 0;
 }
 
-static int describe_plan(const Request *q, const Placement *place, Reason *reason) {
+static int describe_moves(const Moves *moves, Reason *reason) {
+        int r = 0;
+
+        if (moves->n > 0)
+                r = reason_add(reason, "Before that, %zu moves of %s, in this order.", moves->n,
+                               SIZE_STR(moves->bytes));
+        for (size_t i = 0; r >= 0 && i < moves->n; i++) {
+                const Move *move = &moves->moves[i];
+
+                r = reason_add(reason, "Device %s: %s from 0x%llx to 0x%llx of BAR %u.",
+                               UUID_STR(&move->device->uuid), SIZE_STR(move->size),
+                               (unsigned long long) move->from, (unsigned long long) move->to,
+                               move->device->extents[move->extent].bar);
+        }
+        return r;
+}
+
+static int describe_plan(const Request *q, const Placement *place, const Moves *moves,
+                         Reason *reason) {
         int r;
 
         r = reason_add(reason, "A %s for %s would be made on %s.", place->type->id,
@@ -112,6 +149,8 @@ static int describe_plan(const Request *q, const Placement *place, Reason *reaso
                                e->guest_bar, SIZE_STR(e->size), (unsigned long long) e->offset,
                                e->bar);
         }
+        if (r >= 0)
+                r = describe_moves(moves, reason);
         return r < 0 ? r : OUTCOME_OK;
 }
 
@@ -164,9 +203,51 @@ static int place(Manager *m, const Request *q, Placement *ret, Reason *reason) {
         return r;
 }
 
-static int start_create(Manager *m, const Request *q, const Placement *where, const char *client,
-                        Operation **ret, Reason *reason) {
-        Record *record = NULL;
+/* Positive: no moves would do it. What they cost is in @reason's way out already. */
+static int plan_moves(Manager *m, const Request *q, const PlacementRule *rule, Moves *ret) {
+        _cleanup_(reason_done) Reason unsaid = {};
+
+        return policy_plan_moves(m->model, &m->planned, q, rule->moves_aim, ret, &unsaid);
+}
+
+static int refuse_unasked(Manager *m, const Request *q, const PlacementRule *rule,
+                          Reason *reason) {
+        _cleanup_(moves_done) Moves moves = {};
+        int r = plan_moves(m, q, rule, &moves);
+
+        if (r == 0)
+                r = reason_add(reason,
+                               "Option \"moves\" of the request carries out the moves (%s) that make "
+                               "room.",
+                               SIZE_STR(moves.bytes));
+        return r < 0 ? r : OUTCOME_NO_ROOM;
+}
+
+/* As things are or, where the policy or the request says so, after @moves. */
+static int place_or_move(Manager *m, const Request *q, Placement *ret, Moves *moves,
+                         Reason *reason) {
+        const PlacementRule *rule = policy_moves_rule_of(m->model, q);
+        bool may = rule && (rule->moves == MOVES_AUTO || (rule->moves == MOVES_ASK && q->moves));
+        int r = OUTCOME_NO_ROOM;
+
+        if (!may || rule->moves_aim != MOVES_PACK)
+                r = place(m, q, ret, reason);
+        if (r == OUTCOME_NO_ROOM && may) {
+                r = plan_moves(m, q, rule, moves);
+                if (r == 0)
+                        *ret = moves->placement;
+                if (r > 0 && rule->moves_aim == MOVES_PACK)
+                        return place(m, q, ret, reason);
+                return r > 0 ? (int) OUTCOME_NO_ROOM : r;
+        }
+        if (r == OUTCOME_NO_ROOM && rule && rule->moves == MOVES_ASK)
+                return refuse_unasked(m, q, rule, reason);
+        return r;
+}
+
+static int start_create(Manager *m, const Request *q, const Placement *where, const Moves *moves,
+                        const char *client, Operation **ret, Reason *reason) {
+        _cleanup_(record_freep) Record *record = NULL;
         int r;
 
         r = load_check(m, where->parent->name, reason);
@@ -176,18 +257,21 @@ static int start_create(Manager *m, const Request *q, const Placement *where, co
         if (r == -ENODEV)
                 return reason_set(reason, OUTCOME_NO_PARENT, "Parent %s has just gone.",
                                   where->parent->name);
-        if (r >= 0)
-                r = operation_new(m, record, OPERATION_QUEUED, ret);
-        if (r < 0)
+        if (r == 0)
+                r = moves_add_to_record(m, moves, record, reason);
+        if (r == 0)
+                r = operation_new(m, TAKE_PTR(record), OPERATION_QUEUED, ret);
+        if (r != 0)
                 return r;
         operation_dispatch(m);
         return 0;
 }
 
-static int check_place(Manager *m, const Request *q, Placement *ret, Reason *reason) {
+static int check_place(Manager *m, const Request *q, Placement *ret, Moves *moves,
+                       Reason *reason) {
         int r;
 
-        r = place(m, q, ret, reason);
+        r = place_or_move(m, q, ret, moves, reason);
         if (r != 0)
                 return r;
         r = q->define ? definitions_check_new(m, ret->parent->name, &q->uuid, reason) : 0;
@@ -244,18 +328,20 @@ static int answer_lost(Manager *m, const Request *q, const char *client, Operati
 }
 
 int manager_plan(Manager *m, const Request *q, Placement *ret, Reason *reason) {
+        _cleanup_(moves_done) Moves moves = {};
         Operation *op;
         int r;
 
         r = check_create(m, q, &op, reason);
         if (r == 0)
-                r = check_place(m, q, ret, reason);
-        return r != 0 ? r : describe_plan(q, ret, reason);
+                r = check_place(m, q, ret, &moves, reason);
+        return r != 0 ? r : describe_plan(q, ret, &moves, reason);
 }
 
 int manager_create(Manager *m, Request *request, const char *client, Operation **ret,
                    Reason *reason) {
         _cleanup_(request_freep) Request *q = request;
+        _cleanup_(moves_done) Moves moves = {};
         Placement where;
         int r;
 
@@ -265,14 +351,14 @@ int manager_create(Manager *m, Request *request, const char *client, Operation *
                 r = answer_lost(m, q, client, ret);
         if (r != 0 || (*ret && !q->plan))
                 return r;
-        r = check_place(m, q, &where, reason);
+        r = check_place(m, q, &where, &moves, reason);
         if (r != 0)
                 return r;
         if (q->plan) {
                 *ret = NULL;
-                return describe_plan(q, &where, reason);
+                return describe_plan(q, &where, &moves, reason);
         }
-        return start_create(m, q, &where, client, ret, reason);
+        return start_create(m, q, &where, &moves, client, ret, reason);
 }
 
 static int check_stop(Manager *m, const Device *d, Operation **ret, Reason *reason) {

@@ -76,6 +76,45 @@ static void settle_stop(Operation *op) {
                            UUID_STR(&op->record->uuid), op->record->parent);
 }
 
+/* The end of its worker, however it came, is the end of the hold. */
+static void settle_suspend(Operation *op) {
+        if (op->record->step != STEP_DONE)
+                operation_set_result(op, OUTCOME_FAILED, 0,
+                           "The worker that held %s on %s was killed: the device has resumed.",
+                           UUID_STR(&op->record->uuid), op->record->parent);
+}
+
+static bool all_moved(const Operation *op) {
+        const Record *r = op->record;
+        Parent *p = model_find_parent(op->manager->model, r->parent);
+
+        for (size_t i = 0; i < r->n_moves; i++) {
+                const RecordMove *move = &r->moves[i];
+                Device *d = p ? model_find_device(op->manager->model, p, &move->uuid, NULL) : NULL;
+
+                if (!d || move->extent >= d->n_extents ||
+                    d->extents[move->extent].bar != move->to.bar ||
+                    d->extents[move->extent].offset != move->to.offset)
+                        return false;
+        }
+        return true;
+}
+
+static void settle_move(Operation *op) {
+        if (op->record->step == STEP_DONE)
+                return;
+        if (all_moved(op)) {
+                op->record->n_moved = op->record->n_moves;
+                op->record->moved = record_moves_size(op->record);
+                record_set_result(op->record, OUTCOME_OK, 0, NULL);
+                return;
+        }
+        operation_set_result(op, OUTCOME_FAILED, 0,
+                   "The worker that was to move devices on %s was killed before it had moved all: "
+                   "what it had begun is being finished or undone.",
+                   op->record->parent);
+}
+
 static void settle_configure(Operation *op) {
         op->killed = op->record->step != STEP_DONE;
         if (op->killed)
@@ -115,8 +154,12 @@ static void (*const settlers[_RECORD_KIND_MAX])(Operation *op) = {
         [RECORD_MODIFY] = settle_definition,
         [RECORD_UNDEFINE] = settle_definition,
         [RECORD_EVICT] = settle_evict,
+        [RECORD_SUSPEND] = settle_suspend,
+        [RECORD_MOVE] = settle_move,
+        [RECORD_DEFRAGMENT] = settle_move,
 };
 
 void operation_settle(Operation *op) {
+        moves_settle(op);
         settlers[op->record->kind](op);
 }

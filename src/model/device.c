@@ -11,6 +11,7 @@ static const char *const device_state_table[_DEVICE_STATE_MAX] = {
         [DEVICE_DYING] = "dying",
         [DEVICE_REVOKED] = "revoked",
         [DEVICE_SUSPENDED] = "suspended",
+        [DEVICE_MOVING] = "moving",
 };
 
 static const char *const origin_table[_ORIGIN_MAX] = {
@@ -61,6 +62,12 @@ void device_set_extents(Device *d, const Extent *extents, size_t n) {
         assert(n <= EXTENTS_MAX);
         memmove(d->extents, extents, n * sizeof(*extents));
         d->n_extents = n;
+        if (d->model)
+                parent_changed(d->parent);
+}
+
+void device_set_other(Device *d, const Other *other) {
+        d->other = *other;
         if (d->model)
                 parent_changed(d->parent);
 }

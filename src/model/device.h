@@ -18,6 +18,7 @@ typedef enum DeviceState {
         DEVICE_DYING,     /* mdev gone, extents not yet clean */
         DEVICE_REVOKED,   /* parent gone, a VMM still has it open */
         DEVICE_SUSPENDED, /* live, but whoever touches its BARs waits */
+        DEVICE_MOVING,    /* live; an extent of it is in two places, and the move has not ended */
         _DEVICE_STATE_MAX,
 } DeviceState;
 
@@ -31,6 +32,17 @@ typedef enum Origin {
 
 DECLARE_STRING_TABLE(device_state, DeviceState)
 DECLARE_STRING_TABLE(origin, Origin)
+
+/* The second place of an extent that moves, or has moved and was not let go of yet. */
+typedef struct Other Other;
+
+struct Other {
+        bool used;       /* else nothing below is valid */
+        bool finished;   /* nothing of the device is there any more */
+        unsigned extent; /* which one */
+        Extent place;
+        uint64_t moved;  /* bytes that are there */
+};
 
 struct Device {
         List node;        /* in model->devices */
@@ -48,6 +60,7 @@ struct Device {
         bool ours; /* of our module: extents and counts below are the kernel's word */
         Extent extents[EXTENTS_MAX];
         size_t n_extents;
+        Other other;
         unsigned opened;
         pid_t opener;         /* who opened it first; 0: not known, or closed */
         char opener_name[17]; /* its comm */
@@ -66,4 +79,5 @@ DEFINE_CLEANUP(Device *, device_free)
 
 /* For linked and unlinked devices alike. @n <= EXTENTS_MAX. */
 void device_set_extents(Device *d, const Extent *extents, size_t n);
+void device_set_other(Device *d, const Other *other);
 int device_set_owner(Device *d, const char *owner);

@@ -11,6 +11,8 @@ int request_new(Request **ret, const char *type) {
                 return -ENOMEM;
         q->origin = ORIGIN_REQUEST;
         q->numa_node = -1;
+        q->extent = -1;
+        q->offset = q->max_bytes = UINT64_MAX;
         q->autostart = q->reserve = q->live = q->config = CHOICE_OPEN;
 
         q->type = strdup(type);
@@ -34,6 +36,7 @@ Request *request_free(Request *r) {
         free(r->type);
         free(r->owner);
         free(r->profile);
+        free(r->pool);
         free(r);
         return NULL;
 }

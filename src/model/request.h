@@ -36,6 +36,11 @@ struct Request {
         Choice live, config; /* modify: the device, its definition */
         bool insist;   /* stop: although somebody has it open */
         bool force;    /* although a callout script refuses it */
+        bool moves;    /* create: others may be moved to make room, where the policy says "ask" */
+        char *pool;    /* defragment: NULL is any */
+        uint64_t max_bytes; /* defragment: of all moves; UINT64_MAX is any */
+        uint64_t offset; /* move: in the BAR; UINT64_MAX is any place */
+        int extent;      /* move: -1 is the only one */
         Attribute *attributes;
         size_t n_attributes;
         bool attributes_given;

@@ -7,6 +7,17 @@ static const char *const order_table[_ORDER_MAX] = {
         [ORDER_SPREAD] = "spread",
 };
 
+static const char *const moves_mode_table[_MOVES_MODE_MAX] = {
+        [MOVES_NEVER] = "never",
+        [MOVES_ASK] = "ask",
+        [MOVES_AUTO] = "auto",
+};
+
+static const char *const moves_aim_table[_MOVES_AIM_MAX] = {
+        [MOVES_FEWEST] = "fewest",
+        [MOVES_PACK] = "pack",
+};
+
 static const char *const numa_table[_NUMA_MAX] = {
         [NUMA_REQUIRE] = "require",
         [NUMA_PREFER] = "prefer",
@@ -19,6 +30,8 @@ static const char *const affinity_table[_AFFINITY_MAX] = {
 };
 
 DEFINE_STRING_TABLE(order, Order, _ORDER_MAX)
+DEFINE_STRING_TABLE(moves_mode, MovesMode, _MOVES_MODE_MAX)
+DEFINE_STRING_TABLE(moves_aim, MovesAim, _MOVES_AIM_MAX)
 DEFINE_STRING_TABLE(numa, Numa, _NUMA_MAX)
 DEFINE_STRING_TABLE(affinity, Affinity, _AFFINITY_MAX)
 
@@ -186,6 +199,8 @@ int rules_add_placement(Rules *r, PlacementRule **ret, const char *file, unsigne
                 return -ENOMEM;
         list_init(&p->node);
         p->fallback = true;
+        p->moves = MOVES_ASK;
+        p->pause_max = PAUSE_MAX_DEFAULT;
         if (source_init(&p->source, file, line, column) < 0)
                 return -ENOMEM;
 

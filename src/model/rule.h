@@ -103,6 +103,24 @@ typedef enum Affinity {
         _AFFINITY_MAX,
 } Affinity;
 
+/* When only moves would make room for a device. */
+typedef enum MovesMode {
+        MOVES_NEVER, /* the refusal says how much is free in pieces */
+        MOVES_ASK,   /* it says which moves would make room; who asks for them by an option gets them */
+        MOVES_AUTO,  /* the moves are carried out, then the device is made */
+        _MOVES_MODE_MAX,
+} MovesMode;
+
+/* Which moves. */
+typedef enum MovesAim {
+        MOVES_FEWEST, /* bytes; none where there is room as things are */
+        MOVES_PACK,   /* the parent first in rank that has the bytes, in one piece or in many: then
+        as much is granted in the long run as if free space were never in pieces */
+        _MOVES_AIM_MAX,
+} MovesAim;
+
+DECLARE_STRING_TABLE(moves_mode, MovesMode)
+DECLARE_STRING_TABLE(moves_aim, MovesAim)
 DECLARE_STRING_TABLE(order, Order)
 DECLARE_STRING_TABLE(numa, Numa)
 DECLARE_STRING_TABLE(affinity, Affinity)
@@ -117,6 +135,9 @@ struct PlacementRule {
         Numa numa;
         Affinity affinity;
         bool affinity_required; /* else it only comes first */
+        MovesMode moves;
+        MovesAim moves_aim;
+        unsigned pause_max; /* ms: a chunk of a move that takes longer ends the moves; 0: none does */
 };
 
 struct Maximum {
@@ -165,6 +186,8 @@ struct Rules {
 };
 
 #define GROUPS_MAX 256
+#define PAUSE_MAX_DEFAULT 500U
+#define PAUSE_MAX_MAX 60000U
 #define WANT_COUNT_MAX 4096
 #define GUARANTEE_DEVICES_MAX 65536
 

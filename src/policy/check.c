@@ -225,6 +225,7 @@ static AllocatorUsage usage_for(const Search *s, const Candidate *c, const Pool 
                 sum.free += u.free;
                 sum.largest_hole = MAX(sum.largest_hole, u.largest_hole);
                 sum.largest_block = MAX(sum.largest_block, u.largest_block);
+                sum.holes += u.holes;
         }
         return sum;
 }
@@ -235,7 +236,11 @@ static int refuse_full(Search *s, Candidate *c, size_t bar, Reason *reason) {
         _cleanup_(freep) char *way_out = NULL;
         int r;
 
-        r = explain_way_out(s, c, &way_out);
+        /* who is never to be moved is not told of moves, but of what is free in pieces */
+        r = s->rule->moves != MOVES_NEVER ?
+                    explain_way_out(s, c, &way_out) :
+                    asprintf(&way_out, "%s are free in %u pieces, and nothing is moved for these "
+                             "owners (\"moves\": \"never\")", SIZE_STR(u.free), u.holes);
         if (r < 0)
                 return r;
         if (pool->slot)

@@ -129,6 +129,10 @@ static void write_placement(FILE *f, const PlacementRule *p) {
         fputc(',', f);
         write_flag(f, "affinity_required", p->affinity_required);
         fputc(',', f);
+        write_string(f, "moves", moves_mode_to_string(p->moves));
+        fputc(',', f);
+        write_string(f, "moves_aim", moves_aim_to_string(p->moves_aim));
+        fprintf(f, ",\"pause_max\":%u,", p->pause_max);
         write_source(f, &p->source);
 }
 
@@ -182,7 +186,7 @@ static void write_rules(FILE *f, const Rules *rules, const List *parents) {
                         write_placement(f, p);
                         fputc(',', f);
                 }
-        write_placement(f, &(PlacementRule) { .fallback = true });
+        write_placement(f, match_placement(NULL, "", NULL));
         fputs("],\n\"parents\":[", f);
         if (rules)
                 list_foreach(p, &rules->parents, ParentRule, node) {

@@ -47,6 +47,19 @@ static void print_group(FILE *f, const Group *g) {
                         SOURCE_STR(&i->source));
 }
 
+static void print_moves(FILE *f, const PlacementRule *p) {
+        static const char *const modes[_MOVES_MODE_MAX] = {
+                [MOVES_NEVER] = "nothing is moved to make room",
+                [MOVES_ASK] = "others are moved to make room when the request says so",
+                [MOVES_AUTO] = "others are moved to make room",
+        };
+
+        fprintf(f, "; %s", modes[p->moves]);
+        if (p->moves != MOVES_NEVER && p->pause_max > 0)
+                fprintf(f, ", and stand still for at most %u ms at a time", p->pause_max);
+        fprintf(f, "%s\n", p->moves_aim == MOVES_PACK ? "; the fullest parent that has the bytes" : "");
+}
+
 static void print_placement(FILE *f, unsigned n, const PlacementRule *p) {
         fprintf(f, "  %u. types %s of owners %s (%s): ", n, p->types ?: "*", p->owners ?: "*",
                 SOURCE_STR(&p->source));
@@ -59,8 +72,9 @@ static void print_placement(FILE *f, unsigned n, const PlacementRule *p) {
                 fprintf(f, "; one owner's devices %s %s",
                         p->affinity_required ? "must be" : "if possible",
                         p->affinity == AFFINITY_APART ? "on different parents" : "on one parent");
-        fprintf(f, "; a NUMA node that is named is %s\n",
+        fprintf(f, "; a NUMA node that is named is %s",
                 p->numa == NUMA_REQUIRE ? "required" : "preferred");
+        print_moves(f, p);
 }
 
 static void print_parent_rule(FILE *f, unsigned n, const ParentRule *r) {
@@ -128,7 +142,7 @@ int policy_explain_rules(const Rules *rules, const List *parents, char **ret) {
         if (rules)
                 list_foreach(p, &rules->placements, PlacementRule, node)
                         print_placement(f, ++n, p);
-        print_placement(f, n + 1, &(PlacementRule) { .fallback = true });
+        print_placement(f, n + 1, match_placement(NULL, "", NULL));
         print_parents(f, rules, parents);
         if (fclose(f) != 0) {
                 free(text);

@@ -15,8 +15,17 @@ static int add_item(Layout *l, const Item *item) {
         return 0;
 }
 
-static bool device_is_movable(const View *v, const Device *d) {
-        if (d->state != DEVICE_LIVE)
+/* An operation is moving it, or about to. */
+static bool is_moving(const List *planned, const Device *d) {
+        if (planned)
+                list_foreach(p, planned, Planned, node)
+                        if (p->of_move && p->parent == d->parent && uuid_equal(&p->uuid, &d->uuid))
+                                return true;
+        return false;
+}
+
+static bool device_is_movable(const View *v, const List *planned, const Device *d) {
+        if (d->state != DEVICE_LIVE || d->other.used || is_moving(planned, d))
                 return false;
         list_foreach(t, &v->parent->types, Type, node)
                 if (streq(t->id, d->type))
@@ -53,13 +62,16 @@ static int add_items(Layout *l, const List *planned) {
         int r;
 
         list_foreach(d, &l->view->parent->devices, Device, parent_node) {
-                bool movable = device_is_movable(l->view, d);
+                bool movable = device_is_movable(l->view, planned, d);
 
                 for (size_t i = 0; i < d->n_extents; i++) {
                         r = add_extent(l, d, i, &d->extents[i], movable);
                         if (r < 0)
                                 return r;
                 }
+                r = d->other.used ? add_extent(l, NULL, 0, &d->other.place, false) : 0;
+                if (r < 0)
+                        return r;
         }
         if (planned)
                 list_foreach(p, planned, Planned, node)

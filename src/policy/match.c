@@ -65,7 +65,11 @@ const char *group_name(const Group *group) {
 }
 
 const PlacementRule *match_placement(const Rules *rules, const char *owner, const Type *type) {
-        static const PlacementRule built_in = { .fallback = true };
+        static const PlacementRule built_in = {
+                .fallback = true,
+                .moves = MOVES_ASK,
+                .pause_max = PAUSE_MAX_DEFAULT,
+        };
 
         if (rules)
                 list_foreach(p, &rules->placements, PlacementRule, node)

@@ -53,6 +53,23 @@ static int describe_moves(const Moves *m, const char *verb, const char *end, cha
         return 0;
 }
 
+/* Where the new device goes: what room was made for, in order of its BARs. */
+static void note_placement(const Layout *l, Candidate *c, Parent *parent, Placement *ret) {
+        size_t order[BARS_MAX];
+
+        (void) type_order_bars(c->type, order);
+        *ret = (Placement) { .parent = parent, .type = c->type };
+        for (size_t bar = 0; bar < BARS_MAX; bar++)
+                for (size_t i = 0; i < l->n_placed; i++)
+                        if (order[i] == bar)
+                                ret->extents[ret->n_extents++] = (Extent) {
+                                        .offset = l->placed[i].offset,
+                                        .size = c->type->bars[bar].size,
+                                        .bar = l->view->regions[l->placed_region[i]].pool->bar,
+                                        .guest_bar = (uint8_t) bar,
+                                };
+}
+
 /* Moves on one parent, and whether nobody's guarantee would then be in the way. */
 static int plan_on(Search *s, Candidate *c, bool remove, Moves *ret) {
         _cleanup_(layout_freep) Layout *l = NULL;
@@ -62,6 +79,8 @@ static int plan_on(Search *s, Candidate *c, bool remove, Moves *ret) {
         if (r < 0)
                 return r;
         r = layout_make_room(l, s->group, c->type, remove, ret);
+        if (r == 0 && !remove)
+                note_placement(l, c, s->host.places[c->place].parent, &ret->placement);
         if (r == 0)
                 r = layout_drop_placed(l);
         if (r != 0)
@@ -156,6 +175,8 @@ static int search_packed(Search *s, Moves *ret) {
                 r = try_packed(s, c, ret);
                 if (r == 0)
                         ret->parent = s->host.places[c->place].parent;
+                if (r == 0 && !c->type->ours)
+                        ret->placement = (Placement) { .parent = ret->parent, .type = c->type };
                 if (r <= 0)
                         return r;
                 c->tried = true;
@@ -168,8 +189,10 @@ static int search_fewest(Search *s, Moves *ret) {
         int r;
 
         r = search_run(s, &placement);
-        if (r == 0)
+        if (r == 0) {
                 ret->parent = placement.parent;
+                ret->placement = placement;
+        }
         return r > 0 ? search_moves(s, ret) : r;
 }
 

@@ -225,7 +225,8 @@ static bool overlaps(const Placement *p, const Extent *extents, size_t n) {
  */
 static bool is_taken(const Search *s, const Placement *p) {
         list_foreach(d, &p->parent->devices, Device, parent_node)
-                if (overlaps(p, d->extents, d->n_extents))
+                if (overlaps(p, d->extents, d->n_extents) ||
+                    (d->other.used && overlaps(p, &d->other.place, 1)))
                         return true;
         if (s->host.planned)
                 list_foreach(i, s->host.planned, Planned, node)

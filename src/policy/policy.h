@@ -23,6 +23,7 @@ struct Planned {
         const char *owner; /* borrowed */
         const Extent *extents; /* borrowed */
         size_t n_extents;
+        bool of_move; /* one place, to which the device @uuid moves; type and owner are not valid */
 };
 
 /*
@@ -73,15 +74,20 @@ struct Moves {
         size_t n;
         uint64_t bytes;
         Parent *parent; /* borrowed; all are there */
+        Placement placement; /* of policy_plan_moves(): where the request goes then */
 };
 
 void moves_done(Moves *m);
 
-typedef enum MovesAim {
-        MOVES_FEWEST, /* bytes; none where there is room as things are */
-        MOVES_PACK,   /* the parent first in rank that has the bytes, in one piece or in many: then
-        as much is granted in the long run as if free space were never in pieces */
-} MovesAim;
+/*
+ * Whether an extent of a device can go to @offset (bytes, from the start of the BAR; UINT64_MAX: any
+ * place) of a pool of its parent, as far as room, alignment and partitions say; *@ret is where.
+ * Nobody's guarantee is asked. OUTCOME_INVALID, _NOT_SUPPORTED, _NO_ROOM: @reason has a sentence.
+ */
+int policy_place_move(const Model *model, const List *planned, Device *device, size_t extent,
+                      const Pool *pool, uint64_t offset, Extent *ret, Reason *reason);
+/* Positive: it is of a type or in a state in which it does not move, @reason says so. */
+int policy_check_movable(const Device *device, Reason *reason);
 
 /*
  * Moves after which policy_place() would find room for @request: those of fewest bytes over all
@@ -98,6 +104,12 @@ int policy_plan_moves(const Model *model, const List *planned, const Request *re
  */
 int policy_plan_defragment(const Model *model, const List *planned, const Parent *parent,
                            const Pool *pool, uint64_t max_bytes, Moves *ret);
+
+/* The rule that counts for an owner and a type; never NULL. */
+const PlacementRule *policy_moves_rule(const Model *model, const char *owner, const Type *type);
+
+/* The same for a request; NULL: no parent has such a type. */
+const PlacementRule *policy_moves_rule_of(const Model *model, const Request *request);
 
 /* ---- profiles ---- */
 

@@ -114,6 +114,21 @@ static int add_extent(View *v, const Extent *e, unsigned group) {
         return 0;
 }
 
+/* Space alone: who has it is counted where the device is. */
+static int take_place(View *v, const Extent *e) {
+        for (size_t i = 0; i < v->n_regions; i++) {
+                Region *region = &v->regions[i];
+                int r;
+
+                if (region->pool->bar != e->bar)
+                        continue;
+                r = allocator_take(&region->allocator, e->offset, e->size);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static uint64_t hash_string(const char *s) {
         uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 
@@ -201,6 +216,8 @@ static int view_new(View **ret, const Model *model, const List *planned, const P
         }
         list_foreach(d, &parent->devices, Device, parent_node) {
                 r = add_device(v, model->rules, d->type, d->owner, d->extents, d->n_extents);
+                if (r >= 0 && d->other.used)
+                        r = take_place(v, &d->other.place);
                 if (r < 0)
                         return r;
         }
@@ -209,6 +226,12 @@ static int view_new(View **ret, const Model *model, const List *planned, const P
                         if (p->parent != parent)
                                 continue;
                         v->once = true;
+                        if (p->of_move) {
+                                r = take_place(v, &p->extents[0]);
+                                if (r < 0)
+                                        return r;
+                                continue;
+                        }
                         if (find_device(parent, &p->uuid))
                                 continue; /* it has arrived, and counts */
                         r = add_device(v, model->rules, p->type->id, p->owner, p->extents,
@@ -289,7 +312,7 @@ bool view_has_owner(const View *v, const List *planned, const char *owner) {
                         return true;
         if (planned)
                 list_foreach(p, planned, Planned, node)
-                        if (p->parent == v->parent && streq(p->owner, owner))
+                        if (p->parent == v->parent && !p->of_move && streq(p->owner, owner))
                                 return true;
         return false;
 }

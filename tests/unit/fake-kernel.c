@@ -136,7 +136,9 @@ struct FakeDevice {
         struct mdevd_device_record record;
         unsigned n_extents;
         struct mdevd_extent extents[MDEVD_MAX_EXTENTS];
-        pid_t reserver;
+        bool has_other;
+        struct mdevd_move_record other;
+        pid_t reserver; /* or who holds it */
         int reserver_fd; /* of /dev/mdevd, in that process */
 };
 
@@ -171,9 +173,12 @@ static FakeModule *map_module(const char *root) {
                 abort();
         (void) close(fd);
         for (unsigned i = 0; i < DEVICES_MAX; i++)
-                if (m->devices[i].used && m->devices[i].record.state == MDEVD_DEVICE_RESERVED &&
-                    !is_reserved_still(&m->devices[i]))
-                        m->devices[i].used = false;
+                if (m->devices[i].used && !is_reserved_still(&m->devices[i])) {
+                        if (m->devices[i].record.state == MDEVD_DEVICE_RESERVED)
+                                m->devices[i].used = false;
+                        if (m->devices[i].record.state == MDEVD_DEVICE_SUSPENDED)
+                                m->devices[i].record.state = MDEVD_DEVICE_LIVE;
+                }
         return m;
 }
 
@@ -380,6 +385,11 @@ static int on_unconfigure(FakeModule *m, const char *root, void *arg) {
         return 0;
 }
 
+static bool extents_overlap(const struct mdevd_extent *a, const struct mdevd_extent *b) {
+        return a->bar == b->bar && a->offset < b->offset + b->length &&
+               b->offset < a->offset + a->length;
+}
+
 static bool is_taken(const FakeModule *m, const char *parent, const struct mdevd_extent *e) {
         for (unsigned i = 0; i < DEVICES_MAX; i++) {
                 const FakeDevice *d = &m->devices[i];
@@ -387,10 +397,10 @@ static bool is_taken(const FakeModule *m, const char *parent, const struct mdevd
                 if (!d->used || strcmp(d->parent, parent) != 0)
                         continue;
                 for (unsigned k = 0; k < d->n_extents; k++)
-                        if (d->extents[k].bar == e->bar &&
-                            d->extents[k].offset < e->offset + e->length &&
-                            e->offset < d->extents[k].offset + d->extents[k].length)
+                        if (extents_overlap(&d->extents[k], e))
                                 return true;
+                if (d->has_other && extents_overlap(&d->other.other, e))
+                        return true;
         }
         return false;
 }
@@ -464,6 +474,8 @@ static void put_devices(Out *o, const FakeModule *m, const char *parent) {
                 put(o, MDEVD_RECORD_DEVICE, &d->record, sizeof(d->record));
                 for (unsigned k = 0; k < d->n_extents; k++)
                         put(o, MDEVD_RECORD_EXTENT, &d->extents[k], sizeof(d->extents[k]));
+                if (d->has_other)
+                        put(o, MDEVD_RECORD_MOVE, &d->other, sizeof(d->other));
         }
 }
 
@@ -492,6 +504,92 @@ static int on_query(FakeModule *m, const char *root, void *arg) {
         return q->buffer && o.length > o.room ? -ENOSPC : 0;
 }
 
+/* ---- hold and move ---- */
+
+static int on_suspend(FakeModule *m, const char *root, void *arg) {
+        const struct mdevd_suspend *s = arg;
+        FakeDevice *d = find_device(m, s->uuid);
+
+        if (!d)
+                return -ENOENT;
+        if (d->record.state != MDEVD_DEVICE_LIVE)
+                return -EBUSY;
+        d->record.state = MDEVD_DEVICE_SUSPENDED;
+        d->reserver = getpid();
+        d->reserver_fd = ioctl_fd;
+        send_event(root, MDEVD_EVENT_DEVICE_SUSPENDED, d->parent, s->uuid, 0, NULL);
+        return 0;
+}
+
+static int on_resume(FakeModule *m, const char *root, void *arg) {
+        const struct mdevd_resume *s = arg;
+        FakeDevice *d = find_device(m, s->uuid);
+
+        if (!d || d->record.state != MDEVD_DEVICE_SUSPENDED || d->reserver != getpid())
+                return -ENOENT;
+        d->record.state = MDEVD_DEVICE_LIVE;
+        send_event(root, MDEVD_EVENT_DEVICE_RESUMED, d->parent, s->uuid, 0, NULL);
+        return 0;
+}
+
+static bool is_movable(FakeModule *m, const FakeDevice *d) {
+        const FakeParent *p = find_parent(m, d->parent);
+
+        for (unsigned i = 0; p && i < p->n_types; i++)
+                if (strcmp(p->types[i].name, d->record.type) == 0)
+                        return p->types[i].flags & MDEVD_TYPE_MOVABLE;
+        return false;
+}
+
+static int begin_move(FakeModule *m, FakeDevice *d, const struct mdevd_move *a) {
+        struct mdevd_extent to = d->extents[a->extent];
+
+        to.bar = a->bar;
+        to.offset = a->offset;
+        if (d->has_other)
+                return d->other.finished || d->other.extent != a->extent ||
+                                       d->other.other.offset != to.offset ?
+                               -EBUSY :
+                               0;
+        if (a->flags & MDEVD_MOVE_BACK)
+                return -ENOENT;
+        if (!in_pool(find_parent(m, d->parent), &to))
+                return -ERANGE;
+        if (is_taken(m, d->parent, &to))
+                return -EBUSY;
+        d->has_other = true;
+        d->other = (struct mdevd_move_record){ .other = to, .extent = a->extent };
+        return 0;
+}
+
+/* One chunk a call, as long as <root>/fake/chunk-us says; the source is free at the end. */
+static int on_move(FakeModule *m, const char *root, void *arg) {
+        struct mdevd_move *a = arg;
+        FakeDevice *d = find_device(m, a->uuid);
+        uint64_t chunk = 2 << 20, left;
+        int r;
+
+        if (!d || a->extent >= d->n_extents)
+                return -ENOENT;
+        if (!is_movable(m, d))
+                return -EPERM;
+        r = begin_move(m, d, a);
+        if (r < 0)
+                return r;
+        left = a->flags & MDEVD_MOVE_BACK ? d->other.moved :
+                                            d->other.other.length - d->other.moved;
+        chunk = left < chunk ? left : chunk;
+        d->other.moved += a->flags & MDEVD_MOVE_BACK ? -chunk : chunk;
+        a->moved = d->other.moved;
+        a->longest_us = (uint32_t) read_number(P("%s/fake/chunk-us", root), 100);
+        if (chunk < left)
+                return 0;
+        if (!(a->flags & MDEVD_MOVE_BACK))
+                d->extents[a->extent] = d->other.other;
+        d->has_other = false;
+        return 0;
+}
+
 static const struct {
         unsigned long request;
         int (*fn)(FakeModule *m, const char *root, void *arg);
@@ -502,6 +600,9 @@ static const struct {
         { MDEVD_UNCONFIGURE, on_unconfigure, true },
         { MDEVD_RESERVE, on_reserve, true },
         { MDEVD_QUERY, on_query, false },
+        { MDEVD_SUSPEND, on_suspend, true },
+        { MDEVD_RESUME, on_resume, true },
+        { MDEVD_MOVE, on_move, true },
 };
 
 /* ---- files ---- */

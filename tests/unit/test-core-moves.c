@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The manager holding, moving and making room by moves, on the fake module; and all that dies. */
+#include "fixture.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define CONFIG_FILE "etc/mdevd/mdevd.json"
+#define KILL_AT "fake/kill-at"
+#define KILLED "fake/killed"
+#define U4 "44444444-4444-4444-8444-444444444444"
+
+static void add_module(Fixture *f, const char *rule) {
+        _cleanup_(freep) char *text = NULL;
+
+        ASSERT_TRUE(asprintf(&text,
+                "{ \"parents\": [ { \"address\": \"" P1 "\","
+                "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2 } ],"
+                "  \"types\": [ \"fb-16M\", \"fb-8M\", \"fb-32M\", \"stay-16M\" ] } ],"
+                "  \"types\": {"
+                "  \"fb-32M\": { \"movable\": true, \"bars\": [ { \"pool\": \"fb\", \"size\": \"32M\" } ] },"
+                "  \"fb-16M\": { \"movable\": true, \"bars\": [ { \"pool\": \"fb\", \"size\": \"16M\" } ] },"
+                "  \"stay-16M\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"16M\" } ] },"
+                "  \"fb-8M\": { \"movable\": true, \"bars\": [ { \"pool\": \"fb\", \"size\": \"8M\" } ] } },"
+                "  \"policy\": { \"placement\": [ { %s } ] } }", rule) >= 0);
+        fake_pci(f->tree, P1, "other", 0x1000, 64 * MIB);
+        fake_write(f->tree, text, CONFIG_FILE);
+        fake_load_module(f->tree);
+}
+
+static void bring_up(Fixture *f, const char *rule) {
+        add_module(f, rule);
+        fixture_start(f);
+        run_idle(f);
+        ASSERT_EQ(state_of(f, P1), PARENT_REGISTERED);
+}
+
+/* 64 MiB of which 16 are free in the second quarter and 16 in the fourth: no room for 32. */
+static void fragment(Fixture *f, const char *type) {
+        static const char *const uuids[] = { U1, U2, U3 };
+
+        for (size_t i = 0; i < ARRAY_SIZE(uuids); i++)
+                wait_for(f, create_device(f, P1, type, uuids[i], "vm"));
+        wait_for(f, stop_device(f, U2));
+        run_pending(f);
+        ASSERT_EQ(find_device(f, U1)->extents[0].offset, 0);
+        ASSERT_EQ(find_device(f, U3)->extents[0].offset, 32 * MIB);
+}
+
+static Operation *suspend(Fixture *f, const char *uuid, unsigned ms) {
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *op;
+        int r;
+
+        r = manager_suspend(f->manager, find_device(f, uuid), ms, ":1.7", &op, &reason);
+        if (r != 0)
+                test_fail(__FILE__, __LINE__, "suspend: %d, %s", r, reason.text);
+        return op;
+}
+
+static int move(Fixture *f, const char *uuid, uint64_t offset, Operation **ret, Reason *reason) {
+        const MoveTarget target = { .pool = "fb", .offset = offset, .extent = -1 };
+
+        return manager_move(f->manager, find_device(f, uuid), &target, ":1.7", ret, reason);
+}
+
+static void note_reached(Operation *op, void *userdata) {
+        *(bool *) userdata = true;
+}
+
+TEST(a_hold_lasts_until_the_resume) {
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *op, *again, *resume;
+        bool reached = false;
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        wait_for(&f, create_device(&f, NULL, "stay-16M", U1, "vm1"));
+        ASSERT_EQ(manager_resume(f.manager, find_device(&f, U1), &resume, &reason),
+                  OUTCOME_INVALID);
+        ASSERT_CONTAINS(reason.text, "is not suspended: it is live");
+        op = suspend(&f, U1, 60000);
+        ASSERT_OK(operation_wait_reached(op, note_reached, &reached));
+        RUN_UNTIL(&f, reached);
+        ASSERT_EQ(op->state, OPERATION_RUNNING);
+        ASSERT_EQ(op->record->step, STEP_HOLDING);
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_SUSPENDED);
+
+        again = suspend(&f, U1, 60000);
+        ASSERT_TRUE(again == op);
+        ASSERT_EQ(manager_suspend(f.manager, find_device(&f, U1), 1000, ":1.7", &again, &reason),
+                  OUTCOME_BUSY);
+        ASSERT_EQ(manager_stop(f.manager, find_device(&f, U1), ":1.7", &again, &reason),
+                  OUTCOME_BUSY);
+        ASSERT_CONTAINS(reason.text, "(suspend, by :1.7)");
+
+        ASSERT_EQ(manager_resume(f.manager, find_device(&f, U1), &resume, &reason), 0);
+        ASSERT_TRUE(resume == op);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_LIVE);
+        run_idle(&f);
+        ASSERT_EQ(count_records(&f), 0);
+}
+
+TEST(a_hold_has_an_end) {
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        ASSERT_EQ(manager_suspend(f.manager, find_device(&f, U1), 60001, ":1.7", &op, &reason),
+                  OUTCOME_INVALID);
+        ASSERT_CONTAINS(reason.text, "at most 60000 ms, and 60001");
+        op = suspend(&f, U1, 0);
+        ASSERT_EQ(op->record->hold_ms, 2000);
+        run_pending(&f);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        op = suspend(&f, U1, 1);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_LIVE);
+}
+
+/* Its descriptor goes with it, and so does the hold. */
+TEST(the_death_of_who_holds_resumes) {
+        _cleanup_(record_freep) Record *record = NULL;
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        op = suspend(&f, U1, 60000);
+        RUN_UNTIL(&f, op->reached);
+        ASSERT_OK(worker_read_record(f.tree->root_fd, op->record, &record));
+        ASSERT_TRUE(record->pid > 0);
+        ASSERT_EQ(kill(record->pid, SIGKILL), 0);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_FAILED);
+        ASSERT_CONTAINS(op->record->text, "was killed: the device has resumed");
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_LIVE);
+}
+
+/* A later daemon adopts the hold, and can end it. */
+TEST(a_hold_outlives_the_daemon) {
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        op = suspend(&f, U1, 60000);
+        RUN_UNTIL(&f, op->reached);
+        fixture_restart(&f);
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_SUSPENDED);
+        RUN_UNTIL(&f, first_operation(&f)->reached);
+        ASSERT_EQ(manager_resume(f.manager, find_device(&f, U1), &op, &reason), 0);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_LIVE);
+}
+
+TEST(an_extent_moves) {
+        _cleanup_(reason_done) Reason reason = {};
+        Progress progress;
+        PoolUsage usage;
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        ASSERT_EQ(move(&f, U1, 8 * MIB, &op, &reason), OUTCOME_NO_ROOM);
+        ASSERT_EQ(move(&f, U1, 64 * MIB, &op, &reason), OUTCOME_NO_ROOM);
+        ASSERT_EQ(move(&f, U1, 0, &op, &reason), OUTCOME_INVALID);
+        ASSERT_CONTAINS(reason.text, "is there already");
+        ASSERT_EQ(move(&f, U1, 48 * MIB, &op, &reason), 0);
+        /* from now on both places are taken */
+        ASSERT_OK(policy_pool_usage(manager_get_model(f.manager), manager_get_planned(f.manager),
+                                    find_parent(&f, P1), parent_find_pool(find_parent(&f, P1), "fb"),
+                                    &usage));
+        ASSERT_EQ(usage.free, 32 * MIB);
+        ASSERT_EQ(manager_get_state(f.manager, find_device(&f, U1)), DEVICE_MOVING);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        ASSERT_OK(manager_get_progress(f.manager, op, &progress));
+        ASSERT_EQ(progress.done, 16 * MIB);
+        ASSERT_EQ(progress.total, 16 * MIB);
+        ASSERT_EQ(progress.longest_us, 100);
+        ASSERT_EQ(find_device(&f, U1)->extents[0].offset, 48 * MIB);
+        ASSERT_FALSE(find_device(&f, U1)->other.used);
+        ASSERT_EQ(manager_get_state(f.manager, find_device(&f, U1)), DEVICE_LIVE);
+        ASSERT_OK(policy_pool_usage(manager_get_model(f.manager), manager_get_planned(f.manager),
+                                    find_parent(&f, P1), parent_find_pool(find_parent(&f, P1), "fb"),
+                                    &usage));
+        ASSERT_EQ(usage.free, 48 * MIB);
+        ASSERT_EQ(move(&f, U1, UINT64_MAX, &op, &reason), 0);
+        wait_for(&f, op);
+        /* so that half of the pool is in one piece */
+        ASSERT_EQ(find_device(&f, U1)->extents[0].offset, 32 * MIB);
+}
+
+TEST(who_does_not_say_movable_stays) {
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "\"moves\": \"auto\"");
+        fragment(&f, "stay-16M");
+        ASSERT_EQ(move(&f, U1, 48 * MIB, &op, &reason), OUTCOME_NOT_SUPPORTED);
+        ASSERT_CONTAINS(reason.text, "nothing but the CPU writes its memory");
+        ASSERT_EQ(refuse_create(&f, new_request(NULL, "fb-32M", U4, ""), &reason),
+                  OUTCOME_NO_ROOM);
+        ASSERT_NOT_NULL(find_device(&f, U1));
+}
+
+TEST(never_asks_nobody) {
+        _cleanup_(reason_done) Reason reason = {};
+        Request *q;
+        FIXTURE(f);
+
+        bring_up(&f, "\"moves\": \"never\"");
+        fragment(&f, "fb-16M");
+        q = new_request(NULL, "fb-32M", U4, "");
+        q->moves = true;
+        ASSERT_EQ(refuse_create(&f, q, &reason), OUTCOME_NO_ROOM);
+        ASSERT_CONTAINS(reason.text, "32 MiB are free in 2 pieces");
+}
+
+TEST(ask_says_what_it_would_take) {
+        _cleanup_(reason_done) Reason reason = {}, plan = {};
+        _cleanup_(request_freep) Request *planned = NULL;
+        Placement where;
+        Operation *op;
+        Request *q;
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        fragment(&f, "fb-16M");
+        ASSERT_EQ(refuse_create(&f, new_request(NULL, "fb-32M", U4, ""), &reason),
+                  OUTCOME_NO_ROOM);
+        ASSERT_CONTAINS(reason.text, "would make room");
+        ASSERT_CONTAINS(reason.text, "Option \"moves\" of the request carries out the moves (16 MiB)");
+
+        planned = new_request(NULL, "fb-32M", U4, "");
+        planned->moves = true;
+        ASSERT_EQ(manager_plan(f.manager, planned, &where, &plan), 0);
+        ASSERT_CONTAINS(plan.text, "Before that, 1 moves of 16 MiB");
+        ASSERT_CONTAINS(plan.text, U1);
+
+        q = new_request(NULL, "fb-32M", U4, "");
+        q->moves = true;
+        ASSERT_EQ(manager_create(f.manager, q, ":1.7", &op, &reason), 0);
+        ASSERT_EQ(op->record->n_moves, 1);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        ASSERT_EQ(find_device(&f, U4)->n_extents, 1);
+        ASSERT_EQ(find_device(&f, U4)->extents[0].offset, where.extents[0].offset);
+        ASSERT_EQ(find_device(&f, U4)->extents[0].size, 32 * MIB);
+        ASSERT_EQ(op->record->n_moved, 1);
+}
+
+TEST(auto_moves_and_creates) {
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "\"moves\": \"auto\"");
+        fragment(&f, "fb-16M");
+        op = create_device(&f, NULL, "fb-32M", U4, "");
+        /* whoever is about to be moved is not removed meanwhile, and moves for one only */
+        {
+                _cleanup_(reason_done) Reason reason = {};
+                Operation *other;
+
+                ASSERT_EQ(manager_stop(f.manager, find_device(&f, U1), ":1.8", &other, &reason),
+                          OUTCOME_BUSY);
+                ASSERT_EQ(refuse_create(&f, new_request(NULL, "fb-32M", U2, ""), &reason),
+                          OUTCOME_NO_ROOM);
+        }
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        ASSERT_NOT_NULL(find_device(&f, U4));
+        ASSERT_FALSE(find_device(&f, U1)->other.used);
+}
+
+TEST(a_chunk_that_is_too_slow_ends_it) {
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "\"moves\": \"auto\", \"pause_max\": 20");
+        fragment(&f, "fb-16M");
+        fake_write(f.tree, "20001", "fake/chunk-us");
+        op = create_device(&f, NULL, "fb-32M", U4, "");
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_FAILED);
+        ASSERT_CONTAINS(op->record->text, "took 20.001 ms on its way, and pauses may be 20 ms: it is "
+                                          "where it was");
+        ASSERT_EQ(find_device(&f, U1)->extents[0].offset, 0);
+        ASSERT_FALSE(find_device(&f, U1)->other.used);
+        ASSERT_NULL(find_device(&f, U4));
+
+        fake_write(f.tree, "20000", "fake/chunk-us");
+        op = create_device(&f, NULL, "fb-32M", U4, "");
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+}
+
+TEST(nested_vmx_keeps_what_was_left) {
+        _cleanup_(reason_done) Reason reason = {};
+        Uuid u1 = uuid_of(U1), u3 = uuid_of(U3);
+        FIXTURE(f);
+
+        bring_up(&f, "\"moves\": \"auto\"");
+        fragment(&f, "fb-16M");
+        fake_write(f.tree, "Y\n", "sys/module/kvm_intel/parameters/nested");
+        fake_module_open(f.tree->root, u1.bytes, 4711, "qemu");
+        fake_module_open(f.tree->root, u3.bytes, 4712, "qemu");
+        RUN_UNTIL(&f, find_device(&f, U1)->opened == 1 && find_device(&f, U3)->opened == 1);
+        ASSERT_EQ(refuse_create(&f, new_request(NULL, "fb-32M", U4, ""), &reason),
+                  OUTCOME_NOT_SUPPORTED);
+        ASSERT_CONTAINS(reason.text, "nested=0");
+        fake_write(f.tree, "N\n", "sys/module/kvm_intel/parameters/nested");
+        wait_for(&f, create_device(&f, NULL, "fb-32M", U4, ""));
+        ASSERT_NOT_NULL(find_device(&f, U4));
+}
+
+TEST(defragment_packs_a_pool) {
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        fragment(&f, "fb-16M");
+        ASSERT_EQ(manager_defragment(f.manager, find_parent(&f, P1), "nope", UINT64_MAX, ":1.7",
+                                     &op, &reason), OUTCOME_INVALID);
+        ASSERT_EQ(manager_defragment(f.manager, find_parent(&f, P1), "fb", 16 * MIB - 1, ":1.7",
+                                     &op, &reason), OUTCOME_NO_ROOM);
+        ASSERT_EQ(manager_defragment(f.manager, find_parent(&f, P1), NULL, 16 * MIB, ":1.7", &op,
+                                     &reason), 0);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        ASSERT_EQ(op->record->moved, 16 * MIB);
+        wait_for(&f, create_device(&f, NULL, "fb-32M", U4, ""));
+        ASSERT_EQ(find_device(&f, U4)->extents[0].size, 32 * MIB);
+}
+
+/* Somebody died in the middle, and the daemon with its record: the next one ends it. */
+static void check_left(Fixture *f, unsigned chunks, uint64_t expected) {
+        KmodMove arg = { .bar = 2, .offset = 48 * MIB };
+        Kmod *k;
+
+        arg.uuid = uuid_of(U1);
+        ASSERT_OK(kmod_open(&k, f->tree->root_fd));
+        for (unsigned i = 0; i < chunks; i++)
+                ASSERT_OK(kmod_move_chunk(k, &arg));
+        kmod_free(k);
+        fixture_restart(f);
+        ASSERT_EQ(find_device(f, U1)->state, DEVICE_MOVING);
+        run_idle(f);
+        ASSERT_EQ(find_device(f, U1)->state, DEVICE_LIVE);
+        ASSERT_FALSE(find_device(f, U1)->other.used);
+        ASSERT_EQ(find_device(f, U1)->extents[0].offset, expected);
+}
+
+TEST(what_was_left_goes_the_shorter_way) {
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        check_left(&f, 3, 0);
+        check_left(&f, 4, 48 * MIB);
+}
+
+static void assert_settled(Fixture *f, const char *when) {
+        Device *d = find_device(f, U4);
+
+        list_foreach(i, &manager_get_model(f->manager)->devices, Device, node) {
+                if (i->other.used || i->state != DEVICE_LIVE)
+                        test_fail(__FILE__, __LINE__, "%s: %s is in two places", when,
+                                  UUID_STR(&i->uuid));
+                list_foreach(k, &manager_get_model(f->manager)->devices, Device, node)
+                        if (i != k && extent_overlaps(&i->extents[0], &k->extents[0]))
+                                test_fail(__FILE__, __LINE__, "%s: two in one place", when);
+        }
+        ASSERT_TRUE(list_is_empty(manager_get_planned(f->manager)));
+        ASSERT_EQ(count_records(f), 0);
+        ASSERT_EQ(fake_module_count(f->tree->root), d ? 3 : 2);
+}
+
+/* A worker that is killed at every call that changes something; with the daemon, and without. */
+static void kill_everywhere(bool daemon) {
+        unsigned n = 0, made = 0;
+
+        for (bool killed = true; killed; n++) {
+                char at[16], when[64];
+                Operation *op;
+                FIXTURE(f);
+
+                (void) snprintf(at, sizeof(at), "%u", n / 2);
+                (void) snprintf(when, sizeof(when), "killed %s call %u%s", n % 2 ? "after" : "before",
+                                n / 2, daemon ? ", with the daemon" : "");
+                if (n % 2)
+                        (void) snprintf(at, sizeof(at), "-%u", n / 2);
+                bring_up(&f, "\"moves\": \"auto\"");
+                fragment(&f, "fb-16M");
+                fake_write(f.tree, at, KILL_AT);
+                op = create_device(&f, NULL, "fb-32M", U4, "");
+                if (daemon) {
+                        RUN_UNTIL(&f, op->worker == NULL && op->phase != OPERATION_QUEUED);
+                        killed = fake_exists(f.tree, KILLED);
+                        fixture_restart(&f);
+                } else
+                        wait_for(&f, op);
+                run_idle(&f);
+                killed = fake_exists(f.tree, KILLED);
+                assert_settled(&f, when);
+                made += find_device(&f, U4) != NULL;
+        }
+        ASSERT_TRUE(n > 2 * 12); /* it was killed between the chunks */
+        ASSERT_TRUE(made > 0);
+}
+
+TEST(a_killed_worker_leaves_nothing_in_two_places) {
+        kill_everywhere(false);
+}
+
+TEST(a_killed_worker_and_daemon_leave_nothing_in_two_places) {
+        kill_everywhere(true);
+}
+
+WORKER_TESTS_MAIN
