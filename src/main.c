@@ -14,8 +14,8 @@
 #include "bus/bus.h"
 #include "config/store.h"
 #include "core/manager.h"
-#include "core/offline.h"
 #include "names.h"
+#include "offline/offline.h"
 #include "util/log-ids.h"
 #include "util/log.h"
 

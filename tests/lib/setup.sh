@@ -19,6 +19,8 @@ packages=(
         mmdebstrap erofs-utils qemu-system-x86 busybox-static cpio debian-archive-keyring
         # what the host tests run
         python3 dbus polkitd valgrind
+        # mdevdctl on a terminal, its pictures, its completion, the manual
+        tmux zsh bash-completion libxml2-utils librsvg2-bin mandoc
 )
 
 start=$SECONDS

@@ -12,13 +12,14 @@ declare -A may=(
     [model]="model util"
     [policy]="policy model util"
     [config]="config model util"
+    [offline]="offline policy config model util"
     [sysfs]="sysfs model util"
     [callout]="callout model util"
     [backend]="backend callout sysfs model util"
     [core]="core policy config backend callout sysfs model util"
     [bus]="bus core policy config backend callout sysfs model util"
-    [cli]="cli config callout sysfs model util"
-    [main]="bus core policy config backend callout sysfs model util"
+    [cli]="cli offline config callout sysfs model util"
+    [main]="bus core offline policy config backend callout sysfs model util"
 )
 
 # Libraries that only some layers may know.
@@ -102,6 +103,8 @@ util/a.c #include <model/parent.h>
 util/a.c   #  include   "core/manager.h"
 model/a.h #include "config/config.h"
 policy/a.c #include "config/config.h"
+offline/a.c #include "core/manager.h"
+core/a.c #include "offline/offline.h"
 policy/a.c #include "backend/worker.h"
 config/a.c #include "policy/policy.h"
 config/a.c #include "sysfs/sysfs.h"

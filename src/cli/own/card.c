@@ -14,31 +14,30 @@
 
 void card_wrap(const Screen *s, unsigned used, unsigned indent, const char *text) {
         size_t width = s->cut_at, column = used;
+        bool blank = false; /* one is due before the next word */
 
         while (text[0]) {
                 size_t n = strcspn(text, " \n");
                 _cleanup_(freep) char *word = strndup(text, n);
                 size_t columns = word ? screen_columns(word) : n;
 
-                if (width > indent && column + columns > width && column > indent) {
+                if (width > indent && blank && column + 1 + columns > width) {
                         (void) printf("\n%*s", (int) indent, "");
                         column = indent;
+                } else if (blank) {
+                        (void) putchar(' ');
+                        column++;
                 }
                 if (word)
                         screen_print_cut(s, stdout, word, SIZE_MAX);
                 column += columns;
                 text += n;
+                blank = text[0] == ' ';
                 if (text[0] == '\n') {
                         (void) printf("\n%*s", (int) indent, "");
                         column = indent;
-                        text++;
-                } else if (text[0]) {
-                        if (text[1]) {
-                                (void) putchar(' ');
-                                column++;
-                        }
-                        text++;
                 }
+                text += text[0] != '\0';
         }
         (void) putchar('\n');
 }
@@ -119,14 +118,17 @@ static void print_operation(const Screen *s, const char *label, const JsonNode *
 int card_print(const Screen *s, const State *state, const Found *f) {
         const JsonNode *d = f->device, *any = d ?: f->definition;
         const char *label = "Operations", *name = d ? node_text(d, "state") : "defined";
+        const char *type = node_text(any, "type");
         const char *owner = node_text(any, "owner");
 
+        if (!d && node_text(f->definition, "invalid"))
+                name = "invalid";
         (void) printf("%s%s%s %s%s%s\n", screen_colour(s, list_state_colour(name ?: "")),
                       screen_glyph(s, d ? "●" : "○", d ? "*" : "o"), screen_colour(s, COLOUR_NONE),
                       screen_colour(s, COLOUR_BOLD), f->uuid, screen_colour(s, COLOUR_NONE));
         line(s, "State", "%s", name);
         line(s, "Parent", "%s", f->parent);
-        line(s, "Type", "%s", type_name(node_text(any, "type")));
+        line(s, "Type", "%s", type && type[0] ? type_name(type) : "unknown");
         line(s, "Owner", "%s", owner && owner[0] ? owner : "nobody named");
         if (d)
                 print_device(s, d);

@@ -90,24 +90,27 @@ static int show_down(Client *c, const Given *given) {
 
 /* ---- while it is up ---- */
 
+static const char *plural(size_t n) {
+        return n == 1 ? "" : "s";
+}
+
 static void print_summary(const Screen *s, const State *state, const Health *h) {
-        size_t open = 0, running = 0, invalid = 0;
+        size_t open = 0, running = 0;
 
         json_foreach(d, state->devices)
                 open += node_number(d, "opened") > 0;
         json_foreach(op, state->operations)
                 running += streq_ptr(node_text(op, "state"), "running");
-        json_foreach(d, state->definitions)
-                invalid += node_text(d, "invalid") != NULL;
-        (void) printf("%s%s%s mdevd %s is %srunning%s: %u parents, %u devices (%zu open), "
-                      "%u definitions",
+        (void) printf("%s%s%s mdevd %s is %srunning%s: %u parent%s, %u device%s (%zu "
+                      "open), %u definition%s",
                       screen_colour(s, h->n > 0 ? COLOUR_YELLOW : COLOUR_GREEN),
                       screen_glyph(s, "●", "*"), screen_colour(s, COLOUR_NONE), state->version,
                       screen_colour(s, COLOUR_GREEN), screen_colour(s, COLOUR_NONE),
-                      state->parents->n_members, state->devices->n_members, open,
-                      state->definitions->n_members);
+                      state->parents->n_members, plural(state->parents->n_members),
+                      state->devices->n_members, plural(state->devices->n_members), open,
+                      state->definitions->n_members, plural(state->definitions->n_members));
         if (running > 0)
-                (void) printf(", %zu operation%s under way", running, running == 1 ? "" : "s");
+                (void) printf(", %zu operation%s under way", running, plural(running));
         (void) puts(".");
 }
 
@@ -247,7 +250,10 @@ static int show(const State *state, const Given *given) {
         int r;
 
         if (word && !parent) {
-                r = state_find_device(state, word, &found);
+                /* no UUID has a colon, and most parents have */
+                r = strchr(word, ':') && !strchr(word, '/')
+                            ? state_find_parent(state, word, &parent)
+                            : state_find_device(state, word, &found);
                 if (r != EXIT_SUCCESS)
                         return r;
         }

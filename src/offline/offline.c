@@ -3,7 +3,7 @@
  * offline.c: --check-config and --explain-policy: the configuration read as the daemon reads it.
  * Devices are not looked at: what depends on the size of a BAR is said by the daemon.
  */
-#include "core/offline.h"
+#include "offline/offline.h"
 
 #include <fcntl.h>
 

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* change.c: the verbs that make, define, start, stop and hand over devices. */
+#include "cli/argument.h"
+#include "cli/own/exit.h"
+#include "cli/own/follow.h"
+#include "cli/own/state.h"
+#include "cli/own/wish.h"
+#include "names.h"
+
+/* ---- create and define ---- */
+
+/* The UUID alone goes to stdout: a script takes it as it is. */
+static int print_made(const Given *given, const Followed *f, const char *hint) {
+        Screen s;
+
+        own_open(&s, given, false);
+        if (s.json != JSON_OFF) {
+                (void) printf("{\"uuid\":\"%s\",\"parent\":", f->uuid);
+                json_write_string(stdout, f->parent);
+                (void) fputs(",\"type\":", stdout);
+                json_write_string(stdout, f->type);
+                (void) fputs(",\"owner\":", stdout);
+                json_write_string(stdout, f->owner);
+                (void) fputs("}\n", stdout);
+        } else
+                (void) puts(f->uuid);
+        if (s.json == JSON_OFF && s.terminal && screen_stderr_is_terminal())
+                (void) fprintf(stderr, "%s on %s. %s%s\n", type_name(f->type), f->parent, hint,
+                               f->uuid);
+        return screen_close(&s);
+}
+
+static int make(const Given *given, const char *member, const char *hint) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(followed_done) Followed f = {};
+        _cleanup_(client_done) Client client = {};
+        int r;
+
+        r = wish_message(&client, member, given, &m);
+        if (r != 0)
+                return wish_failed(&client, r);
+        r = follow(&client, m, &f);
+        return r != EXIT_SUCCESS ? r : print_made(given, &f, hint);
+}
+
+static int run_create(const Verb *verb, const Given *given) {
+        (void) verb;
+        return make(given, "CreateDeviceAsync",
+                    "For QEMU: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/");
+}
+
+static const Option create_options[] = {
+        WISH_OPTIONS,
+        [WISH_NUMA] = { "numa", .value = "NODE", .help = "Only parents of this NUMA node" },
+        [WISH_DEFINE] = { "define", .help = "With a definition, so that it can be made again" },
+};
+
+#define DEFINITION_NEEDS (OPTION_BIT(WISH_AUTO) | OPTION_BIT(WISH_RESERVE))
+
+const Verb own_create = {
+        .name = "create",
+        .title = "Make a device",
+        .text = "Waits until a virtual machine can open it, and prints its UUID.\n",
+        .operand = "TYPE",
+        .options = create_options,
+        .n_options = ARRAY_SIZE(create_options),
+        .rules = { { .given = DEFINITION_NEEDS, .needs = OPTION_BIT(WISH_DEFINE) } },
+        .example = "  mdevdctl create fb-4M --owner=vm1\n",
+        .run = run_create,
+};
+
+static int run_define(const Verb *verb, const Given *given) {
+        (void) verb;
+        return make(given, "DefineDeviceAsync", "It is made by `mdevdctl start` ");
+}
+
+static const Option define_options[] = { WISH_OPTIONS };
+
+const Verb own_define = {
+        .name = "define",
+        .title = "Write a definition, from which a device can be made again and again",
+        .text = "Prints its UUID. Nothing is made now; with --auto it is with its parent, at every "
+                "boot.\n",
+        .operand = "TYPE",
+        .options = define_options,
+        .n_options = ARRAY_SIZE(define_options),
+        .example = "  mdevdctl define fb-4M --parent=0000:41:00.0 --owner=vm1 --auto\n",
+        .run = run_define,
+};
+
+/* ---- start, stop and undefine ---- */
+
+enum { DEVICE_FORCE, DEVICE_INSIST };
+
+static int find(Client *c, const char *word, char **ret_path) {
+        _cleanup_(state_done) State state = {};
+        Found found;
+        int r;
+
+        r = state_load(c, &state);
+        if (r == EXIT_SUCCESS)
+                r = state_find_device(&state, word, &found);
+        if (r != EXIT_SUCCESS)
+                return r;
+        r = client_find_device(c, found.uuid, found.parent, ret_path);
+        if (r > 0)
+                return exit_refused(c);
+        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : EXIT_SUCCESS;
+}
+
+static int change(const Given *given, const char *member) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(client_done) Client client = {};
+        _cleanup_(freep) char *path = NULL;
+        int r;
+
+        r = find(&client, given->operand, &path);
+        if (r != EXIT_SUCCESS)
+                return r;
+        r = client_method(&client, path, MDEVD_IFACE_DEVICE, member, &m);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0 && GIVEN(given, DEVICE_FORCE))
+                r = sd_bus_message_append(m, "{sv}", "force", "b", 1);
+        if (r >= 0 && GIVEN(given, DEVICE_INSIST))
+                r = sd_bus_message_append(m, "{sv}", "insist", "b", 1);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return answer_failed_errno(r, "cannot ask mdevd");
+        return follow(&client, m, NULL);
+}
+
+static const Option device_options[] = {
+        [DEVICE_FORCE] = { "force", 'f', .help = "Although a callout script refuses it" },
+        [DEVICE_INSIST] = { "insist", .help = "Although somebody has it open: it goes when they "
+                                              "let it go" },
+};
+
+static int run_start(const Verb *verb, const Given *given) {
+        (void) verb;
+        return change(given, "StartWithOptionsAsync");
+}
+
+const Verb own_start = {
+        .name = "start",
+        .title = "Make a device as it is defined",
+        .operand = "UUID",
+        .options = device_options,
+        .n_options = DEVICE_INSIST,
+        .example = "  mdevdctl start c3ee7d8a-4a40-4b11-9b0f-00000000000d\n",
+        .run = run_start,
+};
+
+static int run_stop(const Verb *verb, const Given *given) {
+        (void) verb;
+        return change(given, "StopWithOptionsAsync");
+}
+
+const Verb own_stop = {
+        .name = "stop",
+        .title = "Remove a device; its definition stays",
+        .text = "One that somebody has open is refused, with who it is; --insist removes it as soon as\n"
+                "they let it go, and nobody can open it any more until then.\n",
+        .operand = "UUID",
+        .options = device_options,
+        .n_options = ARRAY_SIZE(device_options),
+        .example = "  mdevdctl stop c3ee7d8a-4a40-4b11-9b0f-00000000000d\n",
+        .run = run_stop,
+};
+
+static int run_undefine(const Verb *verb, const Given *given) {
+        (void) verb;
+        return change(given, "UndefineWithOptionsAsync");
+}
+
+const Verb own_undefine = {
+        .name = "undefine",
+        .title = "Remove a definition; a device that is there stays",
+        .operand = "UUID",
+        .options = device_options,
+        .n_options = DEVICE_INSIST,
+        .example = "  mdevdctl undefine c3ee7d8a-4a40-4b11-9b0f-00000000000d\n",
+        .run = run_undefine,
+};
+
+/* ---- owner ---- */
+
+static int print_owner(const State *state, const char *word) {
+        Found found;
+        int r = state_find_device(state, word, &found);
+
+        if (r != EXIT_SUCCESS)
+                return r;
+        (void) puts(node_text(found.device ?: found.definition, "owner") ?: "");
+        return answer_flush();
+}
+
+static int run_owner(const Verb *verb, const Given *given) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(client_done) Client client = {};
+        _cleanup_(state_done) State state = {};
+        _cleanup_(freep) char *path = NULL;
+        int r;
+
+        (void) verb;
+        if (!given->operand2) {
+                r = state_load(&client, &state);
+                return r != EXIT_SUCCESS ? r : print_owner(&state, given->operand);
+        }
+        r = find(&client, given->operand, &path);
+        if (r != EXIT_SUCCESS)
+                return r;
+        r = client_method(&client, path, MDEVD_IFACE_DEVICE, "SetOwner", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", given->operand2);
+        if (r >= 0)
+                r = client_send(&client, m, &reply);
+        if (r > 0)
+                return exit_refused(&client);
+        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : EXIT_SUCCESS;
+}
+
+const Verb own_owner = {
+        .name = "owner",
+        .title = "Whom a device is for; or give it to somebody else",
+        .text = "Without OWNER it is printed; \"\" is nobody. The policy is asked whether the new\n"
+                "owner may have it.\n",
+        .operand = "UUID",
+        .operand2 = "OWNER",
+        .example = "  mdevdctl owner c3ee7d8a-4a40-4b11-9b0f-000000000002 vm7\n",
+        .run = run_owner,
+};

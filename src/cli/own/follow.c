@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* follow.c owns waiting for an operation, and what is said meanwhile. */
+#include "cli/own/follow.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <time.h>
+
+#include "cli/own/exit.h"
+#include "cli/own/screen.h"
+#include "names.h"
+
+#define QUIET_USEC UINT64_C(2000000)
+#define REDRAW_USEC UINT64_C(1000000)
+#define SPINNER "|/-\\"
+
+typedef struct Watch Watch;
+
+struct Watch {
+        Client *client;
+        const char *path;
+        uint64_t began;
+        bool terminal; /* stderr is one */
+        bool drawn;    /* the progress line is there */
+        bool lost;     /* the daemon went away; it may come back */
+        unsigned frame;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal) {
+        (void) signal;
+        interrupted = 1;
+}
+
+void followed_done(Followed *f) {
+        free(f->uuid);
+        free(f->parent);
+        free(f->type);
+        free(f->owner);
+        *f = (Followed) {};
+}
+
+static uint64_t now_usec(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}
+
+/* Only somebody else's absence is no error: it can come back. */
+static int property(Watch *w, const char *name, char **ret) {
+        sd_bus_error_free(&w->client->error);
+        return sd_bus_get_property_string(w->client->bus, MDEVD_BUS_NAME, w->path,
+                                          MDEVD_IFACE_OPERATION, name, &w->client->error, ret);
+}
+
+/* ---- progress ---- */
+
+static void erase(Watch *w) {
+        if (w->drawn && w->terminal)
+                (void) fputs("\r\033[K", stderr);
+        w->drawn = false;
+}
+
+static void draw(Watch *w) {
+        _cleanup_(freep) char *kind = NULL, *step = NULL;
+        uint64_t seconds = (now_usec() - w->began) / 1000000;
+        const char *id = strrchr(w->path, '/') + 1;
+
+        if (w->drawn && !w->terminal)
+                return; /* once is enough */
+        if (!w->lost && (property(w, "Kind", &kind) < 0 || property(w, "Step", &step) < 0))
+                return;
+        erase(w);
+        if (w->lost)
+                (void) fprintf(stderr, "mdevd went away; operation %s goes on without it, and is "
+                               "waited for", id);
+        else
+                (void) fprintf(stderr, "%c operation %s: %s, at step \"%s\" for %" PRIu64
+                               " s; Ctrl-C leaves it running",
+                               w->terminal ? SPINNER[w->frame++ % strlen(SPINNER)] : '-', id, kind,
+                               step, seconds);
+        if (!w->terminal)
+                (void) fputc('\n', stderr);
+        w->drawn = true;
+}
+
+/* ---- the course ---- */
+
+/* Nothing needs to be done: it wakes the loop, which then looks. */
+static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return 0;
+}
+
+/* Before the call, so that no change is missed. */
+static int subscribe(Client *c) {
+        int r;
+
+        r = sd_bus_match_signal(c->bus, NULL, MDEVD_BUS_NAME, NULL,
+                                "org.freedesktop.DBus.Properties", "PropertiesChanged", on_signal,
+                                NULL);
+        if (r >= 0)
+                r = sd_bus_add_match(c->bus, NULL,
+                                     "type='signal',sender='org.freedesktop.DBus',"
+                                     "member='NameOwnerChanged',arg0='" MDEVD_BUS_NAME "'",
+                                     on_signal, NULL);
+        return r < 0 ? r : 0;
+}
+
+static int leave(Watch *w) {
+        const char *id = strrchr(w->path, '/') + 1;
+
+        erase(w);
+        (void) fprintf(stderr, "Operation %s goes on; `mdevdctl operations %s` shows how far it "
+                       "is.\n", id, id);
+        return EXIT_INTERRUPTED;
+}
+
+/* Its state, or NULL while the daemon is away. EXIT_SUCCESS, or the end of it all. */
+static int look(Watch *w, char **ret) {
+        int r;
+
+        *ret = NULL;
+        r = property(w, "State", ret);
+        w->lost = r < 0 && sd_bus_get_name_creds(w->client->bus, MDEVD_BUS_NAME, 0, NULL) < 0;
+        if (r >= 0 || w->lost)
+                return EXIT_SUCCESS;
+        erase(w);
+        return answer_failed("mdevd does not know the operation any more (%s); `mdevdctl list` "
+                             "shows what became of it.", w->client->error.message ?: strerror(-r));
+}
+
+static int wait_more(Watch *w) {
+        uint64_t age = now_usec() - w->began;
+        int r;
+
+        r = sd_bus_process(w->client->bus, NULL);
+        if (r != 0)
+                return r;
+        if (age >= QUIET_USEC)
+                draw(w);
+        r = sd_bus_wait(w->client->bus, age < QUIET_USEC ? QUIET_USEC - age : REDRAW_USEC);
+        return r == -EINTR ? 0 : r;
+}
+
+static int report(Watch *w, const char *state, Followed *ret) {
+        _cleanup_(freep) char *name = NULL, *text = NULL;
+
+        erase(w);
+        if (streq(state, "failed")) {
+                (void) property(w, "Error", &text);
+                (void) property(w, "ErrorName", &name);
+                (void) answer_failed("%s", text && text[0] ? text : "it failed without a reason");
+                return exit_of_error(name);
+        }
+        if (ret && (property(w, "Uuid", &ret->uuid) < 0 || property(w, "Parent", &ret->parent) < 0 ||
+                    property(w, "Type", &ret->type) < 0 || property(w, "Owner", &ret->owner) < 0))
+                return exit_refused(w->client);
+        return EXIT_SUCCESS;
+}
+
+static int watch(Watch *w, Followed *ret) {
+        for (;;) {
+                _cleanup_(freep) char *state = NULL;
+                int r;
+
+                r = look(w, &state);
+                if (r != EXIT_SUCCESS)
+                        return r;
+                if (state && !streq(state, "running"))
+                        return report(w, state, ret);
+                do {
+                        if (interrupted)
+                                return leave(w);
+                        r = wait_more(w);
+                        if (r < 0) {
+                                erase(w);
+                                return answer_failed_errno(r, "the connection to the bus broke");
+                        }
+                } while (r == 0);
+        }
+}
+
+int follow(Client *c, sd_bus_message *m, Followed *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const struct sigaction action = { .sa_handler = on_interrupt };
+        Watch w = { .client = c, .terminal = screen_stderr_is_terminal() };
+        int r;
+
+        r = subscribe(c);
+        if (r < 0)
+                return answer_failed_errno(r, "cannot listen to mdevd");
+        r = client_send(c, m, &reply);
+        if (r > 0)
+                return exit_refused(c);
+        r = r < 0 ? r : sd_bus_message_read(reply, "o", &w.path);
+        if (r < 0)
+                return answer_failed_errno(r, "cannot ask mdevd");
+        (void) sigaction(SIGINT, &action, NULL);
+        w.began = now_usec();
+        return watch(&w, ret);
+}

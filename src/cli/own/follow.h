@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * follow.h: a change that is waited for, however long it takes. After 2 s stderr shows how far it
+ * is; Ctrl-C ends the waiting and not the change, and it is said how to look for it.
+ */
+#pragma once
+
+#include "cli/client.h"
+
+typedef struct Followed Followed;
+
+/* What became of it. Strings are the follower's. */
+struct Followed {
+        char *uuid, *parent, *type, *owner;
+};
+
+void followed_done(Followed *f);
+/*
+ * Sends @m, a call of a method whose name ends in Async, and waits for the end of the operation
+ * whose path is its answer. EXIT_SUCCESS, or the exit status after it was said what went wrong.
+ * @ret may be NULL.
+ */
+int follow(Client *c, sd_bus_message *m, Followed *ret);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* log.c: the verb "log": the journal of one device, by journalctl and the fields mdevd gives it. */
+#include "cli/own/exit.h"
+#include "cli/own/own.h"
+#include "cli/own/state.h"
+
+enum { LOG_FOLLOW, LOG_LINES, LOG_NO_PAGER, LOG_ALL, LOG_OUTPUT };
+
+static const Option options[] = {
+        [LOG_FOLLOW] = { "follow", 'f', .help = "Go on as new lines come" },
+        [LOG_LINES] = { "lines", 'n', "N", .help = "So many lines at most" },
+        [LOG_NO_PAGER] = { "no-pager", .help = "Do not start a pager" },
+        [LOG_ALL] = { "all", 'a', .help = "Of earlier boots as well" },
+        [LOG_OUTPUT] = { "output", 'o', "MODE", .help = "As of journalctl: short, json, verbose …" },
+};
+
+/*
+ * What is no device now may have been one: a whole UUID is looked for even if nobody knows it, and
+ * while the daemon is down.
+ */
+static int match_of(const char *word, char **ret) {
+        _cleanup_(client_done) Client client = {};
+        _cleanup_(state_done) State state = {};
+        Found found;
+        Uuid uuid;
+        int r;
+
+        if (uuid_parse(word, &uuid) >= 0)
+                r = asprintf(ret, "MDEVD_DEVICE=%s", UUID_STR(&uuid));
+        else {
+                r = state_load(&client, &state);
+                if (r != EXIT_SUCCESS)
+                        return r;
+                if (node_find(state.parents, "name", word))
+                        r = asprintf(ret, "MDEVD_PARENT=%s", word);
+                else {
+                        r = state_find_device(&state, word, &found);
+                        if (r != EXIT_SUCCESS)
+                                return r;
+                        r = asprintf(ret, "MDEVD_DEVICE=%s", found.uuid);
+                }
+        }
+        if (r >= 0)
+                return EXIT_SUCCESS;
+        *ret = NULL;
+        return answer_failed_errno(-ENOMEM, "cannot look for it");
+}
+
+static int run(const Verb *verb, const Given *given) {
+        _cleanup_(freep) char *match = NULL;
+        const char *argv[16] = { "journalctl" };
+        size_t n = 1;
+        int r;
+
+        (void) verb;
+        if (given->operand) {
+                r = match_of(given->operand, &match);
+                if (r != EXIT_SUCCESS)
+                        return r;
+        }
+        if (!GIVEN(given, LOG_ALL))
+                argv[n++] = "--boot";
+        if (GIVEN(given, LOG_FOLLOW))
+                argv[n++] = "--follow";
+        if (GIVEN(given, LOG_NO_PAGER))
+                argv[n++] = "--no-pager";
+        if (GIVEN(given, LOG_LINES)) {
+                argv[n++] = "--lines";
+                argv[n++] = given->values[LOG_LINES];
+        }
+        if (GIVEN(given, LOG_OUTPUT)) {
+                argv[n++] = "--output";
+                argv[n++] = given->values[LOG_OUTPUT];
+        }
+        argv[n++] = match ?: "SYSLOG_IDENTIFIER=mdevd";
+        argv[n] = NULL;
+        (void) execvp(argv[0], (char *const *) argv);
+        return answer_failed("cannot run journalctl: %s; the journal has it with the field %s",
+                             strerror(errno), argv[n - 1]);
+}
+
+const Verb own_log = {
+        .name = "log",
+        .title = "What happened to a device or a parent: its lines of the journal",
+        .text = "Without a word, all that mdevd said. A device that is gone is found by its whole UUID,\n"
+                "also while the daemon is down. Only those may read the journal who may.\n",
+        .operand = "UUID|PARENT",
+        .operand_optional = true,
+        .options = options,
+        .n_options = ARRAY_SIZE(options),
+        .example = "  mdevdctl log c3ee7d8a-4a40-4b11-9b0f-000000000002 --no-pager\n",
+        .run = run,
+};

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * policy.c: the verb "policy": what is wrong with the configuration, and its rules in their order.
+ * It is the files that are looked at, not what the daemon has read: they can be tried first.
+ */
+#include "cli/argument.h"
+#include "cli/own/exit.h"
+#include "cli/own/own.h"
+#include "offline/offline.h"
+#include "util/closest.h"
+
+static int run(const Verb *verb, const Given *given) {
+        const char *word = given->operand, *file = given->operand2;
+        Closest c = closest_begin_typo(word);
+        Screen s;
+        int r;
+
+        (void) verb;
+        own_open(&s, given, streq(word, "explain"));
+        if (streq(word, "check"))
+                r = offline_check_config(argument_root(), file);
+        else if (streq(word, "explain"))
+                r = offline_explain_policy(argument_root(), file, s.json != JSON_OFF);
+        else {
+                (void) closest_offer(&c, "check");
+                (void) closest_offer(&c, "explain");
+                (void) answer_failed("\"%s\" is neither \"check\" nor \"explain\"%s%s%s", word,
+                                     c.name ? "; did you mean \"" : "", c.name ?: "",
+                                     c.name ? "\"?" : ".");
+                r = EXIT_USAGE;
+        }
+        return screen_close(&s) == EXIT_SUCCESS ? r : EXIT_FAILED;
+}
+
+static const Option options[] = { OWN_PRINT_OPTIONS };
+
+const Verb own_policy = {
+        .name = "policy",
+        .title = "check: what is wrong with the configuration; explain: its rules in their order",
+        .text = "Reads FILE, or all that the daemon would read; the daemon is not asked, so a file can\n"
+                "be tried before it is put in force.\n",
+        .operand = "check|explain",
+        .operand2 = "FILE",
+        .options = options,
+        .n_options = ARRAY_SIZE(options),
+        .example = "  mdevdctl policy check\n"
+                   "  mdevdctl policy explain --json\n",
+        .run = run,
+};
