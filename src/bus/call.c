@@ -42,7 +42,10 @@ static int reply_device(Call *c, const Operation *op) {
         r = path_of_mdev(op->record->parent, &op->record->uuid, &path);
         if (r < 0)
                 return r;
-        return bus_reply(c->bus, c->message, "os", path, UUID_STR(&op->record->uuid));
+        if (!op->device)
+                return bus_reply(c->bus, c->message, "os", path, UUID_STR(&op->record->uuid));
+        changes_tell(&c->bus->changes, op->device);
+        return sd_bus_reply_method_return(c->message, "os", path, UUID_STR(&op->record->uuid));
 }
 
 static int reply_failed(Call *c, const Operation *op) {

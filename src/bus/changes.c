@@ -125,6 +125,17 @@ void changes_replace(Changes *c, const void *old, ObjectKind kind, void *object)
         note(c, (Change){ kind, object, changes_forget(c, old) });
 }
 
+void changes_tell(Changes *c, const void *object) {
+        for (size_t i = 0; i < c->n; i++)
+                if (c->items[i].object == object) {
+                        const Change change = c->items[i];
+
+                        (void) changes_forget(c, object);
+                        emit(c->bus, &change);
+                        return;
+                }
+}
+
 void changes_flush(Changes *c) {
         for (size_t i = 0; i < c->n; i++) {
                 const Change change = c->items[i]; /* the array may grow under our feet */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * changes.h: InterfacesAdded and PropertiesChanged, once a turn of the loop for each object, however
- * often it changed in it, and before any reply that tells of the change. Work is begun first and told
- * after that, so that nobody who works waits for the signals.
+ * often it changed in it, and before any reply that tells of the change; what else the call changed
+ * follows the reply. Work is begun first and told after that, so that nobody who works waits for the
+ * signals.
  */
 #pragma once
 
@@ -50,4 +51,6 @@ void changes_add(Changes *c, ObjectKind kind, void *object);
 bool changes_forget(Changes *c, const void *object);
 /* Another stands for the object of the bus that @old stood for, and has changed. */
 void changes_replace(Changes *c, const void *old, ObjectKind kind, void *object);
+/* Tells of this object now, if there is anything to tell. */
+void changes_tell(Changes *c, const void *object);
 void changes_flush(Changes *c);

@@ -138,13 +138,16 @@ static uint64_t hash_string(const char *s) {
 }
 
 static int add_owner(View *v, const char *owner) {
-        uint64_t *bigger;
+        /* full at every power of two: a view is made anew for every change of its parent */
+        if ((v->n_devices & (v->n_devices - 1)) == 0) {
+                uint64_t *bigger = reallocarray(v->owners, v->n_devices ? v->n_devices * 2 : 1,
+                                                sizeof(*bigger));
 
-        bigger = reallocarray(v->owners, v->n_devices + 1, sizeof(*bigger));
-        if (!bigger)
-                return -ENOMEM;
-        v->owners = bigger;
-        bigger[v->n_devices++] = hash_string(owner);
+                if (!bigger)
+                        return -ENOMEM;
+                v->owners = bigger;
+        }
+        v->owners[v->n_devices++] = hash_string(owner);
         return 0;
 }
 
