@@ -224,6 +224,33 @@ static int parse_line(json_tokener *tok, const char *line, size_t size, json_obj
         return 0;
 }
 
+static json_tokener *new_tokener(void) {
+        json_tokener *tok = json_tokener_new_ex(JSON_DEPTH_MAX);
+
+        if (tok)
+                json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        return tok;
+}
+
+int record_parse_change(Record *r, const char *line) {
+        const char *end = strchr(line, '\n');
+        json_object *o = NULL;
+        json_tokener *tok;
+        int k;
+
+        if (!end || end[1])
+                return -EBADMSG;
+        tok = new_tokener();
+        if (!tok)
+                return -ENOMEM;
+        k = parse_line(tok, line, end - line, &o);
+        if (k >= 0)
+                k = change_from_json(r, o);
+        json_object_put(o);
+        json_tokener_free(tok);
+        return k;
+}
+
 int record_parse(Record **ret, const char *text, size_t size) {
         _cleanup_(record_freep) Record *r = NULL;
         json_tokener *tok;
@@ -233,10 +260,9 @@ int record_parse(Record **ret, const char *text, size_t size) {
 
         if (size > RECORD_SIZE_MAX)
                 return -EBADMSG;
-        tok = json_tokener_new_ex(JSON_DEPTH_MAX);
+        tok = new_tokener();
         if (!tok)
                 return -ENOMEM;
-        json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 
         k = record_new(&r, RECORD_CREATE);
         /* What stands behind the last newline was being written when its writer was killed. */

@@ -123,6 +123,8 @@ int record_parse(Record **ret, const char *text, size_t size);
 int record_format(const Record *r, char **ret);
 /* One later line, with its newline: pid, step, how far moves are and, from STEP_SETTLING on, the result. */
 int record_format_change(const Record *r, char **ret);
+/* Reads such a line, with its newline, into @r. -EBADMSG: it is none. */
+int record_parse_change(Record *r, const char *line);
 
 int record_add_attribute(Record *r, const char *name, const char *value);
 /* -E2BIG: RECORD_MOVES_MAX. */

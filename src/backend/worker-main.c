@@ -12,7 +12,7 @@
 
 int worker_main(int socket_fd, const char *root, const WorkerAbove *above) {
         _cleanup_(closep) int root_fd = -EBADF;
-        int fd;
+        int fd, r;
 
         (void) fcntl(socket_fd, F_SETFD, FD_CLOEXEC);
         root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -22,10 +22,16 @@ int worker_main(int socket_fd, const char *root, const WorkerAbove *above) {
                 return EXIT_FAILURE;
         }
         while ((fd = pass_receive(socket_fd)) >= 0) {
-                (void) worker_work(fd, root_fd, above);
+                _cleanup_(freep) char *last = NULL;
+
+                (void) worker_work(fd, root_fd, above, &last);
                 /* its lock goes with it, and only then is the daemon told */
                 safe_close(fd);
-                if (send(socket_fd, "", 1, MSG_NOSIGNAL) < 0)
+                if (last && strlen(last) < WORKER_RESULT_MAX)
+                        r = RET_NERRNO((int) send(socket_fd, last, strlen(last), MSG_NOSIGNAL));
+                else
+                        r = RET_NERRNO((int) send(socket_fd, "", 1, MSG_NOSIGNAL));
+                if (r < 0)
                         break; /* the daemon is gone; the next one reads the record */
         }
         if (fd < 0 && fd != -ENODATA) {

@@ -32,7 +32,7 @@ struct Process {
         pid_t pid;
         int pidfd;
         int socket_fd;
-        sd_event_source *message; /* a byte, when it is done */
+        sd_event_source *message; /* when it is done */
         sd_event_source *exit;
         ProcessState state;
         ProcessDone done; /* NULL: nobody wants to know */
@@ -75,11 +75,11 @@ static void process_end(Process *p) {
         p->socket_fd = safe_close(p->socket_fd);
 }
 
-static void tell_done(Process *p) {
+static void tell_done(Process *p, const char *line) {
         ProcessDone done = TAKE_PTR(p->done);
 
         if (done)
-                done(p->userdata);
+                done(line, p->userdata);
 }
 
 static int on_trim(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -110,10 +110,10 @@ static void trim_later(WorkerPool *pool) {
 
 static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Process *p = userdata;
-        char byte;
+        char line[WORKER_RESULT_MAX];
         ssize_t n;
 
-        n = recv(fd, &byte, sizeof(byte), MSG_DONTWAIT);
+        n = recv(fd, line, sizeof(line) - 1, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
         if (n <= 0) {
@@ -126,7 +126,8 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
         p->state = PROCESS_IDLE;
         p->pool->n_idle++;
         trim_later(p->pool);
-        tell_done(p);
+        line[n] = '\0';
+        tell_done(p, n > 1 ? line : NULL);
         return 0;
 }
 
@@ -139,7 +140,7 @@ static int on_exit_of_process(sd_event_source *s, int fd, uint32_t revents, void
                                                                            : info.si_pid == 0)
                 return 0; /* not yet: it reports again */
         if (p->state == PROCESS_BUSY)
-                tell_done(p);
+                tell_done(p, NULL);
         process_free(p);
         return 0;
 }

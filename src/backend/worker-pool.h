@@ -2,7 +2,8 @@
 /*
  * worker-pool.h: the worker processes. Each is this same program, executed as "mdevd --worker
  * --root=ROOT" with one end of a socket as descriptor 3; over it comes one record at a time, as a
- * descriptor, and goes one byte when the record has its result. Who has ended a job is kept for the
+ * descriptor, and goes one message when the record has its result: the line that says so, or one
+ * byte where that is to be read. Who has ended a job is kept for the
  * next: executing a program takes longer than most jobs do. A worker whose daemon is gone ends its
  * job, then itself.
  */
@@ -33,8 +34,14 @@ int worker_pool_root_fd(const WorkerPool *p);     /* borrowed */
 /* Executes the first one ahead of need. */
 int worker_pool_prepare(WorkerPool *p);
 
-/* Called once, from the loop: the job is done, or its process is no more. */
-typedef void (*ProcessDone)(void *userdata);
+/* What is longer is read from the record. */
+#define WORKER_RESULT_MAX 4096
+
+/*
+ * Called once, from the loop: the job is done, or its process is no more. @line: the last of its
+ * record; NULL: to be read there.
+ */
+typedef void (*ProcessDone)(const char *line, void *userdata);
 
 /*
  * Hands the open record over. Nothing was done with it when this fails. The caller's descriptor is

@@ -26,8 +26,11 @@ static int append_change(Job *j) {
                 return r;
         size = strlen(line);
         n = write(j->record_fd, line, size);
+        free(j->last);
+        j->last = NULL;
         if (n == (ssize_t) size) {
                 j->record_size += n;
+                j->last = TAKE_PTR(line);
                 return 0;
         }
         r = n < 0 ? -errno : -ENOSPC;
@@ -368,7 +371,7 @@ static int run(Job *j) {
         return append_change(j);
 }
 
-int worker_work(int record_fd, int root_fd, const WorkerAbove *above) {
+int worker_work(int record_fd, int root_fd, const WorkerAbove *above, char **ret_last) {
         Job j = { .record_fd = record_fd, .root_fd = root_fd, .above = above };
         int r;
 
@@ -380,5 +383,10 @@ int worker_work(int record_fd, int root_fd, const WorkerAbove *above) {
                                        "A worker could not use its record: %m");
         record_free(j.record);
         kmod_free(j.kmod);
+        if (r < 0) {
+                free(j.last);
+                j.last = NULL;
+        }
+        *ret_last = j.last;
         return r;
 }

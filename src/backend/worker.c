@@ -249,11 +249,23 @@ static int on_waiter_end(sd_event_source *s, int fd, uint32_t revents, void *use
         return 0;
 }
 
-static void on_process_done(void *userdata) {
+/* The line is in the record, and spares us to read it there. */
+static bool finish_with(Worker *w, const char *line) {
+        _cleanup_(record_freep) Record *record = NULL;
+
+        if (record_new(&record, RECORD_CREATE) < 0 || record_parse_change(record, line) < 0)
+                return false;
+        w->done(w, record, w->userdata);
+        return true;
+}
+
+static void on_process_done(const char *line, void *userdata) {
         _cleanup_(closep) int record_fd = -EBADF;
         Worker *w = userdata;
 
         w->process = NULL;
+        if (line && finish_with(w, line))
+                return;
         record_fd = open_own_record(w);
         finish(w, record_fd);
 }

@@ -28,8 +28,8 @@ struct WorkerAbove {
 };
 
 /*
- * Called once, from the loop, after the job ended and its record was read back. @record is what it
- * left: a step before STEP_DONE means that it was killed. NULL: the record cannot be read.
+ * Called once, from the loop, after the job ended. Of @record, which is what it left, step, result
+ * and pid count: a step before STEP_DONE means that it was killed. NULL: the record cannot be read.
  */
 typedef void (*WorkerDone)(Worker *w, const Record *record, void *userdata);
 
@@ -56,8 +56,11 @@ DEFINE_CLEANUP(Worker *, worker_free)
 
 /* The other side: what main() does for --worker, with WORKER_SOCKET_FD. Returns an exit status. */
 int worker_main(int socket_fd, const char *root, const WorkerAbove *above);
-/* One record of those that worker_main() gets. */
-int worker_work(int record_fd, int root_fd, const WorkerAbove *above);
+/*
+ * One record of those that worker_main() gets. *@ret_last, to be freed, is the line with its result,
+ * which is in the record, too; NULL: it is not.
+ */
+int worker_work(int record_fd, int root_fd, const WorkerAbove *above, char **ret_last);
 
 /* ---- the folder of records ---- */
 

@@ -45,7 +45,9 @@ static int reply_device(Call *c, const Operation *op) {
         if (!op->device)
                 return bus_reply(c->bus, c->message, "os", path, UUID_STR(&op->record->uuid));
         changes_tell(&c->bus->changes, op->device);
-        return sd_bus_reply_method_return(c->message, "os", path, UUID_STR(&op->record->uuid));
+        r = sd_bus_reply_method_return(c->message, "os", path, UUID_STR(&op->record->uuid));
+        changes_flush(&c->bus->changes);
+        return r;
 }
 
 static int reply_failed(Call *c, const Operation *op) {
@@ -127,6 +129,7 @@ int call_start(Bus *b, sd_bus_message *m, uid_t uid, Operation *op, CallAnswer a
                 c->message = sd_bus_message_ref(m);
         list_append(&b->calls, &c->node);
         TAKE_PTR(c);
+        changes_flush(&b->changes); /* its worker is at it: there is time */
         return 1;
 }
 

@@ -143,4 +143,5 @@ void changes_flush(Changes *c) {
                 emit(c->bus, &change);
         }
         c->n = 0;
+        (void) sd_event_source_set_enabled(c->defer, SD_EVENT_OFF);
 }

@@ -84,6 +84,29 @@ TEST(there_and_back) {
         ASSERT_STREQ(back->text, "No \"room\".\n");
 }
 
+TEST(the_last_line_alone_has_the_result) {
+        _cleanup_(record_freep) Record *r = new_create(), *back = NULL, *torn = NULL;
+        _cleanup_(freep) char *line = NULL, *two = NULL;
+
+        r->pid = 4711;
+        record_set_result(r, OUTCOME_NO_ROOM, -ENOSPC, strdup("No \"room\".\n"));
+        ASSERT_OK(record_format_change(r, &line));
+        ASSERT_OK(record_new(&back, RECORD_CREATE));
+        ASSERT_OK(record_parse_change(back, line));
+        ASSERT_EQ(back->step, STEP_DONE);
+        ASSERT_EQ(back->pid, 4711);
+        ASSERT_EQ(back->outcome, OUTCOME_NO_ROOM);
+        ASSERT_EQ(back->error, -ENOSPC);
+        ASSERT_STREQ(back->text, "No \"room\".\n");
+        ASSERT_TRUE(asprintf(&two, "%s%s", line, line) >= 0);
+        ASSERT_EQ(record_parse_change(back, two), -EBADMSG);
+        ASSERT_OK(record_new(&torn, RECORD_CREATE));
+        for (size_t n = strlen(line); n-- > 0;) {
+                line[n] = '\0';
+                ASSERT_EQ(record_parse_change(torn, line), -EBADMSG);
+        }
+}
+
 /* Cut anywhere after its first line it is what had been written whole. */
 TEST(torn_at_every_byte) {
         _cleanup_(record_freep) Record *r = new_create();
