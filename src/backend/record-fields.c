@@ -33,7 +33,7 @@ struct StringField {
 };
 
 #define FOR(kind) (1U << (kind))
-#define FOR_ALL (FOR(_RECORD_KIND_MAX) - 1)
+#define FOR_ALL (FOR(_RECORD_KIND_MAX) - 1) /* of RECORD_PROFILE there is no file */
 /* A definition's parent need not be there. */
 #define FOR_SYSFS                                                                                  \
         (FOR(RECORD_CREATE) | FOR(RECORD_STOP) | FOR(RECORD_CONFIGURE) | FOR(RECORD_EVICT) |       \

@@ -89,9 +89,9 @@ int record_moves_to_json(const Record *r, json_object *o) {
 int record_progress_from_json(Record *r, json_object *o) {
         uint64_t done, bytes, longest;
 
-        if (r->n_moves == 0 || !json_object_object_get_ex(o, "done", NULL))
+        if (!json_object_object_get_ex(o, "done", NULL))
                 return 0;
-        if (json_get_u64(o, "done", r->n_moves, &done) < 0 ||
+        if (json_get_u64(o, "done", RECORD_MOVES_MAX, &done) < 0 ||
             json_get_u64(o, "bytes", UINT64_MAX, &bytes) < 0 ||
             json_get_u64(o, "longest_us", UINT32_MAX, &longest) < 0)
                 return -EBADMSG;

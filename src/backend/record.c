@@ -22,6 +22,7 @@ static const char *const record_kind_table[_RECORD_KIND_MAX] = {
         [RECORD_SUSPEND] = "suspend",
         [RECORD_MOVE] = "move",
         [RECORD_DEFRAGMENT] = "defragment",
+        [RECORD_PROFILE] = "profile",
 };
 DEFINE_STRING_TABLE(record_kind, RecordKind, _RECORD_KIND_MAX)
 

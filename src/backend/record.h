@@ -30,6 +30,7 @@ typedef enum RecordKind {
         RECORD_SUSPEND,   /* hold who touches a device, until it is resumed or the time is over */
         RECORD_MOVE,      /* an extent of a device goes elsewhere */
         RECORD_DEFRAGMENT, /* extents of a parent's devices do */
+        RECORD_PROFILE,    /* the host is made what a profile says, by operations of their own: no file */
         _RECORD_KIND_MAX,
 } RecordKind;
 

@@ -363,7 +363,7 @@ static int run(Job *j) {
                 run_settle(j);
                 return append_change(j);
         }
-        r = runs[j->record->kind](j);
+        r = runs[j->record->kind] ? runs[j->record->kind](j) : -EINVAL;
         if (r >= 0)
                 record_set_result(j->record, OUTCOME_OK, 0, NULL);
         else if (j->record->step != STEP_DONE)

@@ -2,6 +2,7 @@
 /* bus-manager.c: org.mdevd1.Manager, documented in dbus/org.mdevd1.Manager.xml. */
 #include "bus/bus-error.h"
 #include "bus/bus-internal.h"
+#include "bus/bus-profile.h"
 #include "bus/call.h"
 #include "bus/describe.h"
 #include "bus/find.h"
@@ -361,6 +362,15 @@ const sd_bus_vtable bus_manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetParent", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", parent),
                                 method_get_parent, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("PlanProfile", SD_BUS_ARGS("s", name, "a{sv}", options),
+                                SD_BUS_RESULT("a(sssss)", steps), bus_method_plan_profile,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ApplyProfile", SD_BUS_ARGS("s", name, "a{sv}", options),
+                                SD_BUS_NO_RESULT, bus_method_apply_profile,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ApplyProfileAsync", SD_BUS_ARGS("s", name, "a{sv}", options),
+                                SD_BUS_RESULT("o", operation), bus_method_apply_profile_async,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Describe", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json),
                                 method_describe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload,

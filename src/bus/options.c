@@ -250,7 +250,7 @@ static int read_extent(sd_bus_message *m, Request *request, sd_bus_error *e) {
 #define MADE (OPTIONS_CREATE | OPTIONS_DEFINE)
 #define WRITTEN (OPTIONS_CREATE | OPTIONS_DEFINE | OPTIONS_MODIFY)
 
-#define ANY (WRITTEN | OPTIONS_STOP | OPTIONS_START | OPTIONS_UNDEFINE)
+#define ANY (WRITTEN | OPTIONS_STOP | OPTIONS_START | OPTIONS_UNDEFINE | OPTIONS_PROFILE)
 
 static const Option options[] = {
         { "uuid", "s", "a string", MADE, read_uuid },

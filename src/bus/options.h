@@ -17,6 +17,7 @@
 #define OPTIONS_UNDEFINE (1U << 5)
 #define OPTIONS_MOVE (1U << 6)
 #define OPTIONS_DEFRAGMENT (1U << 7)
+#define OPTIONS_PROFILE (1U << 8)
 
 /* The form of an owner's name. */
 int options_check_owner(const char *owner, sd_bus_error *e);

@@ -257,7 +257,8 @@ static void attempt(Manager *m, Attempt *a) {
         if (!may_try(m, a))
                 return;
         r = d ? manager_start_definition(m, d, false, "autostart", &op, &reason) :
-                profiles_start(m, a->profile, a->want, &a->uuid, &op, &reason);
+                profiles_start(m, a->profile, a->want, &a->uuid, false, "autostart", &op,
+                               &reason);
         /* what is being made may be counted twice for a moment: its end is an event */
         if (r == OUTCOME_NO_ROOM && is_busy(m, a))
                 return;

@@ -10,7 +10,15 @@
 
 /* An owner is no word of mdevctl's, and a definition that cannot be read has no type. */
 static bool may_have_scripts(const Record *r) {
-        return r->kind != RECORD_CONFIGURE && r->kind != RECORD_EVICT && !r->relabel && r->type;
+        static const bool has_scripts[_RECORD_KIND_MAX] = {
+                [RECORD_CREATE] = true,
+                [RECORD_STOP] = true,
+                [RECORD_DEFINE] = true,
+                [RECORD_MODIFY] = true,
+                [RECORD_UNDEFINE] = true,
+        };
+
+        return has_scripts[r->kind] && !r->relabel && r->type;
 }
 
 static bool have_scripts(const Operation *op) {

@@ -28,6 +28,13 @@ static int take_origin(Manager *m, Device *d) {
                 }
                 if (!d->ours && device_set_owner(d, op->record->owner ?: "") < 0)
                         return -ENOMEM;
+                for (size_t i = 0; i < op->record->n_attributes; i++) {
+                        const Attribute *a = &op->record->attributes[i];
+
+                        r = attributes_add(&d->attributes, &d->n_attributes, a->name, a->value);
+                        if (r < 0)
+                                return r;
+                }
                 /* it was announced, unless somebody has cleared the folder */
                 r = origin_is_known(m->root_fd, &d->uuid) ? 0 : origin_save(m->root_fd, d);
                 if (r < 0)

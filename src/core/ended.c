@@ -44,6 +44,8 @@ static void log_end(const Operation *op) {
                 log_info(&f, "Created %s (%s) on %s.", uuid, r->type, r->parent);
         } else if (r->kind == RECORD_STOP)
                 log_info(&f, "Removed %s from %s.", uuid, r->parent);
+        else if (r->kind == RECORD_PROFILE)
+                log_info(&f, "The host is as profile %s says.", r->profile);
         else if (r->n_moves > 0)
                 log_moved(op, &f);
         else if (r->kind != RECORD_CONFIGURE)

@@ -374,12 +374,19 @@ int profiles_foreach(Manager *m, ProfileWantFn fn, void *userdata);
 /* @d is what @w wants, as far as type and parent go. */
 bool profiles_has(const Want *w, const Device *d);
 /* As manager_create(). */
-int profiles_start(Manager *m, const char *profile, const Want *w, const Uuid *uuid,
-                   Operation **ret, Reason *reason);
+int profiles_start(Manager *m, const char *profile, const Want *w, const Uuid *uuid, bool force,
+                   const char *client, Operation **ret, Reason *reason);
 /* A problem for each UUID that a definition has, too. */
 int profiles_check(Manager *m, List *problems);
 /* What profiles had made and want no more, at start. */
 void profiles_remove_unwanted(Manager *m);
+
+/* ---- apply.c ---- */
+
+typedef struct Application Application;
+
+Application *application_free(Application *a);
+void application_get_progress(const Application *a, Progress *ret);
 
 /* ---- unplug.c ---- */
 

@@ -111,7 +111,7 @@ struct MoveTarget {
         int extent;      /* of the device; -1: its only one */
 };
 
-/* Bytes of moves. */
+/* Bytes of moves; steps of a profile, that take no moves of their own into account. */
 struct Progress {
         uint64_t done, total;
         unsigned longest_us; /* that a guest may have waited so far */
@@ -126,6 +126,18 @@ int manager_move(Manager *m, Device *device, const MoveTarget *target, const cha
  */
 int manager_defragment(Manager *m, Parent *parent, const char *pool, uint64_t max_bytes,
                        const char *client, Operation **ret, Reason *reason);
+/*
+ * What manager_apply_profile() would do now; @ret to be freed by profile_diff_done(). OUTCOME_INVALID:
+ * there is no such profile.
+ */
+int manager_plan_profile(Manager *m, const char *name, ProfileDiff *ret, Reason *reason);
+/*
+ * Makes the host what the profile says, a step after the other, each an operation of its own:
+ * creations first where there is room, removals where they make it or nothing else is left. When a
+ * step fails, all back to the first removal is taken back. A device in use is never removed.
+ */
+int manager_apply_profile(Manager *m, const char *name, bool force, const char *client,
+                          Operation **ret, Reason *reason);
 /* As the model has it, or DEVICE_MOVING while an operation moves it. */
 DeviceState manager_get_state(Manager *m, const Device *device);
 /* Reads the record of a running one; all 0 where nothing moves. */

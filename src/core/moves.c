@@ -303,6 +303,10 @@ int manager_get_progress(Manager *m, const Operation *op, Progress *ret) {
         _cleanup_(record_freep) Record *record = NULL;
         const Record *r = op->record;
 
+        if (op->application) {
+                application_get_progress(op->application, ret);
+                return 0;
+        }
         if (r->n_moves > 0 && op->phase == OPERATION_WORKING && op->state == OPERATION_RUNNING &&
             worker_read_record(m->root_fd, r, &record) >= 0)
                 r = record;

@@ -135,6 +135,7 @@ Operation *operation_free(Operation *op) {
                 list_unlink(&w->node);
                 free(w);
         }
+        application_free(op->application);
         worker_free(op->worker);
         escort_free(op->escort);
         operation_close(op);

@@ -66,6 +66,7 @@ struct Operation {
         Planned planned; /* linked in manager->planned while running a create */
         Planned *planned_moves; /* the same, one of each move of the record; NULL: none */
         List waiters;
+        struct Application *application; /* of a profile; owned */
         Device *device; /* borrowed; the device that a create made, while it lives */
         uint64_t started_usec, ended_usec; /* CLOCK_REALTIME */
         uint64_t working_since_usec;       /* CLOCK_MONOTONIC; of an adopted worker: since adopted */

@@ -91,14 +91,17 @@ static int make_request(const Want *w, const char *profile, const Uuid *uuid, Re
         return 0;
 }
 
-int profiles_start(Manager *m, const char *profile, const Want *w, const Uuid *uuid,
-                   Operation **ret, Reason *reason) {
+int profiles_start(Manager *m, const char *profile, const Want *w, const Uuid *uuid, bool force,
+                   const char *client, Operation **ret, Reason *reason) {
         Request *q = NULL;
         int r;
 
         *ret = NULL;
         r = make_request(w, profile, uuid, &q);
-        return r < 0 ? r : manager_create(m, q, "autostart", ret, reason);
+        if (r < 0)
+                return r;
+        q->force = force;
+        return manager_create(m, q, client, ret, reason);
 }
 
 /* ---- UUIDs in two places ---- */
@@ -149,7 +152,7 @@ static int apply(Manager *m, const Profile *profile) {
         if (r < 0)
                 return r;
         for (size_t i = 0; i < diff.n; i++)
-                if (diff.items[i].action == PROFILE_REMOVE)
+                if (diff.items[i].action == PROFILE_REMOVE && !diff.items[i].reason.text)
                         remove_unwanted(m, profile, &diff.items[i]);
         return 0;
 }

@@ -164,6 +164,14 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
                 refresh_device(m, &op->record->uuid);
 }
 
+/* Who waited for the end of one begins the next on the same device: the file is that one's now. */
+static void close_namesakes(const Operation *op) {
+        list_foreach(i, &op->manager->operations, Operation, node)
+                if (i->closing && uuid_equal(&i->record->uuid, &op->record->uuid) &&
+                    streq(i->record->parent, op->record->parent))
+                        operation_close(i);
+}
+
 static int start(Operation *op) {
         Manager *m = op->manager;
         int r;
@@ -171,6 +179,7 @@ static int start(Operation *op) {
         r = callouts_begin(op);
         if (r != 0)
                 return MIN(r, 0);
+        close_namesakes(op);
         if (op->record->kind == RECORD_UNDEFINE)
                 return definitions_start_undefine(op);
         r = op->record->kind == RECORD_CREATE ? devices_announce(m, op->record) : 0;

@@ -161,5 +161,6 @@ static void (*const settlers[_RECORD_KIND_MAX])(Operation *op) = {
 
 void operation_settle(Operation *op) {
         moves_settle(op);
-        settlers[op->record->kind](op);
+        if (settlers[op->record->kind])
+                settlers[op->record->kind](op);
 }

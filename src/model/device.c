@@ -51,6 +51,7 @@ Device *device_free(Device *d) {
 
         if (d->model)
                 model_unlink_device(d);
+        attributes_free(d->attributes, d->n_attributes);
         free(d->profile);
         free(d->type);
         free(d->owner);

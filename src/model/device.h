@@ -58,6 +58,8 @@ struct Device {
         Origin origin;
         char *profile; /* name, of ORIGIN_PROFILE; else NULL */
         bool ours; /* of our module: extents and counts below are the kernel's word */
+        Attribute *attributes; /* that it was made with, as far as this daemon has seen it made */
+        size_t n_attributes;
         Extent extents[EXTENTS_MAX];
         size_t n_extents;
         Other other;

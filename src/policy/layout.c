@@ -64,6 +64,9 @@ static int add_items(Layout *l, const List *planned) {
         list_foreach(d, &l->view->parent->devices, Device, parent_node) {
                 bool movable = device_is_movable(l->view, planned, d);
 
+                if (planned_is_leaving(planned, d))
+                        continue;
+
                 for (size_t i = 0; i < d->n_extents; i++) {
                         r = add_extent(l, d, i, &d->extents[i], movable);
                         if (r < 0)

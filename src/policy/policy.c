@@ -32,7 +32,7 @@ void search_done(Search *s) {
 static int check_uuid(const Model *model, const List *planned, const Uuid *uuid, Reason *reason) {
         const Device *d = model_find_device(model, NULL, uuid, NULL);
 
-        if (d)
+        if (d && !planned_is_leaving(planned, d))
                 return reason_set(reason, OUTCOME_EXISTS,
                                   "UUID %s is that of a device on %s, which is %s; choose another",
                                   UUID_STR(uuid), d->parent->name,
@@ -40,7 +40,7 @@ static int check_uuid(const Model *model, const List *planned, const Uuid *uuid,
         if (!planned)
                 return 0;
         list_foreach(p, planned, Planned, node)
-                if (uuid_equal(&p->uuid, uuid))
+                if (!p->leaving && uuid_equal(&p->uuid, uuid))
                         return reason_set(reason, OUTCOME_EXISTS,
                                           "UUID %s is that of a device that is being made on %s; "
                                           "choose another",
@@ -225,8 +225,9 @@ static bool overlaps(const Placement *p, const Extent *extents, size_t n) {
  */
 static bool is_taken(const Search *s, const Placement *p) {
         list_foreach(d, &p->parent->devices, Device, parent_node)
-                if (overlaps(p, d->extents, d->n_extents) ||
-                    (d->other.used && overlaps(p, &d->other.place, 1)))
+                if (!planned_is_leaving(s->host.planned, d) &&
+                    (overlaps(p, d->extents, d->n_extents) ||
+                     (d->other.used && overlaps(p, &d->other.place, 1))))
                         return true;
         if (s->host.planned)
                 list_foreach(i, s->host.planned, Planned, node)

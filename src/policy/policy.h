@@ -23,6 +23,7 @@ struct Planned {
         const char *owner; /* borrowed */
         const Extent *extents; /* borrowed */
         size_t n_extents;
+        bool leaving; /* nothing is taken: the device @uuid is to go, and what it has counts as free */
         bool of_move; /* one place, to which the device @uuid moves; type and owner are not valid */
 };
 
@@ -117,7 +118,7 @@ typedef enum ProfileAction {
         PROFILE_CREATE,
         PROFILE_KEEP,
         PROFILE_REMOVE,
-        PROFILE_REFUSE,
+        PROFILE_REFUSE, /* of a device that is to go: it is in use */
         _PROFILE_ACTION_MAX,
 } ProfileAction;
 
@@ -129,10 +130,11 @@ typedef struct ProfileDiff ProfileDiff;
 struct ProfileItem {
         ProfileAction action;
         Uuid uuid;
-        const Want *want;    /* borrowed; NULL: PROFILE_REMOVE */
+        const Want *want;    /* borrowed; NULL: @device is to go */
         Device *device;      /* borrowed; what has the UUID, NULL: nothing yet */
         Placement placement; /* of PROFILE_CREATE, all other items done */
-        Reason reason;       /* of PROFILE_REFUSE */
+        bool after_removals; /* of PROFILE_CREATE: there is room only when all removals are done */
+        Reason reason;       /* of PROFILE_REFUSE and PROFILE_REMOVE */
 };
 
 struct ProfileDiff {
@@ -143,8 +145,9 @@ struct ProfileDiff {
 void profile_diff_done(ProfileDiff *d);
 
 /*
- * What has to be done so that the host is as the profile says; what others made stays. After the
- * removals have been done the question is to be asked again: there may be more room.
+ * What has to be done so that the host is as the profile says; what others made stays. A device that
+ * the profile made and wants otherwise now is removed and made again. After each step the question
+ * is to be asked again: others may have come meanwhile.
  */
 int policy_diff_profile(const Model *model, const List *planned, const Profile *profile,
                         ProfileDiff *ret);

@@ -174,11 +174,19 @@ static int add_device(View *v, const Rules *rules, const char *type, const char 
         return add_tally(v, false, type, group, 1);
 }
 
-static const Device *find_device(const Parent *parent, const Uuid *uuid) {
+bool planned_is_leaving(const List *planned, const Device *d) {
+        if (planned)
+                list_foreach(p, planned, Planned, node)
+                        if (p->leaving && p->parent == d->parent && uuid_equal(&p->uuid, &d->uuid))
+                                return true;
+        return false;
+}
+
+static bool is_there(const List *planned, const Parent *parent, const Uuid *uuid) {
         list_foreach(d, &parent->devices, Device, parent_node)
-                if (uuid_equal(&d->uuid, uuid))
-                        return d;
-        return NULL;
+                if (uuid_equal(&d->uuid, uuid) && !planned_is_leaving(planned, d))
+                        return true;
+        return false;
 }
 
 /* Pools are plain data that others fill in, so what a view was made of is compared, not believed. */
@@ -218,6 +226,10 @@ static int view_new(View **ret, const Model *model, const List *planned, const P
                         return r;
         }
         list_foreach(d, &parent->devices, Device, parent_node) {
+                if (planned_is_leaving(planned, d)) {
+                        v->once = true;
+                        continue;
+                }
                 r = add_device(v, model->rules, d->type, d->owner, d->extents, d->n_extents);
                 if (r >= 0 && d->other.used)
                         r = take_place(v, &d->other.place);
@@ -229,13 +241,15 @@ static int view_new(View **ret, const Model *model, const List *planned, const P
                         if (p->parent != parent)
                                 continue;
                         v->once = true;
+                        if (p->leaving)
+                                continue;
                         if (p->of_move) {
                                 r = take_place(v, &p->extents[0]);
                                 if (r < 0)
                                         return r;
                                 continue;
                         }
-                        if (find_device(parent, &p->uuid))
+                        if (is_there(planned, parent, &p->uuid))
                                 continue; /* it has arrived, and counts */
                         r = add_device(v, model->rules, p->type->id, p->owner, p->extents,
                                        p->n_extents);
@@ -315,7 +329,7 @@ bool view_has_owner(const View *v, const List *planned, const char *owner) {
                         return true;
         if (planned)
                 list_foreach(p, planned, Planned, node)
-                        if (p->parent == v->parent && !p->of_move && streq(p->owner, owner))
+                        if (p->parent == v->parent && !p->of_move && !p->leaving && streq(p->owner, owner))
                                 return true;
         return false;
 }

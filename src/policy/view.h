@@ -53,6 +53,8 @@ uint64_t view_count_type(const View *v, const char *type);
 const char *view_other_type(const View *v, const char *type);
 uint64_t view_tally(const View *v, bool is_pool, const char *name, unsigned group);
 
+/* It counts as gone. */
+bool planned_is_leaving(const List *planned, const Device *d);
 /* Whether somebody owns a device there. */
 bool view_has_owner(const View *v, const List *planned, const char *owner);
 

@@ -40,7 +40,8 @@ TEST(actions_have_names) {
 }
 
 TEST(apply_and_apply_again) {
-        _cleanup_(profile_diff_done) ProfileDiff first = {}, second = {}, third = {};
+        _cleanup_(profile_diff_done) ProfileDiff first = {}, second = {}, third = {},
+                                                    fourth = {};
         _cleanup_(scenario_done) Scenario s = {};
         const Profile *p = begin(&s, "a=64M", "profile=p want=16M*2 want=8M*1", "");
         Want *w;
@@ -62,12 +63,24 @@ TEST(apply_and_apply_again) {
         w = list_first(&p->wants, Want, node);
         w->count = 1;
         ASSERT_OK(policy_diff_profile(s.model, NULL, p, &third));
-        ASSERT_EQ(third.n, 3);
+        ASSERT_EQ(third.n, 4);
         ASSERT_EQ(third.items[0].action, PROFILE_REMOVE);
         ASSERT_TRUE(uuid_equal(&third.items[0].uuid, &first.items[2].uuid));
-        ASSERT_EQ(third.items[1].action, PROFILE_KEEP);
-        ASSERT_EQ(third.items[2].action, PROFILE_REFUSE); /* index 1 is a 16M now, 8M is wanted */
-        ASSERT_CONTAINS(third.items[2].reason.text, "of type mdevd-16M of '' on a, and type 8M");
+        /* index 1 is a 16M now, 8M is wanted: it goes and comes again */
+        ASSERT_EQ(third.items[1].action, PROFILE_REMOVE);
+        ASSERT_TRUE(uuid_equal(&third.items[1].uuid, &first.items[1].uuid));
+        ASSERT_CONTAINS(third.items[1].reason.text, "of type mdevd-16M of '' on a, and type 8M");
+        ASSERT_EQ(third.items[2].action, PROFILE_KEEP);
+        ASSERT_EQ(third.items[3].action, PROFILE_CREATE);
+        ASSERT_TRUE(third.items[3].after_removals);
+
+        /* unless somebody uses it */
+        model_find_device(s.model, NULL, &first.items[1].uuid, NULL)->opened = 1;
+        ASSERT_OK(policy_diff_profile(s.model, NULL, p, &fourth));
+        ASSERT_EQ(fourth.items[1].action, PROFILE_REFUSE);
+        ASSERT_CONTAINS(fourth.items[1].reason.text, "in use: it stays");
+        ASSERT_EQ(fourth.items[3].action, PROFILE_REFUSE);
+        ASSERT_CONTAINS(fourth.items[3].reason.text, "remove the device");
 }
 
 TEST(others_devices_stay) {
@@ -108,6 +121,33 @@ TEST(no_room_for_all) {
         ASSERT_EQ(count(&d, PROFILE_CREATE), 2);
         ASSERT_EQ(d.items[2].action, PROFILE_REFUSE);
         ASSERT_CONTAINS(d.items[2].reason.text, "a pool fb: largest hole 0");
+}
+
+/* Of what there is no room for as things are it is said that it comes after the removals. */
+TEST(removals_make_room) {
+        _cleanup_(profile_diff_done) ProfileDiff d = {}, used = {};
+        _cleanup_(scenario_done) Scenario s = {};
+        const Profile *p = begin(&s, "a=64M", "profile=p want=32M*2", "16M@a+0 16M@a+48M");
+        Device *dev;
+
+        list_foreach(i, &s.model->devices, Device, node) {
+                i->origin = ORIGIN_PROFILE;
+                ASSERT_NOT_NULL(i->profile = strdup("p"));
+        }
+        ASSERT_OK(policy_diff_profile(s.model, NULL, p, &d));
+        ASSERT_EQ(d.n, 4);
+        ASSERT_EQ(count(&d, PROFILE_REMOVE), 2);
+        ASSERT_EQ(count(&d, PROFILE_CREATE), 2);
+        ASSERT_TRUE(d.items[2].after_removals);
+        ASSERT_EQ(d.items[2].placement.extents[0].offset, 0);
+        ASSERT_EQ(d.items[3].placement.extents[0].offset, 32 << 20);
+
+        dev = list_first(&s.model->devices, Device, node);
+        dev->opened = 1;
+        ASSERT_OK(policy_diff_profile(s.model, NULL, p, &used));
+        ASSERT_EQ(count(&used, PROFILE_REMOVE), 1);
+        ASSERT_EQ(count(&used, PROFILE_CREATE), 1);
+        ASSERT_EQ(count(&used, PROFILE_REFUSE), 2);
 }
 
 TEST(what_is_under_way_is_kept) {
