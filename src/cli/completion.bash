@@ -14,9 +14,18 @@ _mdevctl_names() { # p, t or u: what there is of that kind
         esac | sort -u
 }
 
+_mdevctl_offer() { # the word so far; standard input: words, each a line. Never through `compgen -W`:
+        # it expands them, and anybody's file name may be `$(...)`
+        local word
+        while IFS= read -r word; do
+                [[ $word == "$1"* ]] && COMPREPLY+=("$(printf %q "$word")")
+        done
+}
+
 _mdevctl() {
         local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=()
 
+        COMPREPLY=()
         # --option=value comes as three words
         if [[ $cur == = ]]; then
                 cur=
@@ -27,11 +36,11 @@ _mdevctl() {
                 verb=("${COMP_WORDS[1]}")
         fi
         case $prev in
-        -p | --parent) mapfile -t COMPREPLY < <(compgen -W "$(_mdevctl_names p)" -- "$cur") ;;
-        -t | --type) mapfile -t COMPREPLY < <(compgen -W "$(_mdevctl_names t)" -- "$cur") ;;
-        -u | --uuid) mapfile -t COMPREPLY < <(compgen -W "$(_mdevctl_names u)" -- "$cur") ;;
+        -p | --parent) _mdevctl_offer "$cur" < <(_mdevctl_names p) ;;
+        -t | --type) _mdevctl_offer "$cur" < <(_mdevctl_names t) ;;
+        -u | --uuid) _mdevctl_offer "$cur" < <(_mdevctl_names u) ;;
         --jsonfile) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-        *) mapfile -t COMPREPLY < <(compgen -W "$(_mdevctl_words "${COMP_WORDS[0]}" "${verb[@]}")" -- "$cur") ;;
+        *) _mdevctl_offer "$cur" < <(_mdevctl_words "${COMP_WORDS[0]}" "${verb[@]}") ;;
         esac
         # names of parents have colons, at which readline begins a new word
         if declare -F __ltrim_colon_completions >/dev/null; then

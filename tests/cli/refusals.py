@@ -167,6 +167,33 @@ def a_reader_that_has_gone(p):
 
 
 @case
+def completion_of_hostile_words(p):
+    """Names that a shell would run or take apart are offered, quoted, and not run."""
+    mark = os.path.join(p.root, "ran")
+    words = [f"$(touch {mark})", f"`touch {mark}`", "a b;c", "0000:00:05.0", "zebra"]
+    script = """source "$1"; shift
+        names=("$@")
+        _mdevctl_names() { printf '%s\\n' "${names[@]}"; }
+        complete_at() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _mdevctl; }
+        complete_at mdevctl start -p ''; printf '%s\\n' "${COMPREPLY[@]}"; echo --
+        complete_at mdevctl start --parent = 00; printf '%s\\n' "${COMPREPLY[@]}"; echo --
+        complete_at mdevctl types --pa; printf '%s\\n' "${COMPREPLY[@]}"; echo --
+        complete_at mdevctl unde; printf '%s\\n' "${COMPREPLY[@]}"; echo --"""
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", os.path.join(p.daemon_args[2], "src/cli/completion.bash"),
+         *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=60,
+        env={**os.environ, **p.env, "PATH": f"{p.names}:{os.environ['PATH']}"})
+    everything, colon, option, verb = done.stdout.decode().split("--\n", 3)
+    assert not os.path.exists(mark), f"a name was run: {everything}"
+    back = subprocess.run(["bash", "-c", f"printf '%s\\n' {' '.join(everything.splitlines())}"],
+                          stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()
+    assert back == words, f"{words} came back as {back}"
+    assert colon == "0000:00:05.0\n", colon
+    assert option == "--parent\n", option
+    assert verb == "undefine\n--\n", verb
+
+
+@case
 def a_full_disk(p):
     daemon = p.daemon()
     with open("/dev/full", "w", encoding="utf-8") as full:

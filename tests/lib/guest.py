@@ -23,6 +23,8 @@ LIMIT = 60
 
 HELP = """guest: nested guests with a mediated device
   guest start NAME UUID [QEMU-ARGUMENT…]   boot one; UUID - means without a device
+  guest adopt NAME PID COMMAND…            talk to one that somebody else has started and paused:
+                                           COMMAND lets it run; prints its line `ready …`
   guest cmd NAME COMMAND…                  a command for its program; fails when it says err
   guest qmp NAME JSON                      a QMP command for its QEMU; prints the answer
   guest status NAME                        running, gone, or what its QEMU says
@@ -87,6 +89,14 @@ class Guest:
         with open(self._path("pid"), "w", encoding="ascii") as f:
             f.write(str(self.process.pid))
         self._connect(limit)
+        return self._line(("ready ",), limit)
+
+    def adopt(self, pid, command, limit=LIMIT):
+        """One that is paused and has its serial line at our place: `command` lets it run."""
+        with open(self._path("pid"), "w", encoding="ascii") as f:
+            f.write(str(pid))
+        self._connect(limit)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return self._line(("ready ",), limit)
 
     def _connect(self, limit=LIMIT):
@@ -225,6 +235,8 @@ def _run(verb, name, rest):
     guest = Guest(name)
     if verb == "start" and rest:
         print(guest.start(None if rest[0] == "-" else rest[0], *rest[1:]))
+    elif verb == "adopt" and len(rest) > 1:
+        print(guest.adopt(int(rest[0]), rest[1:]))
     elif verb == "cmd" and rest:
         answer = guest.ask(" ".join(rest))
         print(answer)
@@ -249,7 +261,7 @@ def main(argv):
         return 2
     try:
         return _run(argv[0], argv[1], argv[2:])
-    except (GuestError, QmpError, OSError, ValueError) as e:
+    except (GuestError, QmpError, OSError, ValueError, subprocess.SubprocessError) as e:
         print(f"guest: {e}", file=sys.stderr)
         return 1
 
