@@ -8,14 +8,19 @@
     compat.py --record TABLE ROOT [PRELOAD]
             run it against the original, which lies with the libraries it needs below ROOT (a Debian
             13 tree), with PRELOAD as its kernel; print the table
+    compat.py --beside ORIGINAL TABLE PROGRAM [DAEMON PRELOAD SOURCE]
+            run it against both, the original being one of this machine, each on a tree of its own:
+            TAP. As a difference counts what the table does not give a reason for
 
 Everything happens below a folder that is made for it, anew for each part ("@ name"). A block of a
 table is "$ line", what it printed, "= status" with the first "Error:" line; where mdevdctl differs,
-"! why" follows, with what it prints and "=! status". More than 10 such blocks are a failure."""
+"! why" follows, with what it prints and "=! status". More than 10 such blocks are a failure. "~ name"
+is in what 1.2.0 differs from 1.4.0 there, see OLDER."""
 
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +29,17 @@ import private
 
 U = "c3ee7d8a-4a40-4b11-9b0f-00000000000"
 DIFFERENCES_MAX = 10
+
+# What 1.2.0 of Debian 12 does in another way than 1.4.0, and so than mdevdctl.
+OLDER = {
+    "version": "it says its own version",
+    "option": "it has no such option",
+    "together": "it takes options together that 1.4.0 refuses",
+    "panic": "it panics where 1.4.0 says what is wrong",
+    "shown": "of an active device that is defined it shows the definition's type and attributes",
+    "protocol": "it asks no script what it supports, and gives notifiers the configuration",
+    "undefine": "an undefine that a script has refused ends with 0",
+}
 
 PARENTS = {"0000:00:05.0": "devices/pci0000:00", "0000:00:03.0": "devices/pci0000:00",
            "mtty": "devices/virtual/mtty"}
@@ -94,9 +110,12 @@ class Block:
 
     def __init__(self, line):
         self.line, self.expected, self.why, self.ours = line, "", None, None
+        self.older = None  # a key of OLDER
 
     def __str__(self):
         text = f"$ {self.line}\n{self.expected}"
+        if self.older:
+            text += f"~ {self.older}\n"
         return text if self.why is None else f"{text}! {self.why}\n{self.ours}"
 
 
@@ -116,6 +135,8 @@ def read_table(path):
             elif row.startswith("$ "):
                 block, open_text = Block(row[2:].rstrip("\n")), "expected"
                 parts[-1][1].append(block)
+            elif row.startswith("~ "):
+                block.older = row[2:].strip()
             elif row.startswith("! "):
                 block.why, block.ours, open_text = row[2:].strip(), "", "ours"
     return parts
@@ -181,24 +202,45 @@ def record(table, tree, preload):
     return 0
 
 
+class Ours:
+    """mdevdctl under its other names, on a tree; with a daemon where there is one."""
+
+    def __init__(self, program, root, daemon_args):
+        self.names = tempfile.TemporaryDirectory()
+        for name in ("mdevctl", "lsmdev"):
+            os.symlink(os.path.abspath(program), os.path.join(self.names.name, name))
+        self.root = root
+        self.daemon = private.Daemon(daemon_args[0], daemon_args[1], root, daemon_args[2]) \
+            if daemon_args else None
+        self.env = {"MDEVCTL_ENV_ROOT": root, **(self.daemon.env if self.daemon else {})}
+
+    def run(self, block):
+        return run(lambda n: [os.path.join(self.names.name, n) if n in ("mdevctl", "lsmdev")
+                              else n], block, self.root, self.env)
+
+    def close(self):
+        if self.daemon:
+            self.daemon.close()
+        self.names.cleanup()
+
+
+def explain(**texts):
+    for title, text in texts.items():
+        print("".join(f"# {title}: {row}\n" for row in text.split("\n")), end="")
+
+
 def compare(table, program, daemon_args):
     parts = read_table(table)
     blocks = [block for _, part in parts for block in part]
     failed = number = 0
     print(f"1..{len(blocks) + 1}")
     for name, part in parts:
-        with tempfile.TemporaryDirectory() as names, tempfile.TemporaryDirectory() as root:
-            for link_name in ("mdevctl", "lsmdev"):
-                os.symlink(os.path.abspath(program), os.path.join(names, link_name))
+        with tempfile.TemporaryDirectory() as root:
             make_state(root, bool(daemon_args))
-            daemon = private.Daemon(daemon_args[0], daemon_args[1], root, daemon_args[2]) \
-                if daemon_args else None
-            env = {"MDEVCTL_ENV_ROOT": root, **(daemon.env if daemon else {})}
+            mine = Ours(program, root, daemon_args)
             for block in part:
                 number += 1
-                text, stderr = run(lambda n: [os.path.join(names, n)
-                                              if n in ("mdevctl", "lsmdev") else n],
-                                   block, root, env)
+                text, stderr = mine.run(block)
                 expected = block.expected
                 if block.why:
                     text, expected = ours(text), block.ours
@@ -206,11 +248,8 @@ def compare(table, program, daemon_args):
                 failed += not good
                 print(f"{'ok' if good else 'not ok'} {number} - {name}: {block.line}")
                 if not good:
-                    for title, what in (("expected", expected), ("found", text),
-                                        ("stderr", stderr.decode(errors="replace"))):
-                        print("".join(f"# {title}: {row}\n" for row in what.split("\n")), end="")
-            if daemon:
-                daemon.close()
+                    explain(expected=expected, found=text, stderr=stderr.decode(errors="replace"))
+            mine.close()
     differences = sum(block.why is not None for block in blocks)
     good = differences <= DIFFERENCES_MAX
     print(f"{'ok' if good else 'not ok'} {number + 1} - {differences} of {len(blocks)} differ from "
@@ -218,10 +257,80 @@ def compare(table, program, daemon_args):
     return 1 if failed or not good else 0
 
 
+def same_state(root, other):
+    """Make the tree @root as the tree @other is."""
+    for folder in ("etc", "sys"):
+        shutil.rmtree(os.path.join(root, folder))
+        shutil.copytree(os.path.join(other, folder), os.path.join(root, folder), symlinks=True)
+
+
+# 1.2.0 knows no other root than /, so that the tree is laid over it, and no scripts but in /etc.
+IN_PLACE = """root=$1 preload=$2 program=$3 name=$4
+mount --bind "$root/etc/mdevctl.d" /etc/mdevctl.d
+mount --bind "$root/usr/lib/mdevctl/scripts.d" /usr/lib/mdevctl/scripts.d
+[[ $("$program" --version) != *" 1.2."* ]] ||
+        mount --bind "$root/usr/lib/mdevctl/scripts.d" /etc/mdevctl.d/scripts.d
+mount --bind "$root/sys" /sys
+[[ -z $preload ]] || export LD_PRELOAD=$preload MDEVD_FAKE_ROOT=
+exec -a "$name" "$program" "${@:5}"
+"""
+
+
+def in_place(root, preload, original):
+    return lambda name: [name] if name not in ("mdevctl", "lsmdev") else \
+        ["unshare", "--mount", "bash", "-ec", IN_PLACE, "bash", root, preload, original, name]
+
+
+def bare(text):
+    """What both versions have: 1.2.0 ends a list with one newline more; `%` marks that there is
+    none."""
+    output, status = re.fullmatch(r"(?s)(.*?)\n*%?\n*= (\d+).*\n", "\n" + text).groups()
+    return output, status
+
+
+def is_older(original):
+    return " 1.2." in subprocess.run([original, "--version"], stdout=subprocess.PIPE, check=True,
+                                     text=True).stdout
+
+
+def beside(original, table, program, daemon_args):
+    """Where 1.2.0 is said to differ from 1.4.0 it must; they then go on from one state."""
+    parts, older = read_table(table), is_older(original)
+    print(f"1..{sum(len(part) for _, part in parts) + 1}")
+    number = failed = compared = 0
+    for name, part in parts:
+        with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as other:
+            for folder in (root, other):
+                make_state(folder, bool(daemon_args))
+            mine = Ours(program, root, daemon_args)
+            argv = in_place(other, daemon_args[1] if daemon_args else "", original)
+            for block in part:
+                number += 1
+                found, stderr = mine.run(block)
+                theirs, _ = run(argv, block, other, {})
+                known = older and block.older and OLDER[block.older]
+                why = block.why or known
+                good = block.why or (bare(found) != bare(theirs)) == bool(known)
+                failed += not good
+                compared += not why
+                print(f"{'ok' if good else 'not ok'} {number} - {name}: {block.line}"
+                      f"{f' ({why})' if why else ''}", flush=True)
+                if not good:
+                    explain(original=theirs, found=found, stderr=stderr.decode(errors="replace"))
+                if why or not good:
+                    same_state(other, root)
+            mine.close()
+    print(f"{'ok' if not failed else 'not ok'} {number + 1} - {compared} compared and the same but "
+          f"for {failed}, {number - compared} known to differ")
+    return 1 if failed else 0
+
+
 def main():
     arguments = sys.argv[1:]
     if arguments and arguments[0] == "--record" and len(arguments) in (3, 4):
         return record(arguments[1], arguments[2], arguments[3] if len(arguments) == 4 else None)
+    if arguments and arguments[0] == "--beside" and len(arguments) in (4, 7):
+        return beside(arguments[1], arguments[2], arguments[3], arguments[4:])
     if len(arguments) not in (2, 5):
         print(__doc__, file=sys.stderr)
         return 2
