@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * origin.c: owns /run/mdevd/devices. A file speaks of a device only while parent and type are those
- * it was written for; anything else means that somebody made another device of the same UUID. The
- * folder is on a tmpfs: a file is replaced by rename, nothing is synced. Owners are nobody else's
- * business, hence the mode.
+ * origin.c: owns /run/mdevd/devices. An entry speaks of a device only while parent and type are
+ * those it was written for; anything else means that somebody made another device of the same UUID.
+ * It is a link whose text is what there is to say: made in one step, and without a page of memory
+ * that a file on a tmpfs takes for each device. It is replaced by rename, nothing is synced.
  */
 #include "backend/origin.h"
 
@@ -54,44 +54,53 @@ static int apply(Device *d, json_object *o) {
 }
 
 int origin_load(int root_fd, Device *d) {
-        _cleanup_(freep) char *path = NULL, *text = NULL;
+        _cleanup_(freep) char *path = NULL;
+        char text[ORIGIN_SIZE_MAX];
         json_object *o;
+        ssize_t n;
         int r;
 
         r = path_of(&d->uuid, "", &path);
         if (r < 0)
                 return r;
-        r = read_file_at(root_fd, path, ORIGIN_SIZE_MAX, &text, NULL);
-        if (r < 0)
-                return r;
+        n = readlinkat(root_fd, path, text, sizeof(text));
+        if (n < 0)
+                return errno == EINVAL ? -EBADMSG : -errno;
+        if ((size_t) n == sizeof(text))
+                return -EBADMSG;
+        text[n] = '\0';
         o = json_tokener_parse(text);
         r = o ? apply(d, o) : -EBADMSG;
         json_object_put(o);
         return r;
 }
 
-static int write_file(int root_fd, const char *path, const char *text) {
-        _cleanup_(closep) int fd = -EBADF;
-        size_t size = strlen(text);
-        ssize_t n;
+/* Only root looks into it: a link's text can be read by whoever finds it. */
+static int make_folder(int root_fd) {
+        int r;
 
-        for (bool again = true;; again = false) {
-                int r;
+        r = mkdir_parents_at(root_fd, MDEVD_PATH_DEVICES, 0755);
+        if (r < 0)
+                return r;
+        return mkdirat(root_fd, MDEVD_PATH_DEVICES, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
 
-                fd = openat(root_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-                            0600);
-                if (fd >= 0)
-                        break;
-                if (errno != ENOENT || !again)
+static int make_link(int root_fd, const char *path, const char *text) {
+        int r;
+
+        if (strlen(text) >= ORIGIN_SIZE_MAX)
+                return -ENAMETOOLONG;
+        for (unsigned tries = 0;; tries++) {
+                if (symlinkat(text, root_fd, path) >= 0)
+                        return 0;
+                if (tries > 1 || (errno != ENOENT && errno != EEXIST))
                         return -errno;
-                r = mkdir_parents_at(root_fd, path, 0755);
+                /* EEXIST: an earlier daemon got no further */
+                r = errno == ENOENT ? make_folder(root_fd) :
+                                      RET_NERRNO(unlinkat(root_fd, path, 0));
                 if (r < 0)
                         return r;
         }
-        n = write(fd, text, size);
-        if (n < 0)
-                return -errno;
-        return (size_t) n == size ? 0 : -EIO;
 }
 
 static int save(int root_fd, const Uuid *uuid, const char *parent, const char *type,
@@ -123,7 +132,7 @@ static int save(int root_fd, const Uuid *uuid, const char *parent, const char *t
                 r = json_put_u64(o, "relabelled", 1);
         text = r < 0 ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
         if (r >= 0)
-                r = text ? write_file(root_fd, temporary, text) : -ENOMEM;
+                r = text ? make_link(root_fd, temporary, text) : -ENOMEM;
         json_object_put(o);
         if (r >= 0 && renameat(root_fd, temporary, root_fd, path) < 0)
                 r = -errno;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * origin.h: what must be remembered of a live device over a restart of the daemon and not over one
- * of the machine: who made it, for whom. One file /run/mdevd/devices/<uuid> each.
+ * of the machine: who made it, for whom. One link /run/mdevd/devices/<uuid> each.
  */
 #pragma once
 

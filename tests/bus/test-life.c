@@ -99,7 +99,7 @@ static void set_age(Fixture *f, const char *uuid, time_t seconds) {
         times[0].tv_sec -= seconds;
         times[1] = times[0];
         (void) snprintf(path, sizeof(path), MDEVD_PATH_DEVICES "/%s", uuid);
-        ASSERT_EQ(utimensat(f->tree.fd, path, times, 0), 0);
+        ASSERT_EQ(utimensat(f->tree.fd, path, times, AT_SYMLINK_NOFOLLOW), 0);
 }
 
 /* The device was made, the daemon died before it had said so: the same call gets the answer. */

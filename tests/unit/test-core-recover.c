@@ -357,10 +357,13 @@ TEST(what_is_no_record_is_removed) {
         fake_link(f.tree, "/etc/passwd", MDEVD_PATH_OPERATIONS "/link");
         fake_mkdir(f.tree, MDEVD_PATH_DEVICES);
         fake_write(f.tree, "{\"parent\":1}", MDEVD_PATH_DEVICES "/" U1);
+        fake_link(f.tree, "{\"parent\":1}", MDEVD_PATH_DEVICES "/" U2);
         ASSERT_OK(fake_create(f.tree, P1, "vendor-1", U1));
+        ASSERT_OK(fake_create(f.tree, P1, "vendor-1", U2));
         fixture_start(&f);
         ASSERT_EQ(count_records(&f), 0);
         ASSERT_EQ(find_device(&f, U1)->origin, ORIGIN_FOREIGN);
+        ASSERT_EQ(find_device(&f, U2)->origin, ORIGIN_FOREIGN);
         run_idle(&f);
         ASSERT_NOT_NULL(find_device(&f, U1));
 }
