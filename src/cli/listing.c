@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "callout/callout.h"
+#include "cli/actives.h"
 #include "cli/argument.h"
 #include "cli/json-out.h"
 #include "config/extras.h"
@@ -13,15 +14,6 @@
 #include "config/store.h"
 #include "names.h"
 #include "sysfs/sysfs.h"
-
-typedef struct Active Active;
-
-struct Active {
-        int root_fd;
-        const ListingFilter *filter;
-        bool scripts; /* there are some, which may know the attributes */
-        Listing *listing;
-};
 
 void listing_done(Listing *l) {
         for (size_t i = 0; i < l->n; i++)
@@ -107,45 +99,42 @@ static int add_attributes(Definition *d) {
         return MIN(r, 0);
 }
 
-static int add_active(const Uuid *uuid, void *userdata) {
-        const Active *a = userdata;
-        _cleanup_(sysfs_device_done) SysfsDevice device = {};
+/* @scripts: there are some, which may know the attributes. */
+static int add_active(int root_fd, const ActiveDevice *device, bool scripts, Listing *l) {
         _cleanup_(definition_freep) Definition *stored = NULL, *d = NULL;
         int r;
 
-        if (a->filter->uuid && !uuid_equal(a->filter->uuid, uuid))
-                return 0;
-        r = sysfs_read_device(a->root_fd, uuid, &device);
-        if (r == -ENOENT || r > 0) /* it went away, or is not quite there yet */
-                return 0;
-        if (r < 0)
-                return r;
-        if (!filter_matches(a->filter, device.parent, uuid))
-                return 0;
-
-        r = read_definition(a->root_fd, device.parent, uuid, &stored);
+        r = read_definition(root_fd, device->parent, &device->uuid, &stored);
         if (r < 0 && r != -ENOENT)
                 return r;
-        r = definition_new(&d, device.parent, uuid);
+        r = definition_new(&d, device->parent, &device->uuid);
         if (r < 0)
                 return r;
-        d->type = TAKE_PTR(device.type);
+        d->type = strdup(device->type);
+        if (!d->type)
+                return -ENOMEM;
         d->autostart = stored && !stored->invalid && stored->autostart;
-        if (a->scripts) {
+        if (scripts) {
                 r = add_attributes(d);
                 if (r < 0)
                         return r;
         }
-        return listing_add(a->listing, TAKE_PTR(d), true, stored);
+        return listing_add(l, TAKE_PTR(d), true, stored);
 }
 
 int listing_read_active(int root_fd, const ListingFilter *filter, Listing *ret) {
+        bool scripts = filter->attributes && callout_exists(argument_root());
+        _cleanup_(actives_done) Actives actives = {};
         _cleanup_(listing_done) Listing l = {};
-        Active a = { .root_fd = root_fd, .filter = filter, .listing = &l };
         int r;
 
-        a.scripts = filter->attributes && callout_exists(argument_root());
-        r = sysfs_foreach_device(root_fd, add_active, &a);
+        r = actives_read(root_fd, filter->uuid, &actives);
+        for (size_t i = 0; r >= 0 && i < actives.n; i++) {
+                const ActiveDevice *device = &actives.devices[i];
+
+                if (filter_matches(filter, device->parent, &device->uuid))
+                        r = add_active(root_fd, device, scripts, &l);
+        }
         if (r < 0)
                 return r;
         listing_sort(&l);
@@ -153,21 +142,17 @@ int listing_read_active(int root_fd, const ListingFilter *filter, Listing *ret) 
         return 0;
 }
 
-static int is_active(int root_fd, const Definition *d) {
-        _cleanup_(sysfs_device_done) SysfsDevice device = {};
-        int r = sysfs_read_device(root_fd, &d->uuid, &device);
+static bool is_active(const Actives *actives, const Definition *d) {
+        const ActiveDevice *device = actives_find(actives, &d->uuid);
 
-        if (r == -ENOENT || r > 0)
-                return 0;
-        if (r < 0)
-                return r;
-        return streq(device.parent, d->parent) && streq(device.type, d->type);
+        return device && streq(device->parent, d->parent) && streq(device->type, d->type);
 }
 
 static int add_defined(int root_fd, const char *parent, const Uuid *uuid, bool invalid,
-                       Listing *l) {
+                       const Actives *actives, Listing *l) {
         _cleanup_(definition_freep) Definition *d = NULL;
-        int r, active;
+        bool active;
+        int r;
 
         r = read_definition(root_fd, parent, uuid, &d);
         if (r < 0)
@@ -178,14 +163,12 @@ static int add_defined(int root_fd, const char *parent, const Uuid *uuid, bool i
                 (void) fprintf(stderr, "Warning: %s; this definition is left out\n", d->invalid);
                 return 0;
         }
-        active = is_active(root_fd, d);
-        if (active < 0)
-                return active;
+        active = is_active(actives, d);
         return listing_add(l, TAKE_PTR(d), active, true);
 }
 
 static int add_defined_of(int root_fd, const char *parent, const ListingFilter *filter,
-                          Listing *l) {
+                          const Actives *actives, Listing *l) {
         _cleanup_(file_names_done) FileNames names = {};
         _cleanup_(freep) char *folder = NULL;
         int r;
@@ -207,7 +190,7 @@ static int add_defined_of(int root_fd, const char *parent, const ListingFilter *
                 if (definition_uuid(names.names[i], &uuid) < 0 ||
                     !filter_matches(filter, parent, &uuid))
                         continue;
-                r = add_defined(root_fd, parent, &uuid, filter->invalid, l);
+                r = add_defined(root_fd, parent, &uuid, filter->invalid, actives, l);
                 if (r < 0)
                         return r;
         }
@@ -216,16 +199,20 @@ static int add_defined_of(int root_fd, const char *parent, const ListingFilter *
 
 int listing_read_defined(int root_fd, const ListingFilter *filter, Listing *ret) {
         _cleanup_(file_names_done) FileNames parents = {};
+        _cleanup_(actives_done) Actives actives = {};
         _cleanup_(listing_done) Listing l = {};
         int r;
 
+        r = actives_read(root_fd, filter->uuid, &actives);
+        if (r < 0)
+                return r;
         r = file_list(root_fd, MDEVD_PATH_DEFINITIONS, &parents);
         if (r < 0 && r != -ENOENT)
                 return r;
         for (size_t i = 0; i < parents.n; i++) {
                 if (filter->parent && !streq(filter->parent, parents.names[i]))
                         continue;
-                r = add_defined_of(root_fd, parents.names[i], filter, &l);
+                r = add_defined_of(root_fd, parents.names[i], filter, &actives, &l);
                 if (r < 0)
                         return r;
         }

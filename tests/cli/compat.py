@@ -101,6 +101,8 @@ def make_state(root, changing):
         write(root, f"{where}/{uuid}/remove", "")
         link(root, f"{where}/{uuid}/mdev_type", f"{where}/mdev_supported_types/{kind}")
         link(root, f"sys/bus/mdev/devices/{uuid}", f"{where}/{uuid}")
+        if uuid != U + "3":  # which is found without
+            link(root, f"{where}/mdev_supported_types/{kind}/devices/{uuid}", f"{where}/{uuid}")
     for path, text in (DEFINITIONS | (MORE if changing else {})).items():
         write(root, f"etc/mdevctl.d/{path}", text)
 
