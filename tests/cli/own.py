@@ -7,8 +7,8 @@
     own.py --record TABLE PROGRAM DAEMON PRELOAD SOURCE
             write what they print into TABLE, to be read before it is committed
 
-A part of the table ("@ name") has a machine and a daemon of its own; "@ name down" has none. A block
-is "$ line" for a shell, what it printed (stderr as well), "= status". What differs from run to run
+A part of the table ("@ name") has a machine and a daemon of its own; "@ name down" has none. A
+block is "$ line" for a shell, what it printed (stderr as well), "= status". What differs from run to run
 (times, bus names, temporary names) is a "~"."""
 
 import json

@@ -2,8 +2,8 @@
 /* change.c: the verbs that make, define, start, stop and hand over devices. */
 #include "cli/argument.h"
 #include "cli/own/exit.h"
+#include "cli/own/find.h"
 #include "cli/own/follow.h"
-#include "cli/own/state.h"
 #include "cli/own/wish.h"
 #include "names.h"
 
@@ -52,6 +52,7 @@ static int run_create(const Verb *verb, const Given *given) {
 static const Option create_options[] = {
         WISH_OPTIONS,
         [WISH_NUMA] = { "numa", .value = "NODE", .help = "Only parents of this NUMA node" },
+        [WISH_MOVES] = { "moves", .help = "Move other devices if only that makes room" },
         [WISH_DEFINE] = { "define", .help = "With a definition, so that it can be made again" },
 };
 
@@ -92,32 +93,15 @@ const Verb own_define = {
 
 enum { DEVICE_FORCE, DEVICE_INSIST };
 
-static int find(Client *c, const char *word, char **ret_path) {
-        _cleanup_(state_done) State state = {};
-        Found found;
-        int r;
-
-        r = state_load(c, &state);
-        if (r == EXIT_SUCCESS)
-                r = state_find_device(&state, word, &found);
-        if (r != EXIT_SUCCESS)
-                return r;
-        r = client_find_device(c, found.uuid, found.parent, ret_path);
-        if (r > 0)
-                return exit_refused(c);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : EXIT_SUCCESS;
-}
-
 static int change(const Given *given, const char *member) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        _cleanup_(client_done) Client client = {};
-        _cleanup_(freep) char *path = NULL;
+        _cleanup_(target_done) Target t = {};
         int r;
 
-        r = find(&client, given->operand, &path);
+        r = target_find(&t, given->operand);
         if (r != EXIT_SUCCESS)
                 return r;
-        r = client_method(&client, path, MDEVD_IFACE_DEVICE, member, &m);
+        r = client_method(&t.client, t.path, MDEVD_IFACE_DEVICE, member, &m);
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "{sv}");
         if (r >= 0 && GIVEN(given, DEVICE_FORCE))
@@ -128,7 +112,7 @@ static int change(const Given *given, const char *member) {
                 r = sd_bus_message_close_container(m);
         if (r < 0)
                 return answer_failed_errno(r, "cannot ask mdevd");
-        return follow(&client, m, NULL);
+        return follow(&t.client, m, NULL);
 }
 
 static const Option device_options[] = {
@@ -160,8 +144,8 @@ static int run_stop(const Verb *verb, const Given *given) {
 const Verb own_stop = {
         .name = "stop",
         .title = "Remove a device; its definition stays",
-        .text = "One that somebody has open is refused, with who it is; --insist removes it as soon as\n"
-                "they let it go, and nobody can open it any more until then.\n",
+        .text = "One that somebody has open is refused, with who it is; --insist removes it as\n"
+                "soon as they let it go, and nobody can open it any more until then.\n",
         .operand = "UUID",
         .options = device_options,
         .n_options = ARRAY_SIZE(device_options),
@@ -186,39 +170,23 @@ const Verb own_undefine = {
 
 /* ---- owner ---- */
 
-static int print_owner(const State *state, const char *word) {
-        Found found;
-        int r = state_find_device(state, word, &found);
-
-        if (r != EXIT_SUCCESS)
-                return r;
-        (void) puts(node_text(found.device ?: found.definition, "owner") ?: "");
-        return answer_flush();
-}
-
 static int run_owner(const Verb *verb, const Given *given) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        _cleanup_(client_done) Client client = {};
-        _cleanup_(state_done) State state = {};
-        _cleanup_(freep) char *path = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(target_done) Target t = {};
         int r;
 
         (void) verb;
-        if (!given->operand2) {
-                r = state_load(&client, &state);
-                return r != EXIT_SUCCESS ? r : print_owner(&state, given->operand);
-        }
-        r = find(&client, given->operand, &path);
+        r = target_find(&t, given->operand);
         if (r != EXIT_SUCCESS)
                 return r;
-        r = client_method(&client, path, MDEVD_IFACE_DEVICE, "SetOwner", &m);
+        if (!given->operand2) {
+                (void) puts(node_text(t.found.device ?: t.found.definition, "owner") ?: "");
+                return answer_flush();
+        }
+        r = client_method(&t.client, t.path, MDEVD_IFACE_DEVICE, "SetOwner", &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", given->operand2);
-        if (r >= 0)
-                r = client_send(&client, m, &reply);
-        if (r > 0)
-                return exit_refused(&client);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : EXIT_SUCCESS;
+        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : target_send(&t, m);
 }
 
 const Verb own_owner = {

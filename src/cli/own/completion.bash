@@ -20,7 +20,7 @@ _mdevdctl_operand() { # a verb, how many words are there already
 
 _mdevdctl_value() { # a verb, an option
         mdevdctl "$1" --help 2>/dev/null |
-                sed -nE "s/^  (-., |    )$2(=?| ?)[[<=]*([^]>]*)[]>].*/\\3/p;
+                sed -nE "s/^  (-., |    )$2 ?\\[?[<=]+([^]>]*)[]>].*/\\2/p;
                          s/^  $2, --[a-z-]+ <([^>]*)>.*/\\1/p"
 }
 

@@ -33,7 +33,7 @@ _mdevdctl() {
                 option=${words[CURRENT]%%=*}
                 compset -P '*='
                 _mdevdctl_names "$(mdevdctl $verb --help 2>/dev/null |
-                        sed -nE "s/^  (-., |    )$option(=?| ?)[[<=]*([^]>]*)[]>].*/\\3/p")"
+                        sed -nE "s/^  (-., |    )$option ?\\[?[<=]+([^]>]*)[]>].*/\\2/p")"
                 return
         fi
         if [[ $words[CURRENT] == -* ]]; then

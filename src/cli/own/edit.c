@@ -8,29 +8,24 @@
 
 #include "cli/jsonfile.h"
 #include "cli/own/exit.h"
+#include "cli/own/find.h"
 #include "cli/own/follow.h"
 #include "cli/own/own.h"
-#include "cli/own/state.h"
 #include "config/store.h"
 #include "names.h"
 
 typedef struct Edit Edit;
 
 struct Edit {
-        Client client;
-        State state;
-        Found found;
-        char *path;         /* object path */
+        Target target;
         char *file;         /* of the text at hand; it is ours until it is accepted */
         Definition *before; /* as the daemon has it */
 };
 
 static void edit_done(Edit *e) {
         definition_free(e->before);
-        free(e->path);
         free(e->file);
-        state_done(&e->state);
-        client_done(&e->client);
+        target_done(&e->target);
 }
 
 /* ---- from the daemon ---- */
@@ -48,13 +43,12 @@ static int load_attributes(Edit *e) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         int r;
 
-        r = client_find_device(&e->client, e->found.uuid, e->found.parent, &e->path);
+        r = client_method(&e->target.client, e->target.path, MDEVD_IFACE_DEVICE, "GetAttributes",
+                          &m);
         if (r == 0)
-                r = client_method(&e->client, e->path, MDEVD_IFACE_DEVICE, "GetAttributes", &m);
-        if (r == 0)
-                r = client_send(&e->client, m, &reply);
+                r = client_send(&e->target.client, m, &reply);
         if (r > 0)
-                return exit_refused(&e->client);
+                return exit_refused(&e->target.client);
         if (r >= 0)
                 r = read_pairs(reply, e->before);
         return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : EXIT_SUCCESS;
@@ -65,23 +59,21 @@ static int load(Edit *e, const char *word) {
         Uuid uuid;
         int r;
 
-        r = state_load(&e->client, &e->state);
-        if (r == EXIT_SUCCESS)
-                r = state_find_device(&e->state, word, &e->found);
+        r = target_find(&e->target, word);
         if (r != EXIT_SUCCESS)
                 return r;
-        d = e->found.definition;
+        d = e->target.found.definition;
         if (!d) {
                 (void) answer_failed("%s is not defined, so there is nothing to edit; `mdevdctl "
-                                     "define` makes a definition.", e->found.uuid);
+                                     "define` makes a definition.", e->target.found.uuid);
                 return EXIT_NOTHING_THERE;
         }
         if (node_text(d, "invalid"))
                 return answer_failed("%s: correct that file itself, mdevd sees it as soon as it is "
                                      "written.", node_text(d, "invalid"));
-        r = uuid_parse(e->found.uuid, &uuid);
+        r = uuid_parse(e->target.found.uuid, &uuid);
         if (r >= 0)
-                r = definition_new(&e->before, e->found.parent, &uuid);
+                r = definition_new(&e->before, e->target.found.parent, &uuid);
         if (r >= 0) {
                 e->before->type = strdup(node_text(d, "type") ?: "");
                 e->before->autostart = node_true(d, "autostart");
@@ -168,7 +160,7 @@ static int send(Edit *e, const Definition *after) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
-        r = client_method(&e->client, e->path, MDEVD_IFACE_DEVICE, "ModifyAsync", &m);
+        r = client_method(&e->target.client, e->target.path, MDEVD_IFACE_DEVICE, "ModifyAsync", &m);
         if (r == 0)
                 r = sd_bus_message_open_container(m, 'a', "{sv}");
         if (r >= 0)
@@ -179,7 +171,8 @@ static int send(Edit *e, const Definition *after) {
                 r = client_append_attributes(m, after);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : follow(&e->client, m, NULL);
+        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd")
+                     : follow(&e->target.client, m, NULL);
 }
 
 static bool is_unchanged(const Definition *a, const Definition *b) {
@@ -233,8 +226,8 @@ static int run(const Verb *verb, const Given *given) {
 const Verb own_edit = {
         .name = "edit",
         .title = "Change a definition in an editor",
-        .text = "The text is as mdevctl has it: type, start (\"auto\" or \"manual\") and attributes. It is\n"
-                "read before the daemon gets it; what is refused is not lost. The editor is\n"
+        .text = "The text is as mdevctl has it: type, start (auto or manual) and attributes. It\n"
+                "is read before the daemon gets it; what is refused is not lost. The editor is\n"
                 "$MDEVDCTL_EDITOR, $VISUAL or $EDITOR. For an owner see `owner`.\n",
         .operand = "UUID",
         .example = "  mdevdctl edit c3ee7d8a-4a40-4b11-9b0f-00000000000d\n",

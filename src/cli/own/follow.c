@@ -9,6 +9,7 @@
 #include "cli/own/exit.h"
 #include "cli/own/screen.h"
 #include "names.h"
+#include "util/parse.h"
 
 #define QUIET_USEC UINT64_C(2000000)
 #define REDRAW_USEC UINT64_C(1000000)
@@ -63,10 +64,24 @@ static void erase(Watch *w) {
         w->drawn = false;
 }
 
+/* ", 4 MiB of 64 MiB moved", or nothing. */
+static void describe_progress(Watch *w, char *buf, size_t size) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        uint64_t done = 0, all = 0;
+
+        buf[0] = '\0';
+        if (sd_bus_get_property(w->client->bus, MDEVD_BUS_NAME, w->path, MDEVD_IFACE_OPERATION,
+                                "Progress", NULL, &reply, "(ttu)") >= 0 &&
+            sd_bus_message_enter_container(reply, 'r', "ttu") > 0 &&
+            sd_bus_message_read(reply, "tt", &done, &all) > 0 && all > 0)
+                (void) snprintf(buf, size, ", %s of %s moved", SIZE_STR(done), SIZE_STR(all));
+}
+
 static void draw(Watch *w) {
         _cleanup_(freep) char *kind = NULL, *step = NULL;
         uint64_t seconds = (now_usec() - w->began) / 1000000;
         const char *id = strrchr(w->path, '/') + 1;
+        char moved[96];
 
         if (w->drawn && !w->terminal)
                 return; /* once is enough */
@@ -76,11 +91,13 @@ static void draw(Watch *w) {
         if (w->lost)
                 (void) fprintf(stderr, "mdevd went away; operation %s goes on without it, and is "
                                "waited for", id);
-        else
-                (void) fprintf(stderr, "%c operation %s: %s, at step \"%s\" for %" PRIu64
+        else {
+                describe_progress(w, moved, sizeof(moved));
+                (void) fprintf(stderr, "%c operation %s: %s, at step \"%s\"%s, %" PRIu64
                                " s; Ctrl-C leaves it running",
                                w->terminal ? SPINNER[w->frame++ % strlen(SPINNER)] : '-', id, kind,
-                               step, seconds);
+                               step, moved, seconds);
+        }
         if (!w->terminal)
                 (void) fputc('\n', stderr);
         w->drawn = true;
@@ -119,11 +136,14 @@ static int leave(Watch *w) {
 
 /* Its state, or NULL while the daemon is away. EXIT_SUCCESS, or the end of it all. */
 static int look(Watch *w, char **ret) {
+        bool was_lost = w->lost;
         int r;
 
         *ret = NULL;
         r = property(w, "State", ret);
         w->lost = r < 0 && sd_bus_get_name_creds(w->client->bus, MDEVD_BUS_NAME, 0, NULL) < 0;
+        if (w->lost != was_lost)
+                erase(w); /* there is something new to say */
         if (r >= 0 || w->lost)
                 return EXIT_SUCCESS;
         erase(w);
@@ -154,7 +174,8 @@ static int report(Watch *w, const char *state, Followed *ret) {
                 (void) answer_failed("%s", text && text[0] ? text : "it failed without a reason");
                 return exit_of_error(name);
         }
-        if (ret && (property(w, "Uuid", &ret->uuid) < 0 || property(w, "Parent", &ret->parent) < 0 ||
+        if (ret && (property(w, "Uuid", &ret->uuid) < 0 ||
+                    property(w, "Parent", &ret->parent) < 0 ||
                     property(w, "Type", &ret->type) < 0 || property(w, "Owner", &ret->owner) < 0))
                 return exit_refused(w->client);
         return EXIT_SUCCESS;

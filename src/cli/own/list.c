@@ -171,8 +171,8 @@ static const Option print_options[] = { OWN_PRINT_OPTIONS };
 const Verb own_list = {
         .name = "list",
         .title = "The devices that are there or defined",
-        .text = "OPEN is how many times a device is open now; START is \"auto\" or \"manual\" where\n"
-                "there is a definition, from which it is made again after every boot or on demand.\n",
+        .text = "OPEN is how many times a device is open now; START is auto or manual where there\n"
+                "is a definition, from which it is made again after every boot or on demand.\n",
         .operand = "PARENT",
         .operand_optional = true,
         .options = print_options,

@@ -11,7 +11,7 @@ static const Option options[] = {
         [LOG_LINES] = { "lines", 'n', "N", .help = "So many lines at most" },
         [LOG_NO_PAGER] = { "no-pager", .help = "Do not start a pager" },
         [LOG_ALL] = { "all", 'a', .help = "Of earlier boots as well" },
-        [LOG_OUTPUT] = { "output", 'o', "MODE", .help = "As of journalctl: short, json, verbose …" },
+        [LOG_OUTPUT] = { "output", 'o', "MODE", .help = "As of journalctl: short, json …" },
 };
 
 /*
@@ -82,8 +82,8 @@ static int run(const Verb *verb, const Given *given) {
 const Verb own_log = {
         .name = "log",
         .title = "What happened to a device or a parent: its lines of the journal",
-        .text = "Without a word, all that mdevd said. A device that is gone is found by its whole UUID,\n"
-                "also while the daemon is down. Only those may read the journal who may.\n",
+        .text = "Without a word, all that mdevd said. A device that is gone is found by its whole\n"
+                "UUID, also while the daemon is down. It needs the right to read the journal.\n",
         .operand = "UUID|PARENT",
         .operand_optional = true,
         .options = options,

@@ -196,8 +196,8 @@ static int run(const Verb *verb, const Given *given) {
 const Verb own_map = {
         .name = "map",
         .title = "Who has which part of a pool",
-        .text = "Each device has a letter; a \".\" is free, a \"+\" stands for several devices that\n"
-                "are too small to be told apart. Offsets count from the start of the BAR.\n",
+        .text = "Each device has a letter; a \".\" is free, a \"+\" stands for several devices\n"
+                "that are too small to be told apart. Offsets count from the start of the BAR.\n",
         .operand = "PARENT",
         .operand_optional = true,
         .operand2 = "POOL",

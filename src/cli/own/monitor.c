@@ -274,8 +274,9 @@ static const Option options[] = { OWN_PRINT_OPTIONS };
 const Verb own_monitor = {
         .name = "monitor",
         .title = "What happens, as it happens",
-        .text = "A line each time a parent, a device or an operation comes, changes or goes. With --json\n"
-                "each line is an object. Counters do not tell of their change; see `top`. Ctrl-C ends it.\n",
+        .text = "A line each time a parent, a device or an operation comes, changes or goes. With\n"
+                "--json each line is an object. Counters do not tell of their change; see `top`.\n"
+                "Ctrl-C ends it.\n",
         .options = options,
         .n_options = ARRAY_SIZE(options),
         .example = "  mdevdctl monitor --no-legend\n",

@@ -13,7 +13,8 @@
 
 static const TableColumn columns[] = {
         { "ID", .right = true }, { "KIND" }, { "STATE" }, { "STEP", .drops = true },
-        { "TOOK", .right = true }, { "PARENT" }, { "UUID" }, { "OWNER", .shrinks = true, .drops = true },
+        { "TOOK", .right = true }, { "PARENT" }, { "UUID" },
+        { "OWNER", .shrinks = true, .drops = true },
         {},
 };
 
@@ -111,7 +112,8 @@ static const Option options[] = { OWN_PRINT_OPTIONS };
 const Verb own_operations = {
         .name = "operations",
         .title = "What is under way, and what was a while ago",
-        .text = "Each change is an operation: what it does, how far it is, and its error if it failed.\n",
+        .text = "Each change is an operation: what it does, how far it is, and its error if it\n"
+                "failed.\n",
         .operand = "ID",
         .operand_optional = true,
         .options = options,

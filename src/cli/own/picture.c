@@ -115,7 +115,7 @@ static long cell(const Picture *p, uint64_t begin, uint64_t end) {
         return found;
 }
 
-/* @i of @columns parts of @size bytes: where it begins. Sizes are below 2^52, columns below 2^10. */
+/* @i of @columns parts of @size bytes: where it begins. Sizes are below 2^52, columns 2^10. */
 static uint64_t part(uint64_t size, size_t i, size_t columns) {
         return size / columns * i + size % columns * i / columns;
 }

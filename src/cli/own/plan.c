@@ -8,6 +8,7 @@
 static const Option options[] = {
         WISH_OPTIONS,
         [WISH_NUMA] = { "numa", .value = "NODE", .help = "Only parents of this NUMA node" },
+        [WISH_MOVES] = { "moves", .help = "Move other devices if only that makes room" },
         [WISH_DEFINE] = { "define", .help = "With a definition as well" },
 };
 

@@ -37,8 +37,8 @@ static const Option options[] = { OWN_PRINT_OPTIONS };
 const Verb own_policy = {
         .name = "policy",
         .title = "check: what is wrong with the configuration; explain: its rules in their order",
-        .text = "Reads FILE, or all that the daemon would read; the daemon is not asked, so a file can\n"
-                "be tried before it is put in force.\n",
+        .text = "Reads FILE, or all that the daemon would read; the daemon is not asked, so a\n"
+                "file can be tried before it is put in force.\n",
         .operand = "check|explain",
         .operand2 = "FILE",
         .options = options,

@@ -57,7 +57,7 @@ bool screen_stderr_is_terminal(void) {
 
 /* ---- the pager ---- */
 
-/* Root's rights reached by sudo, pkexec or a setuid bit: nobody gets a shell of them from "less". */
+/* Root's rights by sudo, pkexec or a setuid bit: nobody gets a shell of them from "less". */
 static bool is_elevated(void) {
         return environment("SUDO_UID") || environment("PKEXEC_UID") || geteuid() != getuid() ||
                getegid() != getgid();

@@ -47,8 +47,8 @@ void node_print_json(FILE *f, const JsonNode *node, JsonMode mode, unsigned dept
 
 /*
  * Finds a device by what was typed: its UUID, the beginning of one (at least 4 digits), or
- * PARENT/UUID where one is known under several parents. EXIT_SUCCESS, or the exit status after it was
- * said why.
+ * PARENT/UUID where one is known under several parents. EXIT_SUCCESS, or the exit status after it
+ * was said why.
  */
 int state_find_device(const State *s, const char *word, Found *ret);
 /* A parent by its name; as above. */

@@ -294,8 +294,8 @@ const Verb own_status = {
         .name = "status",
         .title = "All on one screen: pools, devices, what is wrong and what to do",
         .text = "With a parent, that parent; with a UUID (the first 4 digits will do if no other\n"
-                "begins so), all that is known of that device. It does not start the daemon: while\n"
-                "that is down, it says so, and ends with 3.\n",
+                "begins so), all that is known of that device. It does not start the daemon:\n"
+                "while that is down, it says so, and ends with 3.\n",
         .operand = "PARENT|UUID",
         .operand_optional = true,
         .options = options,

@@ -200,8 +200,8 @@ static int run(const Verb *verb, const Given *given) {
 const Verb own_top = {
         .name = "top",
         .title = "Which devices are busy: insertions, mapped, opened",
-        .text = "The counts are of mdevd's module: a device whose pages are all mapped costs the host\n"
-                "nothing and shows 0 here, however busy it is. Ctrl-C ends it.\n",
+        .text = "The counts are of mdevd's module: a device whose pages are all mapped costs the\n"
+                "host nothing and shows 0 here, however busy it is. Ctrl-C ends it.\n",
         .options = options,
         .n_options = ARRAY_SIZE(options),
         .example = "  mdevdctl top --iterations=1 --delay=0.1\n",

@@ -59,6 +59,7 @@ static int append_options(sd_bus_message *m, const Given *g, const Definition *d
         } flags[] = {
                 { WISH_AUTO, "autostart" }, { WISH_RESERVE, "reserve" },
                 { WISH_FORCE, "force" },    { WISH_DEFINE, "define" },
+                { WISH_MOVES, "moves" },
         };
         Uuid uuid;
         int r = sd_bus_message_open_container(m, 'a', "{sv}");

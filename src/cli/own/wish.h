@@ -16,12 +16,13 @@ enum {
         WISH_FORCE,
         WISH_NUMA, /* not of "define" */
         WISH_DEFINE,
+        WISH_MOVES,
         _WISH_MAX,
 };
 
 #define WISH_OPTIONS                                                                               \
         OWN_PRINT_OPTIONS,                                                                         \
-        [WISH_PARENT] = { "parent", 'p', "PARENT", .help = "On this parent; else policy chooses" },\
+        [WISH_PARENT] = { "parent", 'p', "PARENT", .help = "On this one; else policy chooses" },   \
         [WISH_OWNER] = { "owner", 'o', "NAME", .help = "Whom it is for, such as a VM's name" },    \
         [WISH_UUID] = { "uuid", 'u', "UUID", .is_valid = argument_is_uuid, .expect = EXPECT_UUID,  \
                         .help = "Its UUID; else a random one" },                                   \

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* find.c owns the way from a word to an object path. */
+#include "cli/own/find.h"
+
+#include "cli/own/exit.h"
+
+void target_done(Target *t) {
+        free(t->path);
+        state_done(&t->state);
+        client_done(&t->client);
+        *t = (Target) {};
+}
+
+int target_find(Target *t, const char *word) {
+        int r;
+
+        r = state_load(&t->client, &t->state);
+        if (r == EXIT_SUCCESS)
+                r = state_find_device(&t->state, word, &t->found);
+        if (r != EXIT_SUCCESS)
+                return r;
+        r = client_find_device(&t->client, t->found.uuid, t->found.parent, &t->path);
+        if (r > 0)
+                return exit_refused(&t->client);
+        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : EXIT_SUCCESS;
+}
+
+int target_send(Target *t, sd_bus_message *m) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r = client_send(&t->client, m, &reply);
+
+        if (r > 0)
+                return exit_refused(&t->client);
+        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : EXIT_SUCCESS;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* find.h: the device that a verb is about, found by what was typed, to be called. */
+#pragma once
+
+#include "cli/own/state.h"
+
+typedef struct Target Target;
+
+struct Target {
+        Client client;
+        State state;
+        Found found;
+        char *path; /* object path */
+};
+
+/* EXIT_SUCCESS, or the exit status after it was said why. */
+int target_find(Target *t, const char *word);
+void target_done(Target *t);
+/* Sends a call whose answer is empty, and waits for it. EXIT_SUCCESS or as above. */
+int target_send(Target *t, sd_bus_message *m);
