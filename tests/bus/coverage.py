@@ -23,8 +23,6 @@ ONLY_OPERATIONS = {
     "org.mdevd1.Error.NotSupported",  # a module that cannot do what the configuration wants
     "org.mdevd1.Error.NotReady",  # a parent that its driver does not take
 }
-# What the table of outcomes has and nothing in the daemon returns yet.
-NOBODY = {"org.mdevd1.Error.NoSuchOperation", "org.mdevd1.Error.Timeout"}
 
 
 def wanted(folder):
@@ -34,7 +32,7 @@ def wanted(folder):
             methods |= {f"{i.get('name')}.{m.get('name')}" for m in i.iter("method")}
         with open(name, encoding="utf-8") as f:
             errors |= set(re.findall(r"^\s*(org\.mdevd1\.Error\.\w+):", f.read(), re.M))
-    return {m for m in methods if m.startswith(PREFIX)}, errors - ONLY_OPERATIONS - NOBODY
+    return {m for m in methods if m.startswith(PREFIX)}, errors - ONLY_OPERATIONS
 
 
 def seen(records, daemon):

@@ -5,7 +5,7 @@
 #include "names.h"
 
 static const char *const nothing_there[] = {
-        "NoSuchParent", "NoSuchType", "NoSuchDevice", "NoSuchDefinition", "NoSuchOperation",
+        "NoSuchParent", "NoSuchType", "NoSuchDevice", "NoSuchDefinition",
 };
 
 int exit_of_error(const char *name) {
