@@ -25,6 +25,7 @@ typedef enum Verb {
         VERB_VERSION,
         VERB_CHECK_CONFIG,
         VERB_EXPLAIN_POLICY,
+        VERB_CONVERT_VGPU,
         VERB_WORKER,
         VERB_ESCORT,
         VERB_INTROSPECT,
@@ -58,6 +59,9 @@ static const char help_text[] =
         "                           Print the rules of FILE, or of all that is read at start, in\n"
         "                           the order in which they count; fails if they contradict\n"
         "                           each other\n"
+        "      --convert-vgpu-config=FILE\n"
+        "                           Print a configuration of NVIDIA's vgpu-device-manager as\n"
+        "                           profiles, for the GPUs of this host\n"
         "      --log-level=LEVEL    emerg, alert, crit, err, warning, notice, info or debug\n"
         "      --root=DIR           Use DIR/etc, DIR/sys, DIR/dev, DIR/run: for tests\n"
         "      --bus-introspect     Print the D-Bus interfaces\n"
@@ -105,6 +109,7 @@ enum {
         OPTION_ESCORT,
         OPTION_INTROSPECT,
         OPTION_WAIT_DEVICES,
+        OPTION_CONVERT_VGPU,
 };
 
 static const struct option long_options[] = {
@@ -118,6 +123,7 @@ static const struct option long_options[] = {
         { "worker", no_argument, NULL, OPTION_WORKER },
         { "escort", no_argument, NULL, OPTION_ESCORT },
         { "bus-introspect", no_argument, NULL, OPTION_INTROSPECT },
+        { "convert-vgpu-config", required_argument, NULL, OPTION_CONVERT_VGPU },
         { "wait-devices", optional_argument, NULL, OPTION_WAIT_DEVICES },
         {},
 };
@@ -156,6 +162,10 @@ static int parse_option(int c, Arguments *args) {
                 return 0;
         case OPTION_EXPLAIN_POLICY:
                 args->verb = VERB_EXPLAIN_POLICY;
+                args->file = optarg;
+                return 0;
+        case OPTION_CONVERT_VGPU:
+                args->verb = VERB_CONVERT_VGPU;
                 args->file = optarg;
                 return 0;
         case OPTION_JSON:
@@ -377,6 +387,8 @@ int main(int argc, char *argv[]) {
                 return offline_check_config(args.root, args.file);
         case VERB_EXPLAIN_POLICY:
                 return offline_explain_policy(args.root, args.file, args.json);
+        case VERB_CONVERT_VGPU:
+                return offline_convert_vgpu(args.root, args.file);
         case VERB_WORKER:
                 return worker_main(WORKER_SOCKET_FD, args.root, &worker_above);
         case VERB_ESCORT:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* offline.h: what mdevd says about its configuration without running. Both return an exit status. */
+/* offline.h: what mdevd says about its configuration without running. All return an exit status. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,3 +15,8 @@ int offline_check_config(const char *root, const char *file);
  * force.
  */
 int offline_explain_policy(const char *root, const char *file, bool json);
+/*
+ * Prints a configuration file of NVIDIA's vgpu-device-manager as profiles of ours, for the GPUs that
+ * are found below @root; or says on stderr, with file and line, why it cannot be.
+ */
+int offline_convert_vgpu(const char *root, const char *file);

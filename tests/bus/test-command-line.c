@@ -2,6 +2,7 @@
 /* test-command-line.c: mdevd as somebody types it. */
 #include <sys/wait.h>
 
+#include "fake-kernel.h"
 #include "tree.h"
 
 static Tree tree;
@@ -134,6 +135,84 @@ TEST(check_config_reads_all_that_the_daemon_would) {
         ASSERT_EQ(run(root, "--check-config"), 1);
         ASSERT_CONTAINS(out, "50-x.json:1:14: ");
         ASSERT_CONTAINS(out, "555555555501:1:");
+        tree_done(&tree);
+}
+
+static void add_gpu(const char *name, const char *driver) {
+        _cleanup_(freep) char *link = NULL, *label = NULL, *device = NULL, *vendor = NULL,
+                              *target = NULL;
+
+        ASSERT_OK(fake_kernel_add_parent(tree.path, name, "nvidia-222", 16));
+        ASSERT_TRUE(asprintf(&link, "sys/devices/pci0000:00/%s/driver", name) > 0);
+        ASSERT_TRUE(asprintf(&target, "../../../bus/pci/drivers/%s", driver) > 0);
+        ASSERT_TRUE(asprintf(&label, "sys/devices/pci0000:00/%s/mdev_supported_types/nvidia-222/name",
+                             name) > 0);
+        ASSERT_TRUE(asprintf(&device, "sys/bus/pci/devices/%s/device", name) > 0);
+        ASSERT_TRUE(asprintf(&vendor, "sys/bus/pci/devices/%s/vendor", name) > 0);
+        ASSERT_EQ(unlinkat(tree.fd, link, 0), 0);
+        ASSERT_EQ(symlinkat(target, tree.fd, link), 0);
+        tree_write(&tree, label, "GRID T4-1Q\n");
+        tree_write(&tree, device, streq(name, "0000:00:06.0") ? "0x1eb8\n" : "0x20b0\n");
+        tree_write(&tree, vendor, "0x10de\n");
+}
+
+/* By number of a GPU, in order of addresses, and by what it is; other drivers' parents are none. */
+TEST(nvidias_profiles_become_ours) {
+        _cleanup_(freep) char *root = NULL, *option = NULL, *file = NULL, *check = NULL;
+
+        tree_init(&tree);
+        file = path_in_tree("vgpu.yaml");
+        check = path_in_tree("ours.json");
+        ASSERT_TRUE(asprintf(&root, "--root=%s", tree.path) > 0);
+        ASSERT_TRUE(asprintf(&option, "--convert-vgpu-config=%s", file) > 0);
+        add_gpu("0000:00:06.0", "nvidia");
+        add_gpu("0000:00:05.0", "nvidia");
+        add_gpu("0000:00:04.0", "other");
+        tree_write(&tree, "vgpu.yaml",
+                   "version: v1\n"
+                   "vgpu-configs:\n"
+                   "  none: []\n"
+                   "  small:  # of each GPU\n"
+                   "    - devices: all\n"
+                   "      vgpu-devices:\n"
+                   "        \"T4-1Q\": 2\n"
+                   "  mixed:\n"
+                   "  - devices: [0]\n"
+                   "    vgpu-devices: { T4-1Q: 1 }\n"
+                   "  - device-filter: [\"0x1EB810DE\"]\n"
+                   "    devices: all\n"
+                   "    vgpu-devices: { T4-1Q: 16 }\n");
+        ASSERT_EQ(run(root, option), 0);
+        ASSERT_STREQ(out,
+                     "{\n  \"profiles\": {\n"
+                     "    \"none\": { \"devices\": [ ] },\n"
+                     "    \"small\": { \"devices\": [\n"
+                     "        { \"type\": \"T4-1Q\", \"parent\": \"0000:00:05.0\", \"count\": 2 },\n"
+                     "        { \"type\": \"T4-1Q\", \"parent\": \"0000:00:06.0\", \"count\": 2 } ] },\n"
+                     "    \"mixed\": { \"devices\": [\n"
+                     "        { \"type\": \"T4-1Q\", \"parent\": \"0000:00:05.0\", \"count\": 1 },\n"
+                     "        { \"type\": \"T4-1Q\", \"parent\": \"0000:00:06.0\", \"count\": 16 } ] }\n"
+                     "  }\n}\n");
+        tree_write(&tree, "ours.json", out);
+        ASSERT_EQ(run("--check-config", check), 0);
+
+        tree_write(&tree, "vgpu.yaml", "version: v1\nvgpu-configs:\n  a:\n  - \"T4-1Q\"\n");
+        ASSERT_EQ(run(root, option), 1);
+        ASSERT_CONTAINS(out, "vgpu.yaml:4: expected a map");
+        tree_write(&tree, "vgpu.yaml", "version: v1\nvgpu-configs:\n  a:\n  - devices: [2]\n"
+                                       "    vgpu-devices: { T4-1Q: 1 }\n");
+        ASSERT_EQ(run(root, option), 1);
+        ASSERT_CONTAINS(out, "vgpu.yaml:4: none of the 2 GPUs of this host is meant");
+        tree_write(&tree, "vgpu.yaml", "version: v1\nvgpu-configs:\n  a:\n  - devices: all\n"
+                                       "    vgpu-devices: { A100-4C: 1 }\n");
+        ASSERT_EQ(run(root, option), 1);
+        ASSERT_CONTAINS(out, "GPU 0 (0000:00:05.0) of this host has no place for 1 of 1 A100-4C");
+        tree_write(&tree, "vgpu.yaml", "version: &x v1\n");
+        ASSERT_EQ(run(root, option), 1);
+        ASSERT_CONTAINS(out, "vgpu.yaml:1: found something of YAML that is not understood");
+        tree_write(&tree, "vgpu.yaml", "version: v1\n\ta: b\n");
+        ASSERT_EQ(run(root, option), 1);
+        ASSERT_CONTAINS(out, "vgpu.yaml:2: found a tab");
         tree_done(&tree);
 }
 
