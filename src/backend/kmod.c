@@ -76,6 +76,16 @@ static int put_string(char *to, size_t size, const char *from) {
         return 0;
 }
 
+static void put_extents(struct mdevd_extent to[static EXTENTS_MAX], const Record *r) {
+        for (size_t i = 0; i < r->n_extents; i++)
+                to[i] = (struct mdevd_extent){
+                        .offset = r->extents[i].offset,
+                        .length = r->extents[i].size,
+                        .bar = r->extents[i].bar,
+                        .guest_bar = r->extents[i].guest_bar,
+                };
+}
+
 int kmod_reserve(Kmod *k, const Record *r) {
         struct mdevd_extent extents[EXTENTS_MAX] = {};
         struct mdevd_reserve arg = {
@@ -90,14 +100,45 @@ int kmod_reserve(Kmod *k, const Record *r) {
             put_string(arg.owner, sizeof(arg.owner), r->owner) < 0)
                 return -EINVAL;
         memcpy(arg.uuid, r->uuid.bytes, sizeof(arg.uuid));
-        for (size_t i = 0; i < r->n_extents; i++)
-                extents[i] = (struct mdevd_extent){
-                        .offset = r->extents[i].offset,
-                        .length = r->extents[i].size,
-                        .bar = r->extents[i].bar,
-                        .guest_bar = r->extents[i].guest_bar,
-                };
+        put_extents(extents, r);
         return RET_NERRNO(ioctl(k->fd, MDEVD_RESERVE, &arg));
+}
+
+int kmod_listen(Kmod *k) {
+        struct mdevd_listen arg = { .size = sizeof(arg) };
+
+        return RET_NERRNO(ioctl(k->fd, MDEVD_LISTEN, &arg));
+}
+
+int kmod_answer(Kmod *k, uint64_t cookie, const Record *r) {
+        struct mdevd_extent extents[EXTENTS_MAX] = {};
+        struct mdevd_answer arg = {
+                .size = sizeof(arg),
+                .cookie = cookie,
+                .n_extents = r->n_extents,
+                .extent_size = sizeof(extents[0]),
+                .extents = (uintptr_t) extents,
+        };
+
+        if (put_string(arg.owner, sizeof(arg.owner), r->owner) < 0)
+                return -EINVAL;
+        put_extents(extents, r);
+        return RET_NERRNO(ioctl(k->fd, MDEVD_ANSWER, &arg));
+}
+
+int kmod_refuse(Kmod *k, uint64_t cookie, int error) {
+        struct mdevd_answer arg = { .size = sizeof(arg), .cookie = cookie, .error = error };
+
+        return RET_NERRNO(ioctl(k->fd, MDEVD_ANSWER, &arg));
+}
+
+int kmod_set_available(Kmod *k, const char *parent, const char *type, unsigned n) {
+        struct mdevd_set_available arg = { .size = sizeof(arg), .available = n };
+
+        if (put_string(arg.parent, sizeof(arg.parent), parent) < 0 ||
+            put_string(arg.type, sizeof(arg.type), type) < 0)
+                return -EINVAL;
+        return RET_NERRNO(ioctl(k->fd, MDEVD_SET_AVAILABLE, &arg));
 }
 
 static int put_pool(struct mdevd_pool *to, const Pool *p) {
@@ -209,12 +250,15 @@ int kmod_query(Kmod *k, KmodSnapshot **ret) {
 }
 
 static void handle(const struct mdevd_event *e, KmodEventFn fn, void *userdata) {
-        KmodEvent event = { .type = e->type, .pid = e->pid };
+        KmodEvent event = { .type = e->type, .pid = e->pid, .cookie = e->cookie };
 
         memcpy(event.parent, e->parent, sizeof(e->parent));
         memcpy(event.comm, e->comm, sizeof(e->comm));
         memcpy(event.uuid.bytes, e->uuid, sizeof(e->uuid));
         event.parent[sizeof(e->parent)] = '\0';
+        if (e->name[0])
+                (void) snprintf(event.type_id, sizeof(event.type_id), MDEVD_DRIVER "-%.*s",
+                                (int) sizeof(e->name), e->name);
         utf8_make_plain(event.comm); /* whoever opened it has chosen that */
         fn(&event, userdata);
 }

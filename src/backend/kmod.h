@@ -52,6 +52,8 @@ struct KmodEvent {
         Uuid uuid;
         pid_t pid;
         char comm[17];
+        uint64_t cookie;  /* of a create request, or of the end of one */
+        char type_id[64]; /* of a create request: in sysfs */
 };
 
 /* -ENOENT, -ENODEV, -ENXIO: the module is not there. -EPROTO: it speaks another version. */
@@ -85,6 +87,16 @@ struct KmodMove {
 };
 
 int kmod_move_chunk(Kmod *k, KmodMove *move);
+/*
+ * Whoever writes a UUID to sysfs without a reservation is told of by MDEVD_EVENT_REQUEST from now on,
+ * who waits already too, and is answered by one of these two. @r: of STEP_… as for kmod_reserve().
+ * @error: a positive errno, which the writer gets. -ESTALE: he has gone.
+ */
+int kmod_listen(Kmod *k);
+int kmod_answer(Kmod *k, uint64_t cookie, const Record *r);
+int kmod_refuse(Kmod *k, uint64_t cookie, int error);
+/* What sysfs says of the type, by our name of it, as long as somebody listens. */
+int kmod_set_available(Kmod *k, const char *parent, const char *type, unsigned n);
 /* Everything, in one consistent snapshot. -EBADMSG: records that make no sense. */
 int kmod_query(Kmod *k, KmodSnapshot **ret);
 /* The same from a buffer: for tests and fuzzers. */

@@ -261,6 +261,24 @@ static int decode_parent_rule(Loader *l, const JsonNode *node, Rules *rules) {
         return json_decode_fields(&l->sink, node, parent_rule_fields, "a rule in { }", p);
 }
 
+static const JsonField writer_fields[] = {
+        { "unit", JSON_FIELD(WriterRule, units, json_decode_string), .is_valid = glob_is_valid,
+          .expect = "a unit or a pattern such as \"vdsmd.service\"" },
+        { "owner", JSON_FIELD(WriterRule, owner, json_decode_string), .flags = JSON_REQUIRED,
+          .is_valid = name_is_valid_owner, .expect = "an owner" },
+        {},
+};
+
+static int decode_writer(Loader *l, const JsonNode *node, Rules *rules) {
+        WriterRule *w;
+        int r;
+
+        r = rules_add_writer(rules, &w, PLACE(l, node), "");
+        if (r < 0)
+                return r;
+        return json_decode_fields(&l->sink, node, writer_fields, "a rule in { }", w);
+}
+
 /* @a gets all that is in @b and the other way round. */
 static void list_swap(List *a, List *b) {
         List all = LIST_INIT(all);
@@ -341,10 +359,17 @@ static int decode_parent_rules(JsonSink *sink, const JsonNode *node, const JsonF
                            offsetof(Rules, parents), GROUPS_MAX, decode_parent_rule);
 }
 
+static int decode_writers(JsonSink *sink, const JsonNode *node, const JsonField *field,
+                          void *value) {
+        return decode_list(container_of(sink, Loader, sink), node, field, RULES_WRITERS,
+                           offsetof(Rules, writers), GROUPS_MAX, decode_writer);
+}
+
 static const JsonField policy_fields[] = {
         { "groups", decode_groups, .expect = "a list of groups" },
         { "placement", decode_placements, .expect = "a list of rules" },
         { "parents", decode_parent_rules, .expect = "a list of rules" },
+        { "writers", decode_writers, .expect = "a list of rules" },
         {},
 };
 

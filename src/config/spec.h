@@ -46,6 +46,7 @@ typedef enum RuleList {
         RULES_GROUPS,
         RULES_PLACEMENTS,
         RULES_PARENTS,
+        RULES_WRITERS,
         _RULES_MAX,
 } RuleList;
 

@@ -63,6 +63,8 @@ struct Refresh {
         bool everything; /* events were lost: all parents and devices */
         bool query;      /* the kernel module */
         bool autostart;  /* definitions may be startable */
+        bool running;    /* it is being looked */
+        bool available;  /* what can be made may be another, and sysfs is to say so */
         List parents;    /* of Name */
         List devices;    /* of Unseen */
         sd_event_source *timer; /* for mdevs that were incomplete */
@@ -135,6 +137,7 @@ struct Manager {
         sd_event_source *linger; /* forgets ended operations */
         sd_event_source *blocked; /* looks again when workers may be blocked */
         Refresh refresh;
+        List writers; /* of Writer: who wait for the answer to a create request */
         List attempts;
         sd_event_source *unplug;  /* for openers that are to be killed */
         sd_event_source *backoff; /* for attempts that wait */
@@ -151,6 +154,7 @@ struct Manager {
 
 #define manager_tell(m, member, object)                                                            \
         ({                                                                                         \
+                available_note(m);                                                                 \
                 if ((m)->observer.member)                                                          \
                         (m)->observer.member((object), (m)->observer.userdata);                    \
         })
@@ -343,6 +347,11 @@ int request_set_string(char **to, const char *from);
 int request_set_client(Record *r, const char *client);
 /* One about @p, which must be in sysfs: -ENODEV. */
 int request_make_record(Record **ret, RecordKind kind, const Parent *p, const char *client);
+/* policy_place(), after another look where a refusal would rest on a reservation that may be gone. */
+int request_place(Manager *m, const Request *q, Placement *ret, Reason *reason);
+/* The record of the create. -ENODEV: the parent has just gone. */
+int request_make_create(const Request *q, const Placement *place, const char *client,
+                        Record **ret);
 
 /* ---- holds.c ---- */
 
@@ -359,6 +368,25 @@ void moves_tell(Operation *op);
 void moves_settle(Operation *op);
 /* Those whose record an earlier daemon took away before it had begun that. */
 void moves_mend_left(Manager *m);
+
+/* ---- writers.c ---- */
+
+/* One that waits for an answer, or does no more. */
+void writers_note(Manager *m, const KmodEvent *event);
+/* The module is open: it tells of them. */
+int writers_listen(Manager *m);
+/* The module has gone, and they with it. */
+void writers_forget(Manager *m);
+/* After the model has caught up: each gets his answer. */
+void writers_answer(Manager *m);
+
+/* ---- available.c ---- */
+
+/* Something has changed that may alter what can be made: looked at when the model has caught up. */
+void available_note(Manager *m);
+/* The module knows nothing (any more) of what it was told of @parent, NULL: of all. */
+void available_forget(Manager *m, const char *parent);
+void available_tell(Manager *m);
 
 /* ---- recover.c ---- */
 

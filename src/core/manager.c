@@ -27,6 +27,7 @@ int manager_new(Manager **ret, sd_event *event, const char *root) {
         list_init(&m->planned);
         list_init(&m->operations);
         list_init(&m->loads);
+        list_init(&m->writers);
         list_init(&m->attempts);
         list_init(&m->tried);
         m->event = sd_event_ref(event);
@@ -67,6 +68,7 @@ Manager *manager_free(Manager *m) {
         list_foreach_safe(op, &m->operations, Operation, node)
                 operation_free(op);
         worker_pool_free(m->workers);
+        writers_forget(m);
         autostart_done(m);
         parents_forgive(m, NULL);
         model_free(m->model);

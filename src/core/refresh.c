@@ -133,6 +133,7 @@ static void on_kmod_event(const KmodEvent *event, void *userdata) {
                            "The kernel module has gone away; its parents cannot be used until it "
                            "is loaded again.");
                 m->kmod = kmod_free(m->kmod);
+                writers_forget(m);
                 (void) sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" MDEVD_FD_CONTROL);
                 refresh_all(m);
                 return;
@@ -143,6 +144,12 @@ static void on_kmod_event(const KmodEvent *event, void *userdata) {
                 refresh_all(m);
                 return;
         }
+        if (event->type == MDEVD_EVENT_REQUEST || event->type == MDEVD_EVENT_REQUEST_GONE) {
+                writers_note(m, event);
+                return;
+        }
+        if (event->type == MDEVD_EVENT_PARENT_CONFIGURED)
+                available_forget(m, event->parent);
         if (event->type == MDEVD_EVENT_DEVICE_OPENED || event->type == MDEVD_EVENT_DEVICE_CLOSED ||
             event->type == MDEVD_EVENT_DEVICE_REVOKED)
                 devices_note_opener(m, event);
@@ -177,6 +184,8 @@ int refresh_open_kmod(Manager *m) {
                 return 0; /* it may come later: there will be an event */
         if (r >= 0)
                 r = kmod_attach(m->kmod, m->event, on_kmod_event, m);
+        if (r >= 0)
+                r = writers_listen(m);
         if (r < 0) {
                 m->kmod = kmod_free(m->kmod);
                 return log_error_errno(r, FIELDS(.topic = "kmod"),
@@ -185,6 +194,7 @@ int refresh_open_kmod(Manager *m) {
                                                       "this daemon"
                                                     : "");
         }
+        available_forget(m, NULL);
         parents_forgive(m, NULL);
         refresh_all(m);
         return 0;
@@ -314,12 +324,14 @@ static int on_refresh(sd_event_source *s, void *userdata) {
         Manager *m = userdata;
         int r;
 
+        m->refresh.running = true;
         r = refresh_now(m);
         if (r < 0)
                 (void) log_error_errno(r, FIELDS(.topic = "refresh"),
                                        "Cannot bring the model up to date: %m");
         /* Even so: whoever waits gets an answer. */
         operations_settle(m);
+        writers_answer(m);
         if (m->autostart) {
                 parents_bring_up(m);
                 unplug_check(m);
@@ -328,6 +340,8 @@ static int on_refresh(sd_event_source *s, void *userdata) {
                         autostart_run(m);
                 }
         }
+        m->refresh.running = false;
+        available_tell(m);
         return 0;
 }
 

@@ -86,8 +86,8 @@ int request_make_record(Record **ret, RecordKind kind, const Parent *p, const ch
         return 0;
 }
 
-static int make_create(const Request *q, const Placement *place, const char *client,
-                       Record **ret) {
+int request_make_create(const Request *q, const Placement *place, const char *client,
+                        Record **ret) {
         _cleanup_(record_freep) Record *r = NULL;
         int k;
 
@@ -181,7 +181,7 @@ static int refuse_without_module(const Placement *place, Reason *reason) {
 }
 
 /* The last resort before no: a reservation that died since the last look leaves no event. */
-static int place(Manager *m, const Request *q, Placement *ret, Reason *reason) {
+int request_place(Manager *m, const Request *q, Placement *ret, Reason *reason) {
         _cleanup_(reason_done) Reason first = {};
         bool reserved = false;
         int r;
@@ -231,13 +231,13 @@ static int place_or_move(Manager *m, const Request *q, Placement *ret, Moves *mo
         int r = OUTCOME_NO_ROOM;
 
         if (!may || rule->moves_aim != MOVES_PACK)
-                r = place(m, q, ret, reason);
+                r = request_place(m, q, ret, reason);
         if (r == OUTCOME_NO_ROOM && may) {
                 r = plan_moves(m, q, rule, moves);
                 if (r == 0)
                         *ret = moves->placement;
                 if (r > 0 && rule->moves_aim == MOVES_PACK)
-                        return place(m, q, ret, reason);
+                        return request_place(m, q, ret, reason);
                 return r > 0 ? (int) OUTCOME_NO_ROOM : r;
         }
         if (r == OUTCOME_NO_ROOM && rule && rule->moves == MOVES_ASK)
@@ -253,7 +253,7 @@ static int start_create(Manager *m, const Request *q, const Placement *where, co
         r = load_check(m, where->parent->name, reason);
         if (r != 0)
                 return r;
-        r = make_create(q, where, client, &record);
+        r = request_make_create(q, where, client, &record);
         if (r == -ENODEV)
                 return reason_set(reason, OUTCOME_NO_PARENT, "Parent %s has just gone.",
                                   where->parent->name);
@@ -316,7 +316,7 @@ static int answer_lost(Manager *m, const Request *q, const char *client, Operati
                 return 0;
         memcpy(place.extents, d->extents, d->n_extents * sizeof(d->extents[0]));
         place.n_extents = d->n_extents;
-        r = make_create(q, &place, client, &record);
+        r = request_make_create(q, &place, client, &record);
         if (r < 0)
                 return r;
         record->define = false; /* that is done, too */

@@ -109,9 +109,10 @@ int rules_take(Manager *m, Config *config) {
         r = check(m, config, config->rules);
         if (r < 0)
                 return r;
-        if (r == 0 && !config->rules_wrong)
+        if (r == 0 && !config->rules_wrong) {
                 model_set_rules(m->model, TAKE_PTR(config->rules));
-        else
+                available_note(m);
+        } else
                 log_warning(FIELDS(.message_id = LOG_ID_CONFIG_INVALID, .topic = "config"),
                             "The rules as they are now written are not put in force; those that "
                             "were in force still are.");

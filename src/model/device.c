@@ -19,6 +19,7 @@ static const char *const origin_table[_ORIGIN_MAX] = {
         [ORIGIN_REQUEST] = "request",
         [ORIGIN_DEFINITION] = "definition",
         [ORIGIN_PROFILE] = "profile",
+        [ORIGIN_SYSFS] = "sysfs",
 };
 
 DEFINE_STRING_TABLE(device_state, DeviceState, _DEVICE_STATE_MAX)

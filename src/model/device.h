@@ -27,6 +27,7 @@ typedef enum Origin {
         ORIGIN_REQUEST,    /* CreateDevice */
         ORIGIN_DEFINITION, /* a definition was started */
         ORIGIN_PROFILE,    /* a profile was applied */
+        ORIGIN_SYSFS,      /* its UUID was written to sysfs, and the policy granted it */
         _ORIGIN_MAX,
 } Origin;
 

@@ -89,6 +89,7 @@ struct Type {
         char *device_api;
         char *description;
         unsigned available; /* available_instances as last read */
+        uint64_t told;      /* of it to our module, as available; and 1 added: 0 is nothing */
         bool ours;          /* placed by our policy into our pools: the rest is valid */
         bool movable;       /* nothing but the CPU writes its pools: an extent can be moved */
         MapMode map;

@@ -107,6 +107,15 @@ static void *parent_rule_free(ParentRule *r) {
         return NULL;
 }
 
+static void *writer_rule_free(WriterRule *r) {
+        list_unlink(&r->node);
+        free(r->source.file);
+        free(r->units);
+        free(r->owner);
+        free(r);
+        return NULL;
+}
+
 static void *want_free(Want *w) {
         list_unlink(&w->node);
         for (size_t i = 0; i < w->n_attributes; i++)
@@ -135,6 +144,7 @@ DEFINE_CLEANUP(Partition *, partition_free)
 DEFINE_CLEANUP(Group *, group_free)
 DEFINE_CLEANUP(PlacementRule *, placement_rule_free)
 DEFINE_CLEANUP(ParentRule *, parent_rule_free)
+DEFINE_CLEANUP(WriterRule *, writer_rule_free)
 DEFINE_CLEANUP(Want *, want_free)
 DEFINE_CLEANUP(Profile *, profile_free)
 
@@ -147,6 +157,7 @@ int rules_new(Rules **ret) {
         list_init(&r->groups);
         list_init(&r->placements);
         list_init(&r->parents);
+        list_init(&r->writers);
         list_init(&r->profiles);
 
         *ret = r;
@@ -163,6 +174,8 @@ Rules *rules_free(Rules *r) {
                 placement_rule_free(i);
         list_foreach_safe(i, &r->parents, ParentRule, node)
                 parent_rule_free(i);
+        list_foreach_safe(i, &r->writers, WriterRule, node)
+                writer_rule_free(i);
         list_foreach_safe(i, &r->profiles, Profile, node)
                 profile_free(i);
         free(r);
@@ -223,6 +236,23 @@ int rules_add_parent(Rules *r, ParentRule **ret, const char *file, unsigned line
 
         list_append(&r->parents, &p->node);
         *ret = TAKE_PTR(p);
+        return 0;
+}
+
+int rules_add_writer(Rules *r, WriterRule **ret, const char *file, unsigned line, unsigned column,
+                     const char *owner) {
+        _cleanup_(writer_rule_freep) WriterRule *w = NULL;
+
+        w = calloc(1, sizeof(*w));
+        if (!w)
+                return -ENOMEM;
+        list_init(&w->node);
+        w->owner = strdup(owner);
+        if (!w->owner || source_init(&w->source, file, line, column) < 0)
+                return -ENOMEM;
+
+        list_append(&r->writers, &w->node);
+        *ret = TAKE_PTR(w);
         return 0;
 }
 

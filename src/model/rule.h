@@ -28,6 +28,7 @@ typedef struct PlacementRule PlacementRule;
 typedef struct Profile Profile;
 typedef struct Source Source;
 typedef struct Want Want;
+typedef struct WriterRule WriterRule;
 
 /* Where a rule stands. */
 struct Source {
@@ -156,6 +157,14 @@ struct ParentRule {
         size_t n_maxima;
 };
 
+/* For whom a device is whose UUID a process of that unit writes to sysfs itself. */
+struct WriterRule {
+        List node; /* in rules->writers */
+        Source source;
+        char *units; /* glob of systemd's units, NULL: all, and who is in none */
+        char *owner; /* never NULL */
+};
+
 /* A device, or several alike, that a host should have. */
 struct Want {
         List node; /* in profile->wants */
@@ -182,6 +191,7 @@ struct Rules {
         unsigned n_groups;
         List placements;
         List parents;
+        List writers;
         List profiles;
 };
 
@@ -201,6 +211,8 @@ int rules_add_group(Rules *r, Group **ret, const char *file, unsigned line, unsi
 int rules_add_placement(Rules *r, PlacementRule **ret, const char *file, unsigned line,
                         unsigned column);
 int rules_add_parent(Rules *r, ParentRule **ret, const char *file, unsigned line, unsigned column);
+int rules_add_writer(Rules *r, WriterRule **ret, const char *file, unsigned line, unsigned column,
+                     const char *owner);
 int rules_add_profile(Rules *r, Profile **ret, const char *file, unsigned line, unsigned column,
                       const char *name);
 

@@ -386,7 +386,8 @@ static int try_common(Search *s, Candidate *c) {
         size_t bar;
         int r;
 
-        if (!c->type->ours || !s->group || list_is_empty(&s->group->partitions))
+        if (!c->type->ours || !s->group || list_is_empty(&s->group->partitions) ||
+            s->promises.times > 1) /* of several each may lie elsewhere: not looked into */
                 return OUTCOME_NO_ROOM;
         r = view_place(place_of(s, c)->view, NULL, c->type, NULL, NULL, &bar);
         if (r != 0)
@@ -395,7 +396,7 @@ static int try_common(Search *s, Candidate *c) {
 }
 
 int candidate_check_promises(Search *s, Candidate *c, Reason *reason) {
-        Broken broken;
+        Broken broken = {};
         int r;
 
         c->space = s->group;

@@ -155,6 +155,15 @@ static void write_parent_rule(FILE *f, const ParentRule *r) {
         write_source(f, &r->source);
 }
 
+static void write_writer(FILE *f, const WriterRule *w) {
+        fputs("\n  {", f);
+        write_string(f, "unit", w->units ?: "*");
+        fputc(',', f);
+        write_string(f, "owner", w->owner);
+        fputc(',', f);
+        write_source(f, &w->source);
+}
+
 static void write_known_parent(FILE *f, const Rules *rules, const Parent *p) {
         const ParentRule *rule = match_parent_rule(rules, p);
         unsigned n = 0;
@@ -194,6 +203,13 @@ static void write_rules(FILE *f, const Rules *rules, const List *parents) {
                         fputc(',', f);
                 }
         write_parent_rule(f, &(ParentRule) { .max_devices = LIMIT_NONE });
+        fputs("],\n\"writers\":[", f);
+        if (rules)
+                list_foreach(w, &rules->writers, WriterRule, node) {
+                        write_writer(f, w);
+                        fputc(',', f);
+                }
+        write_writer(f, &(WriterRule) { .owner = (char[1]){} });
         fputs("],\n\"known_parents\":[", f);
         list_foreach(p, parents, Parent, node) {
                 fputs(&p->node == parents->next ? "" : ",", f);

@@ -122,6 +122,23 @@ static void print_parents(FILE *f, const Rules *rules, const List *parents) {
         }
 }
 
+static void print_writer(FILE *f, unsigned n, const WriterRule *w) {
+        fprintf(f, "  %u. unit %s (%s): ", n, w->units ?: "*", SOURCE_STR(&w->source));
+        fputs(w->owner[0] ? w->owner : "nobody", f);
+        fputc('\n', f);
+}
+
+static void print_writers(FILE *f, const Rules *rules) {
+        unsigned n = 0;
+
+        fprintf(f, "For whom a device is that is made in sysfs and not defined; the first rule that "
+                   "matches counts:\n");
+        if (rules)
+                list_foreach(w, &rules->writers, WriterRule, node)
+                        print_writer(f, ++n, w);
+        print_writer(f, n + 1, &(WriterRule) { .owner = (char[1]){} });
+}
+
 int policy_explain_rules(const Rules *rules, const List *parents, char **ret) {
         char *text = NULL;
         unsigned n = 0;
@@ -144,6 +161,7 @@ int policy_explain_rules(const Rules *rules, const List *parents, char **ret) {
                         print_placement(f, ++n, p);
         print_placement(f, n + 1, match_placement(NULL, "", NULL));
         print_parents(f, rules, parents);
+        print_writers(f, rules);
         if (fclose(f) != 0) {
                 free(text);
                 return -ENOMEM;

@@ -240,6 +240,20 @@ static uint64_t contribution(const Demand *d, const Parent *parent, const Group 
         return bytes;
 }
 
+static uint64_t times_of(const Promises *p) {
+        return MAX(p->times, UINT64_C(1));
+}
+
+/* The device itself, or several alike. Zero: there is no room for all. */
+static int take_tried(Trial *t, const Promises *p, size_t i, const Group *group,
+                      const Group *space, const Type *type) {
+        int r = 1;
+
+        for (uint64_t n = 0; r > 0 && n < times_of(p); n++)
+                r = trial_take_device(t, i, group, space, type);
+        return r;
+}
+
 /* Positive: something is missing. Fills @missing, one number a demand. */
 static int count_in_order(const Promises *p, size_t i, const Group *group, const Group *space,
                           const Type *type, bool limited_first, uint64_t *missing) {
@@ -251,7 +265,7 @@ static int count_in_order(const Promises *p, size_t i, const Group *group, const
         if (r < 0)
                 return r;
         if (type) {
-                r = trial_take_device(&t, i, group, space, type);
+                r = take_tried(&t, p, i, group, space, type);
                 if (r < 0)
                         return r;
         }
@@ -263,7 +277,8 @@ static int count_in_order(const Promises *p, size_t i, const Group *group, const
                 if (limited_first ? d->limited != (k < p->n) : k >= p->n)
                         continue;
                 if (type)
-                        have += contribution(d, p->host->places[i].parent, group, type);
+                        have += times_of(p) *
+                                contribution(d, p->host->places[i].parent, group, type);
                 missing[j] = 0;
                 if (have >= d->wanted)
                         continue;
@@ -350,11 +365,12 @@ static int find_distribution(const Promises *p, size_t i, const Group *group, co
                 uint64_t have = demand->have;
 
                 if (type)
-                        have += contribution(demand, p->host->places[i].parent, group, type);
+                        have += times_of(p) *
+                                contribution(demand, p->host->places[i].parent, group, type);
                 d.lacking[j] = have < demand->wanted ? demand->wanted - have : 0;
         }
         if (r == 0 && type)
-                r = trial_take_device(&d.trial, i, group, space, type);
+                r = take_tried(&d.trial, p, i, group, space, type);
         if (r >= 0)
                 r = distribute(&d, 0, 0);
         trial_done(&d.trial);

@@ -50,6 +50,7 @@ struct Promises {
         Demand *demands;
         size_t n;
         bool any_limited;
+        uint64_t times;   /* how many of the device are tried together; 0 means 1 */
         uint64_t *before; /* what each lacks as things are; NULL: not asked for yet */
 };
 

@@ -91,6 +91,14 @@ const ParentRule *match_parent_rule(const Rules *rules, const Parent *parent) {
         return &built_in;
 }
 
+const char *policy_owner_of_writer(const Rules *rules, const char *unit) {
+        if (rules)
+                list_foreach(w, &rules->writers, WriterRule, node)
+                        if (match_glob(w->units, unit))
+                                return w->owner;
+        return "";
+}
+
 const char *parent_unit(const Parent *parent) {
         return parent->unit ?: parent->name;
 }

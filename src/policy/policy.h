@@ -39,6 +39,13 @@ int policy_place(const Model *model, const List *planned, const Request *request
 unsigned policy_count_available(const Model *model, const List *planned, const Parent *parent,
                                 const Type *type);
 
+/*
+ * How many devices of @type, which is ours, policy_place() would grant on @parent one after the
+ * other to who names no owner: rules, limits and what is promised to others counted in. -ENOMEM.
+ */
+int policy_count_granted(const Model *model, const List *planned, const Parent *parent,
+                         const Type *type, unsigned *ret);
+
 typedef struct PoolUsage PoolUsage;
 
 struct PoolUsage {
@@ -160,6 +167,11 @@ void profile_uuid(const char *profile, uint64_t index, Uuid *ret);
 bool policy_may_name_owner(const Rules *rules, uid_t uid, const char *owner);
 /* The group's name, "default" when no group has the owner. */
 const char *policy_group_of(const Rules *rules, const char *owner);
+/*
+ * For whom a device is whose UUID a process of that systemd unit ("": of none) writes to sysfs: what
+ * the first rule that matches says, else "", nobody.
+ */
+const char *policy_owner_of_writer(const Rules *rules, const char *unit);
 
 typedef int (*RuleReport)(const Source *source, bool warning, const char *text, void *userdata);
 
@@ -174,8 +186,8 @@ int policy_check_rules(const Rules *rules, const List *parents, const Model *mod
 /* The effective rules in the order in which they count, for people. @parents as above. */
 int policy_explain_rules(const Rules *rules, const List *parents, char **ret);
 /*
- * The same for programs: an object with the lists "groups", "placement" and "parents" in the keys of
- * mdevd.json, what is built in at the end of each; all keys are there, null is no limit, any, or of
+ * The same for programs: an object with the lists "groups", "placement", "parents" and "writers" in the
+ * keys of mdevd.json, what is built in at the end of each; all keys are there, null is no limit, any, or of
  * a source: built in. "known_parents" says which of "parents", from 0, counts for each.
  */
 int policy_explain_rules_json(const Rules *rules, const List *parents, char **ret);

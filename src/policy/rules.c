@@ -98,6 +98,9 @@ static bool owner_is_wanted(const Rules *rules, const char *glob) {
                 list_foreach(w, &p->wants, Want, node)
                         if (match_glob(glob, w->owner))
                                 return true;
+        list_foreach(w, &rules->writers, WriterRule, node)
+                if (match_glob(glob, w->owner))
+                        return true;
         return false;
 }
 

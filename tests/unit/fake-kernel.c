@@ -128,6 +128,20 @@ struct FakeParent {
         unsigned n_pools, n_types;
         struct mdevd_pool pools[MDEVD_MAX_POOLS];
         struct mdevd_type types[MDEVD_MAX_TYPES];
+        unsigned available[MDEVD_MAX_TYPES];
+};
+
+#define REQUESTS_MAX 64
+
+typedef struct FakeRequest FakeRequest;
+
+struct FakeRequest {
+        char parent[MDEVD_PARENT_LEN];
+        char type[MDEVD_NAME_LEN];
+        uint8_t uuid[16];
+        int outcome; /* as fake_module_outcome() */
+        int32_t pid;
+        char comm[16];
 };
 
 struct FakeDevice {
@@ -145,6 +159,9 @@ struct FakeDevice {
 struct FakeModule {
         uint64_t generation;
         int hold_scrub;
+        int listener;
+        unsigned n_requests; /* their cookies are from 1 on */
+        FakeRequest requests[REQUESTS_MAX];
         FakeParent parents[PARENTS_MAX];
         FakeDevice devices[DEVICES_MAX];
 };
@@ -201,19 +218,24 @@ static FakeDevice *find_device(FakeModule *m, const uint8_t uuid[16]) {
         return NULL;
 }
 
+static void put_event(const char *root, const struct mdevd_event *e) {
+        int fd = open(P("%s/dev/mdevd", root), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+        if (fd < 0)
+                return;
+        (void) real_write(fd, e, sizeof(*e));
+        (void) close(fd);
+}
+
 static void send_event(const char *root, uint32_t type, const char *parent, const uint8_t *uuid,
                        int32_t pid, const char *comm) {
         struct mdevd_event e = { .size = sizeof(e), .type = type, .pid = pid };
-        int fd = open(P("%s/dev/mdevd", root), O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
         (void) snprintf(e.parent, sizeof(e.parent), "%s", parent);
         (void) snprintf(e.comm, sizeof(e.comm), "%s", comm ? comm : "");
         if (uuid)
                 memcpy(e.uuid, uuid, sizeof(e.uuid));
-        if (fd >= 0) {
-                (void) real_write(fd, &e, sizeof(e));
-                (void) close(fd);
-        }
+        put_event(root, &e);
 }
 
 static void clean_device(const char *root, FakeDevice *d) {
@@ -286,6 +308,80 @@ void fake_module_hold_scrub(const char *root, int hold) {
                         clean_device(root, &m->devices[i]);
         unmap_module(m);
         (void) close(lock);
+}
+
+static void tell_request(const char *root, const FakeRequest *r, uint64_t cookie, uint32_t type) {
+        struct mdevd_event e = { .size = sizeof(e), .type = type, .pid = r->pid,
+                                 .cookie = cookie };
+
+        memcpy(e.parent, r->parent, sizeof(e.parent));
+        memcpy(e.name, r->type, sizeof(e.name));
+        memcpy(e.uuid, r->uuid, sizeof(e.uuid));
+        memcpy(e.comm, r->comm, sizeof(e.comm));
+        put_event(root, &e);
+}
+
+uint64_t fake_module_request(const char *root, const char *parent, const char *type,
+                             const uint8_t uuid[16], int32_t pid, const char *comm) {
+        int lock = lock_tree(root);
+        FakeModule *m = map_module(root);
+        FakeRequest *r = &m->requests[m->n_requests++];
+        uint64_t cookie = m->n_requests;
+
+        if (m->n_requests > REQUESTS_MAX)
+                abort();
+        *r = (FakeRequest){ .outcome = m->listener ? 1 : -ENOENT, .pid = pid };
+        (void) snprintf(r->parent, sizeof(r->parent), "%s", parent);
+        (void) snprintf(r->type, sizeof(r->type), "%s", type);
+        (void) snprintf(r->comm, sizeof(r->comm), "%s", comm);
+        memcpy(r->uuid, uuid, sizeof(r->uuid));
+        if (m->listener)
+                tell_request(root, r, cookie, MDEVD_EVENT_REQUEST);
+        unmap_module(m);
+        (void) close(lock);
+        return cookie;
+}
+
+void fake_module_repeat(const char *root, uint64_t cookie) {
+        int lock = lock_tree(root);
+        FakeModule *m = map_module(root);
+
+        tell_request(root, &m->requests[cookie - 1], cookie, MDEVD_EVENT_REQUEST);
+        unmap_module(m);
+        (void) close(lock);
+}
+
+void fake_module_leave(const char *root, uint64_t cookie) {
+        int lock = lock_tree(root);
+        FakeModule *m = map_module(root);
+
+        m->requests[cookie - 1].outcome = -EINTR;
+        tell_request(root, &m->requests[cookie - 1], cookie, MDEVD_EVENT_REQUEST_GONE);
+        unmap_module(m);
+        (void) close(lock);
+}
+
+int fake_module_outcome(const char *root, uint64_t cookie) {
+        int lock = lock_tree(root), r;
+        FakeModule *m = map_module(root);
+
+        r = m->requests[cookie - 1].outcome;
+        unmap_module(m);
+        (void) close(lock);
+        return r;
+}
+
+int fake_module_available(const char *root, const char *parent, const char *type) {
+        int lock = lock_tree(root), r = -1;
+        FakeModule *m = map_module(root);
+        const FakeParent *p = find_parent(m, parent);
+
+        for (unsigned i = 0; m->listener && p && i < p->n_types; i++)
+                if (strcmp(p->types[i].name, type) == 0)
+                        r = (int) p->available[i];
+        unmap_module(m);
+        (void) close(lock);
+        return r;
 }
 
 unsigned fake_module_count(const char *root) {
@@ -415,8 +511,7 @@ static bool in_pool(const FakeParent *p, const struct mdevd_extent *e) {
 
 static int ioctl_fd; /* of the call under way */
 
-static int on_reserve(FakeModule *m, const char *root, void *arg) {
-        const struct mdevd_reserve *r = arg;
+static int reserve(FakeModule *m, const struct mdevd_reserve *r, FakeDevice **ret) {
         const struct mdevd_extent *extents = (const void *) (uintptr_t) r->extents;
         FakeParent *p = find_parent(m, r->parent);
         FakeDevice *d = NULL;
@@ -444,7 +539,66 @@ static int on_reserve(FakeModule *m, const char *root, void *arg) {
         memcpy(d->record.owner, r->owner, sizeof(d->record.owner));
         memcpy(d->extents, extents, r->n_extents * sizeof(*extents));
         d->record.state = MDEVD_DEVICE_RESERVED;
+        *ret = d;
         return 0;
+}
+
+static int on_reserve(FakeModule *m, const char *root, void *arg) {
+        FakeDevice *d;
+
+        return reserve(m, arg, &d);
+}
+
+static int on_listen(FakeModule *m, const char *root, void *arg) {
+        m->listener = 1;
+        for (unsigned i = 0; i < m->n_requests; i++)
+                if (m->requests[i].outcome == 1)
+                        tell_request(root, &m->requests[i], i + 1, MDEVD_EVENT_REQUEST);
+        return 0;
+}
+
+/* The writer goes on at once, and has his device. */
+static int on_answer(FakeModule *m, const char *root, void *arg) {
+        const struct mdevd_answer *a = arg;
+        FakeRequest *q = a->cookie > 0 && a->cookie <= m->n_requests ?
+                                 &m->requests[a->cookie - 1] : NULL;
+        struct mdevd_reserve order = { .n_extents = a->n_extents, .extents = a->extents };
+        FakeDevice *d;
+        int r;
+
+        if (!m->listener)
+                return -EPERM;
+        if (!q || q->outcome != 1)
+                return -ESTALE;
+        if (a->error) {
+                q->outcome = -(int) a->error;
+                return 0;
+        }
+        memcpy(order.parent, q->parent, sizeof(order.parent));
+        memcpy(order.type, q->type, sizeof(order.type));
+        memcpy(order.owner, a->owner, sizeof(order.owner));
+        memcpy(order.uuid, q->uuid, sizeof(order.uuid));
+        r = reserve(m, &order, &d);
+        if (r < 0)
+                return r;
+        q->outcome = 0;
+        d->record.state = MDEVD_DEVICE_LIVE;
+        send_event(root, MDEVD_EVENT_DEVICE_ADDED, q->parent, q->uuid, 0, NULL);
+        return 0;
+}
+
+static int on_set_available(FakeModule *m, const char *root, void *arg) {
+        const struct mdevd_set_available *a = arg;
+        FakeParent *p = find_parent(m, a->parent);
+
+        if (!p)
+                return -ENODEV;
+        for (unsigned i = 0; i < p->n_types; i++)
+                if (strcmp(p->types[i].name, a->type) == 0) {
+                        p->available[i] = a->available;
+                        return 0;
+                }
+        return -ENOENT;
 }
 
 typedef struct Out Out;
@@ -603,6 +757,9 @@ static const struct {
         { MDEVD_SUSPEND, on_suspend, true },
         { MDEVD_RESUME, on_resume, true },
         { MDEVD_MOVE, on_move, true },
+        { MDEVD_LISTEN, on_listen, false },
+        { MDEVD_ANSWER, on_answer, true },
+        { MDEVD_SET_AVAILABLE, on_set_available, false },
 };
 
 /* ---- files ---- */

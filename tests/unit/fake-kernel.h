@@ -24,5 +24,16 @@ void fake_module_close(const char *root, const uint8_t uuid[16]);
 void fake_module_unplug(const char *root, const char *parent);
 /* While held, extents of removed devices stay dirty; letting go cleans them. */
 void fake_module_hold_scrub(const char *root, int hold);
+/* Somebody writes a UUID to sysfs and waits for the listener's answer. Answers the cookie. */
+uint64_t fake_module_request(const char *root, const char *parent, const char *type,
+                             const uint8_t uuid[16], int32_t pid, const char *comm);
+/* He is told of once more, as by a new LISTEN. */
+void fake_module_repeat(const char *root, uint64_t cookie);
+/* He gives up. */
+void fake_module_leave(const char *root, uint64_t cookie);
+/* What he got: 1: nothing yet; 0: the device, which is there; or the errno, negative. */
+int fake_module_outcome(const char *root, uint64_t cookie);
+/* What sysfs would say of a type; -1: nobody listens. */
+int fake_module_available(const char *root, const char *parent, const char *type);
 /* How many reservations and devices it knows. */
 unsigned fake_module_count(const char *root);

@@ -50,6 +50,9 @@ static void print_others(FILE *f, const Rules *r) {
                         (void) fprintf(f, " %s=%" PRIu64, p->maxima[i].type, p->maxima[i].n);
                 (void) fputc('\n', f);
         }
+        list_foreach(w, &r->writers, WriterRule, node)
+                (void) fprintf(f, "writer %s '%s'@%s\n", w->units ?: "*", w->owner,
+                               SOURCE_STR(&w->source));
         list_foreach(p, &r->profiles, Profile, node) {
                 (void) fprintf(f, "profile %s%s@%s:", p->name, p->apply ? "!" : "",
                                SOURCE_STR(&p->source));
@@ -98,7 +101,9 @@ TEST(all_keys) {
                 "\"fallback\":false,\"numa\":\"prefer\",\"affinity\":\"apart\","
                 "\"affinity_required\":true},{}],"
                 "\"parents\":[{\"parents\":\"0000:41:*\",\"driver\":\"nvidia*\",\"one_type\":true,"
-                "\"max_devices\":8,\"max_of_type\":{\"nvidia-22\":4,\"GRID T4\":0}},{}]},"
+                "\"max_devices\":8,\"max_of_type\":{\"nvidia-22\":4,\"GRID T4\":0}},{}],"
+                "\"writers\":[{\"unit\":\"supervdsmd.service\",\"owner\":\"ovirt\"},"
+                "{\"owner\":\"\"}]},"
                 "\"profiles\":{\n\"standard\":{\"apply\":true,\"devices\":["
                 "{\"type\":\"a b\",\"owner\":\"gold-1\",\"count\":2},"
                 "{\"type\":\"t\",\"parent\":\"matrix\",\"uuid\":\"" UUID "\","
@@ -119,6 +124,8 @@ TEST(all_keys) {
                      "place * * pack require none\n"
                      "parent 0000:41:* nvidia* one 8 nvidia-22=4 GRID T4=0\n"
                      "parent * *\n"
+                     "writer supervdsmd.service 'ovirt'@f:3:331\n"
+                     "writer * ''@f:3:377\n"
                      "profile standard!@f:4:1: 2*a b on * for 'gold-1' 1*t on matrix for '' " UUID
                      " a=1 a=2\n"
                      "profile empty@f:5:1:\n");
@@ -221,6 +228,12 @@ TEST(other_rules) {
                  "f:1:37: expected \"none\", \"together\" or \"apart\", found true", true },
                 { "{\"policy\":{\"placement\":[{\"types\":\"\"}]}}",
                  "f:1:34: expected a type or a pattern such as \"fb-*\", found \"\"", true },
+                { "{\"policy\":{\"writers\":[{\"unit\":\"x.service\"}]}}",
+                 "f:1:23: expected the key \"owner\" with an owner, found none", true },
+                { "{\"policy\":{\"writers\":[\n{\"owner\":\"a\\nb\"}]}}",
+                 "f:2:10: expected an owner, found \"a\\u000ab\"", true },
+                { "{\"policy\":{\"writers\":[{\"owner\":\"a\",\"unit\":\"\"}]}}",
+                 "f:1:43: expected a unit or a pattern such as \"vdsmd.service\", found \"\"", true },
                 { "{\"policy\":{\"parents\":[{\"max_of_type\":[]}]}}",
                  "f:1:38: expected an object of numbers by type, found an empty list", true },
                 { "{\"policy\":{\"parents\":[{\"max_of_type\":{\"a\":1,\n\"a\":2}}]}}",

@@ -62,6 +62,84 @@ TEST(what_is_planned_is_taken) {
         ASSERT_STREQ(where, "a +0"); /* nothing of it is remembered */
 }
 
+#define GRANTS_MAX 64
+
+/* As many as the policy grants one after the other, each planned before the next is asked for. */
+static unsigned grant_in_a_row(Scenario *s, const char *parent, const char *type) {
+        Extent extents[GRANTS_MAX][BARS_MAX];
+        Planned plans[GRANTS_MAX];
+        List all = LIST_INIT(all);
+        unsigned n;
+
+        for (n = 0; n < GRANTS_MAX; n++) {
+                _cleanup_(request_freep) Request *q = NULL;
+                _cleanup_(reason_done) Reason reason = {};
+                Placement where;
+
+                ASSERT_OK(request_new(&q, type));
+                q->parent = strdup(parent);
+                if (policy_place(s->model, &all, q, &where, &reason) != 0)
+                        break;
+                memcpy(extents[n], where.extents, where.n_extents * sizeof(Extent));
+                plans[n] = (Planned){ .parent = where.parent, .type = where.type, .uuid = q->uuid,
+                                      .owner = "", .extents = extents[n],
+                                      .n_extents = where.n_extents };
+                list_append(&all, &plans[n].node);
+        }
+        ASSERT_TRUE(n < GRANTS_MAX);
+        return n;
+}
+
+/* The number that sysfs shows is what would come true. */
+TEST(granted_is_what_would_be_granted) {
+        static const struct {
+                const char *parents, *rules, *devices;
+                unsigned n; /* of 16M on a */
+        } cases[] = {
+                { "a=64M", "", "", 4 },
+                { "a=64M", "", "16M@a+16M", 3 },
+                { "a=64M", "", "8M@a+0 8M@a+24M", 2 },
+                { "a=64M b=64M", "", "64M@b+0", 4 },
+                { "a=64M,regs=8K", "", "pair-1M@a+0", 3 },
+                { "a=64M,state=absent", "", "", 0 },
+                { "a=64M,slot=16M", "", "16M@a+0", 3 },
+                { "a=64M", "parents=a max=3", "8M@a+0", 2 },
+                { "a=64M", "parents=a max=16M:2", "8M@a+0", 2 },
+                { "a=64M", "parents=a one-type", "8M@a+0", 0 },
+                { "a=64M", "parents=a one-type", "16M@a+0", 3 },
+                { "a=64M", "spread no-fallback", "", 1 },
+                { "a=64M", "spread no-fallback", "16M@a+0", 0 },
+                { "a=64M", "group=g:* limit=devices:2", "8M@a+0:vm1", 1 },
+                { "a=64M", "group=g:* limit=bytes:40M", "", 2 },
+                { "a=64M b=64M", "group=g:* limit-per-parent=bytes:40M", "16M@b+0", 2 },
+                { "a=64M", "group=g:vm* guarantee=16M*1", "", 3 },
+                { "a=64M b=64M", "group=g:vm* guarantee=16M*5", "", 3 },
+                { "a=64M b=64M", "group=g:vm* guarantee=16M*5", "16M@b+0:vm1", 3 },
+                { "a=64M", "group=g:vm* guarantee=fb:40M", "", 1 },
+                { "a=64M", "group=g:vm* guarantee=32M*1", "8M@a+0", 1 },
+                { "a=64M", "group=g:vm* partition=a:0:32M", "", 2 },
+                { "a=64M", "group=g:* partition=a:0:32M", "", 4 },
+                { "a=64M", "group=g:web* guarantee=64M*1", "8M@a+0", 3 }, /* broken already */
+                { "a=64M", "", "reserve:16M@a", 3 },
+                { "a=64M", "", "reserve:64M@a", 0 },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(scenario_done) Scenario s = {};
+                unsigned n = 99, planned;
+                Parent *a;
+
+                begin(&s, cases[i].parents, cases[i].rules, cases[i].devices);
+                a = model_find_parent(s.model, "a");
+                ASSERT_OK(policy_count_granted(s.model, NULL, a, parent_find_type(a, "16M"), &n));
+                planned = grant_in_a_row(&s, "a", "16M");
+                if (n != planned || n != cases[i].n)
+                        test_fail(__FILE__, __LINE__, "case %zu (%s, %s): said %u, granted %u, "
+                                  "expected %u", i, cases[i].rules, cases[i].devices, n, planned,
+                                  cases[i].n);
+        }
+}
+
 /* Planned and seen already: it counts once. */
 TEST(what_has_arrived_counts_once) {
         const Extent e = { .size = 16 * M, .bar = 2 };

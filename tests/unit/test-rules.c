@@ -97,6 +97,30 @@ TEST(no_memory) {
         ASSERT_EQ(said.n, 0);
 }
 
+static void add_writer(Scenario *s, const char *units, const char *owner) {
+        WriterRule *w;
+
+        ASSERT_OK(rules_add_writer(s->rules, &w, "policy", 50, 1, owner));
+        w->units = strdup(units);
+        ASSERT_NOT_NULL(w->units);
+}
+
+TEST(for_whom_a_writer_makes_it) {
+        _cleanup_(scenario_done) Scenario s = {};
+
+        ASSERT_OK(scenario_init(&s));
+        ASSERT_STREQ(policy_owner_of_writer(NULL, "x.service"), "");
+        ASSERT_STREQ(policy_owner_of_writer(s.rules, "x.service"), "");
+        add_writer(&s, "*vdsmd.service", "ovirt");
+        add_writer(&s, "crio-*.scope", "kubevirt");
+        ASSERT_STREQ(policy_owner_of_writer(s.rules, "supervdsmd.service"), "ovirt");
+        ASSERT_STREQ(policy_owner_of_writer(s.rules, "crio-12.scope"), "kubevirt");
+        ASSERT_STREQ(policy_owner_of_writer(s.rules, ""), "");
+        add_writer(&s, "*", "others");
+        ASSERT_STREQ(policy_owner_of_writer(s.rules, ""), "others");
+        ASSERT_STREQ(policy_owner_of_writer(s.rules, "vdsmd.service"), "ovirt");
+}
+
 TEST(as_text) {
         _cleanup_(scenario_done) Scenario s = {};
         _cleanup_(freep) char *text = NULL;
@@ -107,6 +131,7 @@ TEST(as_text) {
                                            "limit=bytes:32M guarantee=16M*1@a "
                                            "partition=a:0:16M parents=b one-type max=8 max=16M:2"));
         ASSERT_OK(group_add_user(list_first(&s.rules->groups, Group, node), 1000));
+        add_writer(&s, "supervdsmd.service", "ovirt");
         ASSERT_OK(policy_explain_rules(s.rules, &s.model->parents, &text));
         ASSERT_STREQ(
                 text,
@@ -130,7 +155,11 @@ TEST(as_text) {
                 "  1. parents b (policy:40:1): at most 8 devices, all of one type, at most 2 of 16M\n"
                 "  2. parents * (built in): as many devices as have room\n"
                 "  a: rule 2\n"
-                "  b (with all of 0000:41:00.0): rule 1\n");
+                "  b (with all of 0000:41:00.0): rule 1\n"
+                "For whom a device is that is made in sysfs and not defined; the first rule that "
+                "matches counts:\n"
+                "  1. unit supervdsmd.service (policy:50:1): ovirt\n"
+                "  2. unit * (built in): nobody\n");
 }
 
 TEST(as_json) {
@@ -143,6 +172,7 @@ TEST(as_json) {
                                            "limit=bytes:32M guarantee=16M*1@a guarantee=fb:4M "
                                            "partition=a:0:16M parents=b one-type max=8 max=16M:2"));
         ASSERT_OK(group_add_user(list_first(&s.rules->groups, Group, node), 1000));
+        add_writer(&s, "supervdsmd.service", "ovirt");
         ASSERT_OK(policy_explain_rules_json(s.rules, &s.model->parents, &text));
         ASSERT_STREQ(
                 text,
@@ -176,6 +206,10 @@ TEST(as_json) {
                 "\"source\":{\"file\":\"policy\",\"line\":40,\"column\":1}},\n"
                 "  {\"parents\":\"*\",\"driver\":\"*\",\"one_type\":false,\"max_devices\":null,"
                 "\"max_of_type\":{},\"source\":null}],\n"
+                "\"writers\":[\n"
+                "  {\"unit\":\"supervdsmd.service\",\"owner\":\"ovirt\","
+                "\"source\":{\"file\":\"policy\",\"line\":50,\"column\":1}},\n"
+                "  {\"unit\":\"*\",\"owner\":\"\",\"source\":null}],\n"
                 "\"known_parents\":[\n"
                 "  {\"name\":\"a\",\"unit\":null,\"rule\":1},\n"
                 "  {\"name\":\"b\",\"unit\":\"0000:41:00.0\",\"rule\":0}]\n}\n");
