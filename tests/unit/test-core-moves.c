@@ -4,6 +4,7 @@
 
 #define MIB (UINT64_C(1) << 20)
 #define CONFIG_FILE "etc/mdevd/mdevd.json"
+#define BAR(size) "\"bars\": [ { \"pool\": \"fb\", \"size\": \"" size "\" } ]"
 #define KILL_AT "fake/kill-at"
 #define KILLED "fake/killed"
 #define U4 "44444444-4444-4444-8444-444444444444"
@@ -16,10 +17,10 @@ static void add_module(Fixture *f, const char *rule) {
                 "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2 } ],"
                 "  \"types\": [ \"fb-16M\", \"fb-8M\", \"fb-32M\", \"stay-16M\" ] } ],"
                 "  \"types\": {"
-                "  \"fb-32M\": { \"movable\": true, \"bars\": [ { \"pool\": \"fb\", \"size\": \"32M\" } ] },"
-                "  \"fb-16M\": { \"movable\": true, \"bars\": [ { \"pool\": \"fb\", \"size\": \"16M\" } ] },"
-                "  \"stay-16M\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"16M\" } ] },"
-                "  \"fb-8M\": { \"movable\": true, \"bars\": [ { \"pool\": \"fb\", \"size\": \"8M\" } ] } },"
+                "  \"fb-32M\": { \"movable\": true, " BAR("32M") " },"
+                "  \"fb-16M\": { \"movable\": true, " BAR("16M") " },"
+                "  \"stay-16M\": { " BAR("16M") " },"
+                "  \"fb-8M\": { \"movable\": true, " BAR("8M") " } },"
                 "  \"policy\": { \"placement\": [ { %s } ] } }", rule) >= 0);
         fake_pci(f->tree, P1, "other", 0x1000, 64 * MIB);
         fake_write(f->tree, text, CONFIG_FILE);
@@ -176,8 +177,8 @@ TEST(an_extent_moves) {
         ASSERT_EQ(move(&f, U1, 48 * MIB, &op, &reason), 0);
         /* from now on both places are taken */
         ASSERT_OK(policy_pool_usage(manager_get_model(f.manager), manager_get_planned(f.manager),
-                                    find_parent(&f, P1), parent_find_pool(find_parent(&f, P1), "fb"),
-                                    &usage));
+                                    find_parent(&f, P1),
+                                    parent_find_pool(find_parent(&f, P1), "fb"), &usage));
         ASSERT_EQ(usage.free, 32 * MIB);
         ASSERT_EQ(manager_get_state(f.manager, find_device(&f, U1)), DEVICE_MOVING);
         wait_for(&f, op);
@@ -190,8 +191,8 @@ TEST(an_extent_moves) {
         ASSERT_FALSE(find_device(&f, U1)->other.used);
         ASSERT_EQ(manager_get_state(f.manager, find_device(&f, U1)), DEVICE_LIVE);
         ASSERT_OK(policy_pool_usage(manager_get_model(f.manager), manager_get_planned(f.manager),
-                                    find_parent(&f, P1), parent_find_pool(find_parent(&f, P1), "fb"),
-                                    &usage));
+                                    find_parent(&f, P1),
+                                    parent_find_pool(find_parent(&f, P1), "fb"), &usage));
         ASSERT_EQ(usage.free, 48 * MIB);
         ASSERT_EQ(move(&f, U1, UINT64_MAX, &op, &reason), 0);
         wait_for(&f, op);
@@ -239,7 +240,7 @@ TEST(ask_says_what_it_would_take) {
         ASSERT_EQ(refuse_create(&f, new_request(NULL, "fb-32M", U4, ""), &reason),
                   OUTCOME_NO_ROOM);
         ASSERT_CONTAINS(reason.text, "would make room");
-        ASSERT_CONTAINS(reason.text, "Option \"moves\" of the request carries out the moves (16 MiB)");
+        ASSERT_CONTAINS(reason.text, "\"moves\" of the request carries out the moves (16 MiB)");
 
         planned = new_request(NULL, "fb-32M", U4, "");
         planned->moves = true;
@@ -292,8 +293,8 @@ TEST(a_chunk_that_is_too_slow_ends_it) {
         op = create_device(&f, NULL, "fb-32M", U4, "");
         wait_for(&f, op);
         ASSERT_EQ(op->state, OPERATION_FAILED);
-        ASSERT_CONTAINS(op->record->text, "took 20.001 ms on its way, and pauses may be 20 ms: it is "
-                                          "where it was");
+        ASSERT_CONTAINS(op->record->text, "took 20.001 ms on its way, and pauses may be 20 ms: it "
+                                          "is where it was");
         ASSERT_EQ(find_device(&f, U1)->extents[0].offset, 0);
         ASSERT_FALSE(find_device(&f, U1)->other.used);
         ASSERT_NULL(find_device(&f, U4));
@@ -396,8 +397,8 @@ static void kill_everywhere(bool daemon) {
                 FIXTURE(f);
 
                 (void) snprintf(at, sizeof(at), "%u", n / 2);
-                (void) snprintf(when, sizeof(when), "killed %s call %u%s", n % 2 ? "after" : "before",
-                                n / 2, daemon ? ", with the daemon" : "");
+                (void) snprintf(when, sizeof(when), "killed %s call %u%s",
+                                n % 2 ? "after" : "before", n / 2, daemon ? ", with the daemon" : "");
                 if (n % 2)
                         (void) snprintf(at, sizeof(at), "-%u", n / 2);
                 bring_up(&f, "\"moves\": \"auto\"");

@@ -149,7 +149,8 @@ TEST(who_is_in_use_stays) {
         op = apply(&f);
         wait_for(&f, op);
         ASSERT_EQ(op->record->outcome, OUTCOME_BUSY);
-        ASSERT_CONTAINS(op->record->text, U1 " on " P1 " is wanted no more, or otherwise, and in use");
+        ASSERT_CONTAINS(op->record->text, U1 " on " P1 " is wanted no more, or otherwise, and "
+                                          "in use");
         ASSERT_NOT_NULL(find_device(&f, U1));
         ASSERT_NOT_NULL(find_device(&f, U2));
 }
