@@ -141,6 +141,7 @@ static void on_kmod_event(const KmodEvent *event, void *userdata) {
         if (event->type == MDEVD_EVENT_LOST) {
                 log_notice(FIELDS(.message_id = LOG_ID_EVENTS_LOST, .topic = "kmod"),
                            "Events of the kernel module were lost; looking at everything.");
+                (void) writers_listen(m); /* who waits is told of once more */
                 refresh_all(m);
                 return;
         }

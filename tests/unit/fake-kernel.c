@@ -159,7 +159,7 @@ struct FakeDevice {
 struct FakeModule {
         uint64_t generation;
         int hold_scrub;
-        int listener;
+        int listener, loses;
         unsigned n_requests; /* their cookies are from 1 on */
         FakeRequest requests[REQUESTS_MAX];
         FakeParent parents[PARENTS_MAX];
@@ -335,7 +335,7 @@ uint64_t fake_module_request(const char *root, const char *parent, const char *t
         (void) snprintf(r->type, sizeof(r->type), "%s", type);
         (void) snprintf(r->comm, sizeof(r->comm), "%s", comm);
         memcpy(r->uuid, uuid, sizeof(r->uuid));
-        if (m->listener)
+        if (m->listener && !m->loses)
                 tell_request(root, r, cookie, MDEVD_EVENT_REQUEST);
         unmap_module(m);
         (void) close(lock);
@@ -347,6 +347,17 @@ void fake_module_repeat(const char *root, uint64_t cookie) {
         FakeModule *m = map_module(root);
 
         tell_request(root, &m->requests[cookie - 1], cookie, MDEVD_EVENT_REQUEST);
+        unmap_module(m);
+        (void) close(lock);
+}
+
+void fake_module_lose(const char *root, int lose) {
+        int lock = lock_tree(root);
+        FakeModule *m = map_module(root);
+
+        m->loses = lose;
+        if (!lose)
+                send_event(root, MDEVD_EVENT_LOST, "", NULL, 0, NULL);
         unmap_module(m);
         (void) close(lock);
 }

@@ -29,6 +29,8 @@ uint64_t fake_module_request(const char *root, const char *parent, const char *t
                              const uint8_t uuid[16], int32_t pid, const char *comm);
 /* He is told of once more, as by a new LISTEN. */
 void fake_module_repeat(const char *root, uint64_t cookie);
+/* The queue of events was full: who asks meanwhile is not told of. */
+void fake_module_lose(const char *root, int lose);
 /* He gives up. */
 void fake_module_leave(const char *root, uint64_t cookie);
 /* What he got: 1: nothing yet; 0: the device, which is there; or the errno, negative. */

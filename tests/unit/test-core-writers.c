@@ -207,6 +207,20 @@ TEST(served_after_a_restart) {
         ASSERT_EQ(count_files(&f, MDEVD_PATH_DEVICES), 2);
 }
 
+TEST(served_although_events_were_lost) {
+        uint64_t cookie;
+        FIXTURE(f);
+
+        begin(&f, "");
+        fake_module_lose(f.tree->root, 1);
+        cookie = ask(&f, "fb-16M", U1);
+        run_idle(&f);
+        ASSERT_EQ(outcome(&f, cookie), 1);
+        fake_module_lose(f.tree->root, 0);
+        run_idle(&f);
+        ASSERT_EQ(outcome(&f, cookie), 0);
+}
+
 TEST(who_has_left_gets_nothing) {
         uint64_t cookie;
         FIXTURE(f);
