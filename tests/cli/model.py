@@ -22,9 +22,10 @@ CONFIG = {
     ],
     "types": {f"fb-{n}M": {"label": f"{n} MiB of frame buffer", "movable": True,
                            "bars": [{"pool": "fb", "size": f"{n}M"}]} for n in (16, 8, 4)},
-    "policy": {"groups": [{"name": "gold", "owners": ["gold-*"], "limit": {"devices": 2},
+    "policy": {"groups": [{"name": "gold", "owners": ["gold-*"], "limit": {"bytes": "36M"},
                            "guarantees": [{"type": "fb-8M", "devices": 1}]}]},
-    "profiles": {"pair": {"devices": [{"type": "fb-4M", "owner": "gold-9", "count": 2}]}},
+    "profiles": {"pair": {"devices": [{"type": "fb-4M", "owner": "gold-9"},
+                                      {"type": "fb-4M", "owner": "vm9"}]}},
 }
 
 

@@ -134,6 +134,14 @@ def examples_of(machine):
         yield verb, lines
 
 
+def shown_in(readme):
+    """[(command line, what README says that it prints)]"""
+    with open(readme, encoding="utf-8") as f:
+        blocks = re.findall(r"(?m)^```\n\$ (mdevdctl.*)\n((?:.*\n)*?)```$", f.read())
+    assert blocks, f"{readme} shows nothing of mdevdctl"
+    return blocks
+
+
 def run_example(machine, line):
     if " monitor" in line:  # it has no end of its own
         with subprocess.Popen(line.replace(" --no-legend", "").split(), env=machine.env,
@@ -162,6 +170,11 @@ def compare(table, args):
             failed += check(number, found == expected, f"{name}: {block.line}",
                             f"expected:\n{expected}found:\n{found}")
     machine = Machine(*args)
+    for line, expected in shown_in(os.path.join(args[-1], "README.md")):
+        number += 1
+        found, _ = machine.run(line)
+        failed += check(number, found == expected, f"README.md: {line}",
+                        f"expected:\n{expected}found:\n{found}")
     os.unlink(os.path.join(machine.root, f"etc/mdevctl.d/0000:42:00.0/{U}e"))  # the invalid one
     for verb, lines in examples_of(machine):
         number += 1

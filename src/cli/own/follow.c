@@ -64,8 +64,8 @@ static void erase(Watch *w) {
         w->drawn = false;
 }
 
-/* ", 4 MiB of 64 MiB moved", or nothing. */
-static void describe_progress(Watch *w, char *buf, size_t size) {
+/* ", 4 MiB of 64 MiB moved", or nothing. A profile counts steps. */
+static void describe_progress(Watch *w, const char *kind, char *buf, size_t size) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         uint64_t done = 0, all = 0;
 
@@ -73,8 +73,14 @@ static void describe_progress(Watch *w, char *buf, size_t size) {
         if (sd_bus_get_property(w->client->bus, MDEVD_BUS_NAME, w->path, MDEVD_IFACE_OPERATION,
                                 "Progress", NULL, &reply, "(ttu)") >= 0 &&
             sd_bus_message_enter_container(reply, 'r', "ttu") > 0 &&
-            sd_bus_message_read(reply, "tt", &done, &all) > 0 && all > 0)
-                (void) snprintf(buf, size, ", %s of %s moved", SIZE_STR(done), SIZE_STR(all));
+            sd_bus_message_read(reply, "tt", &done, &all) > 0 && all > 0) {
+                if (streq(kind, "profile"))
+                        (void) snprintf(buf, size, ", %" PRIu64 " of %" PRIu64 " steps done", done,
+                                        all);
+                else
+                        (void) snprintf(buf, size, ", %s of %s moved", SIZE_STR(done),
+                                        SIZE_STR(all));
+        }
 }
 
 static void draw(Watch *w) {
@@ -92,7 +98,7 @@ static void draw(Watch *w) {
                 (void) fprintf(stderr, "mdevd went away; operation %s goes on without it, and is "
                                "waited for", id);
         else {
-                describe_progress(w, moved, sizeof(moved));
+                describe_progress(w, kind, moved, sizeof(moved));
                 (void) fprintf(stderr, "%c operation %s: %s, at step \"%s\"%s, %" PRIu64
                                " s; Ctrl-C leaves it running",
                                w->terminal ? SPINNER[w->frame++ % strlen(SPINNER)] : '-', id, kind,
