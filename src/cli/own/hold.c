@@ -103,7 +103,7 @@ const Verb own_move = {
         .operand2 = "POOL",
         .options = move_options,
         .n_options = ARRAY_SIZE(move_options),
-        .example = "  mdevdctl move c3ee7d8a-4a40-4b11-9b0f-000000000001 --offset=32M\n",
+        .example = "  mdevdctl move c3ee7d8a-4a40-4b11-9b0f-000000000001 --offset=48M\n",
         .run = run_move,
 };
 
