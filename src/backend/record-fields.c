@@ -37,7 +37,7 @@ struct StringField {
 /* A definition's parent need not be there. */
 #define FOR_SYSFS                                                                                  \
         (FOR(RECORD_CREATE) | FOR(RECORD_STOP) | FOR(RECORD_CONFIGURE) | FOR(RECORD_EVICT) |       \
-         FOR(RECORD_SUSPEND) | FOR(RECORD_MOVE) | FOR(RECORD_DEFRAGMENT))
+         FOR(RECORD_SUSPEND) | FOR(RECORD_MOVE) | FOR(RECORD_DEFRAGMENT) | FOR(RECORD_LOOK))
 #define FOR_TYPED (FOR(RECORD_CREATE) | FOR(RECORD_DEFINE) | FOR(RECORD_MODIFY))
 
 static const StringField string_fields[] = {

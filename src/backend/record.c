@@ -23,6 +23,7 @@ static const char *const record_kind_table[_RECORD_KIND_MAX] = {
         [RECORD_MOVE] = "move",
         [RECORD_DEFRAGMENT] = "defragment",
         [RECORD_PROFILE] = "profile",
+        [RECORD_LOOK] = "look",
 };
 DEFINE_STRING_TABLE(record_kind, RecordKind, _RECORD_KIND_MAX)
 
@@ -69,11 +70,14 @@ Record *record_free(Record *r) {
 }
 
 int record_name(const Record *r, char **ret) {
-        int k = r->kind == RECORD_CONFIGURE
-                        ? asprintf(ret, "%s", r->parent)
-                        : asprintf(ret, "%s:%s%s", r->parent, UUID_STR(&r->uuid),
-                                   r->kind == RECORD_EVICT ? ":evict" : "");
+        int k;
 
+        if (r->kind == RECORD_LOOK)
+                return -EINVAL;
+        k = r->kind == RECORD_CONFIGURE
+                    ? asprintf(ret, "%s", r->parent)
+                    : asprintf(ret, "%s:%s%s", r->parent, UUID_STR(&r->uuid),
+                               r->kind == RECORD_EVICT ? ":evict" : "");
         return k < 0 ? -ENOMEM : 0;
 }
 

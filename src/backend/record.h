@@ -31,6 +31,7 @@ typedef enum RecordKind {
         RECORD_MOVE,      /* an extent of a device goes elsewhere */
         RECORD_DEFRAGMENT, /* extents of a parent's devices do */
         RECORD_PROFILE,    /* the host is made what a profile says, by operations of their own: no file */
+        RECORD_LOOK,      /* find out who has a device open; a question, never a file */
         _RECORD_KIND_MAX,
 } RecordKind;
 
@@ -115,7 +116,7 @@ DEFINE_CLEANUP(Record *, record_free)
 
 /*
  * "<parent>:<uuid>"; "<parent>" for configure; "<parent>:<uuid>:evict" for evict, since the removal
- * of that device may be under way, and wait for just that.
+ * of that device may be under way, and wait for just that. "look" has none: -EINVAL.
  */
 int record_name(const Record *r, char **ret);
 /* First line and all changes after it. */

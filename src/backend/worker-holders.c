@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * worker-holders.c: owns the question who has a device open, asked before it is removed: the write
- * to "remove" of one that is in use cannot be taken back. Of our module's devices the module has
+ * worker-holders.c: owns the question who has a device open, asked before it is removed, since the write
+ * to "remove" of one that is in use cannot be taken back, and while that write blocks. Of our module's devices the module has
  * said how many times they are open; where a vendor's is open nobody says, so all of /proc is read.
  */
 #include "backend/holders.h"
@@ -49,48 +49,53 @@ static int refuse(Job *j, const char *who) {
 }
 
 /* What the module said, where /proc does not show us the process. */
-static int refuse_opened(Job *j) {
-        _cleanup_(freep) char *who = NULL;
+static int describe_opened(Job *j, char **ret) {
         Holders one = { .n = 1 };
-        int r;
 
-        if (j->record->opener > 0) {
-                holder_describe(j->root_fd, j->record->opener, &one.holders[0]);
-                if (!one.holders[0].command[0] && j->record->opener_name)
-                        (void) snprintf(one.holders[0].command, sizeof(one.holders[0].command),
-                                        "%.16s", j->record->opener_name);
-                r = describe(&one, &who);
-                if (r < 0)
-                        return r;
-        } else if (asprintf(&who, "%u place%s", j->record->opened,
-                            j->record->opened == 1 ? "" : "s") < 0)
-                return -ENOMEM;
-        return refuse(j, who);
+        if (j->record->opener <= 0)
+                return asprintf(ret, "%u place%s", j->record->opened,
+                                j->record->opened == 1 ? "" : "s") < 0 ? -ENOMEM : 0;
+        holder_describe(j->root_fd, j->record->opener, &one.holders[0]);
+        if (!one.holders[0].command[0] && j->record->opener_name)
+                (void) snprintf(one.holders[0].command, sizeof(one.holders[0].command), "%.16s",
+                                j->record->opener_name);
+        return describe(&one, ret);
 }
 
-int job_check_holders(Job *j) {
-        _cleanup_(freep) char *folder = NULL, *who = NULL;
+/* *@ret stays NULL where nobody has it open but, maybe, @caller and its ancestors. */
+static int find_holders(Job *j, pid_t caller, char **ret) {
+        _cleanup_(freep) char *folder = NULL;
         HolderDevice devices[HOLDER_DEVICES_MAX];
         Holders holders = {};
         size_t n = 0;
         int r;
 
-        if (j->record->ours && j->record->opened == 0)
-                return 0;
         r = job_path(j, &folder, "%s", UUID_STR(&j->record->uuid));
         if (r >= 0)
                 r = holders_devices_of(j->root_fd, folder, devices, &n);
         if (r >= 0)
-                r = holders_find(j->root_fd, devices, n, j->record->caller, &holders);
+                r = holders_find(j->root_fd, devices, n, caller, &holders);
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
                 (void) log_warning_errno(r, &(LogFields){ .topic = "worker" },
                                          "Cannot find out who has %s open: %m",
                                          UUID_STR(&j->record->uuid));
-        if (holders.n > 0) {
-                r = describe(&holders, &who);
-                return r < 0 ? r : refuse(j, who);
-        }
-        return j->record->opened > 0 ? refuse_opened(j) : 0;
+        if (holders.n > 0)
+                return describe(&holders, ret);
+        return j->record->opened > 0 ? describe_opened(j, ret) : 0;
+}
+
+int job_check_holders(Job *j) {
+        _cleanup_(freep) char *who = NULL;
+        int r;
+
+        if (j->record->ours && j->record->opened == 0)
+                return 0;
+        r = find_holders(j, j->record->caller, &who);
+        return r < 0 || !who ? r : refuse(j, who);
+}
+
+int job_look(Job *j) {
+        return find_holders(j, 0, &j->record->text);
 }

@@ -53,3 +53,5 @@ int job_move(Job *j);
 
 /* Refuses a device that somebody has open: whoever is no ancestor of the caller. */
 int job_check_holders(Job *j);
+/* Who that is becomes the record's text; NULL: nobody was found. */
+int job_look(Job *j);

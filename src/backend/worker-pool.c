@@ -286,6 +286,10 @@ int worker_pool_assign(WorkerPool *pool, int record_fd, ProcessDone done, void *
         return 0;
 }
 
+pid_t process_pid(const Process *p) {
+        return p->pid;
+}
+
 void process_forget(Process *p) {
         if (p)
                 p->done = NULL;

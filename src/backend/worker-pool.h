@@ -51,3 +51,4 @@ int worker_pool_assign(WorkerPool *p, int record_fd, ProcessDone done, void *use
                        Process **ret);
 /* Nobody wants to know any more. */
 void process_forget(Process *p);
+pid_t process_pid(const Process *p);

@@ -340,6 +340,7 @@ static int (*const runs[_RECORD_KIND_MAX])(Job *j) = {
         [RECORD_SUSPEND] = job_suspend,
         [RECORD_MOVE] = job_move,
         [RECORD_DEFRAGMENT] = job_move,
+        [RECORD_LOOK] = job_look,
 };
 
 static int read_record(Job *j) {
@@ -365,7 +366,7 @@ static int run(Job *j) {
         }
         r = runs[j->record->kind] ? runs[j->record->kind](j) : -EINVAL;
         if (r >= 0)
-                record_set_result(j->record, OUTCOME_OK, 0, NULL);
+                record_set_result(j->record, OUTCOME_OK, 0, TAKE_PTR(j->record->text));
         else if (j->record->step != STEP_DONE)
                 record_set_result(j->record, OUTCOME_FAILED, r, strdup(strerrordesc_np(-r)));
         return append_change(j);

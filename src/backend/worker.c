@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,7 +29,8 @@ struct Worker {
         sd_event_source *source;
         int pidfd;    /* of the process that waits for an earlier daemon's worker */
         pid_t waiter; /* 0: there is none */
-        char *path; /* of its record, below the root */
+        char *path; /* of its record, below the root; NULL: it has no name */
+        int record_fd; /* of one without a name */
         WorkerDone done;
         void *userdata;
 };
@@ -43,6 +45,7 @@ Worker *worker_free(Worker *w) {
                 (void) waitpid(w->waiter, NULL, 0);
         }
         safe_close(w->pidfd);
+        safe_close(w->record_fd);
         free(w->path);
         free(w);
         return NULL;
@@ -158,11 +161,11 @@ static int worker_new(Worker **ret, WorkerPool *pool, const Record *record, Work
         w = calloc(1, sizeof(*w));
         if (!w)
                 return -ENOMEM;
-        w->pidfd = -EBADF;
+        w->pidfd = w->record_fd = -EBADF;
         w->done = done;
         w->userdata = userdata;
         w->pool = pool;
-        r = path_of_record(record, &w->path);
+        r = record->kind == RECORD_LOOK ? 0 : path_of_record(record, &w->path);
         if (r < 0)
                 return r;
 
@@ -266,7 +269,7 @@ static void on_process_done(const char *line, void *userdata) {
         w->process = NULL;
         if (line && finish_with(w, line))
                 return;
-        record_fd = open_own_record(w);
+        record_fd = w->path ? open_own_record(w) : TAKE_FD(w->record_fd);
         finish(w, record_fd);
 }
 
@@ -360,6 +363,34 @@ int worker_start(Worker **ret, WorkerPool *pool, const Record *record, WorkerDon
 int worker_resume(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                   void *userdata) {
         return start(ret, pool, record, take_record, done, userdata);
+}
+
+int worker_ask(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
+               void *userdata) {
+        _cleanup_(worker_freep) Worker *w = NULL;
+        _cleanup_(freep) char *text = NULL;
+        int r;
+
+        r = record_format(record, &text);
+        if (r >= 0)
+                r = worker_new(&w, pool, record, done, userdata);
+        if (r < 0)
+                return r;
+        w->record_fd = RET_NERRNO(memfd_create("mdevd-question", MFD_CLOEXEC));
+        if (w->record_fd < 0)
+                return w->record_fd;
+        r = write_all(w->record_fd, text);
+        if (r >= 0)
+                r = worker_pool_assign(pool, w->record_fd, on_process_done, w, &w->process);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+pid_t worker_pid(const Worker *w) {
+        return w->process ? process_pid(w->process) : 0;
 }
 
 int worker_adopt(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,

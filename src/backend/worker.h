@@ -51,6 +51,13 @@ int worker_resume(Worker **ret, WorkerPool *pool, const Record *record, WorkerDo
 /* A record found at start that is still locked: waits for its lock to go. */
 int worker_adopt(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                  void *userdata);
+/*
+ * A question (RECORD_LOOK) that is no operation: its record has no name and dies with who asks.
+ */
+int worker_ask(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
+               void *userdata);
+/* Of the process at work; 0: it is an earlier daemon's, see the record. */
+pid_t worker_pid(const Worker *w);
 Worker *worker_free(Worker *w);
 DEFINE_CLEANUP(Worker *, worker_free)
 

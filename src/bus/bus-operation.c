@@ -57,11 +57,15 @@ static const char *get_error(const Operation *op, char buf[static UUID_STRING_MA
         return op->state == OPERATION_FAILED ? op->record->text : NULL;
 }
 
+static const char *get_blocked(const Operation *op, char buf[static UUID_STRING_MAX]) {
+        return op->blocked_by;
+}
+
 static const RecordString record_strings[] = {
         { "Kind", get_kind },     { "State", get_state },          { "Step", get_step },
         { "Uuid", get_uuid },     { "Parent", get_parent },        { "Type", get_type },
         { "Owner", get_owner },   { "Client", get_client },        { "ErrorName", get_error_name },
-        { "Error", get_error },
+        { "Error", get_error },   { "Blocked", get_blocked },
 };
 
 static int get_string(sd_bus *bus, const char *path, const char *iface, const char *property,
@@ -149,5 +153,6 @@ const sd_bus_vtable bus_operation_vtable[] = {
         SD_BUS_PROPERTY("Device", "o", get_device, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ErrorName", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Error", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Blocked", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END,
 };

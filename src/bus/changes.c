@@ -36,7 +36,7 @@ static const ObjectSpec specs[_OBJECT_KIND_MAX] = {
         [OBJECT_OPERATION] = {
                 MDEVD_IFACE_OPERATION,
                 (const char *const[]){ "State", "Step", "EndedUsec", "Device", "ErrorName",
-                                       "Error", NULL },
+                                       "Error", "Blocked", NULL },
         },
 };
 

@@ -229,6 +229,7 @@ static void write_operation(Writer *w, const Operation *op) {
         string(w, "type", record->type);
         string(w, "owner", record->owner);
         string(w, "client", record->client);
+        string(w, "blocked", op->blocked_by);
         number(w, "started_usec", op->started_usec);
         number(w, "ended_usec", op->ended_usec);
         if (op->state == OPERATION_FAILED) {

@@ -2,7 +2,7 @@
 /*
  * internal.h: what the files of core share and nobody above sees. A file a noun: manager (the
  * whole), refresh (catching up with the kernel), parents, devices, definitions, operation, queue,
- * request, define, recover, unplug, autostart.
+ * blocked, request, define, recover, unplug, autostart.
  */
 #pragma once
 
@@ -135,7 +135,9 @@ struct Manager {
         uint64_t next_id;
         size_t n_ended;
         sd_event_source *linger; /* forgets ended operations */
-        sd_event_source *blocked; /* looks again when workers may be blocked */
+        sd_event_source *blocked; /* looks again when workers may be blocked, or still are */
+        Worker *look;             /* asks who has a device open whose removal is blocked */
+        Operation *looked_at;     /* by that one */
         Refresh refresh;
         List writers; /* of Writer: who wait for the answer to a create request */
         List attempts;
@@ -314,6 +316,16 @@ int load_check(Manager *m, const char *parent, Reason *reason);
 /* Running operations of @parent whose workers are not blocked. */
 size_t load_count(Manager *m, const char *parent);
 void operation_on_worker(Worker *w, const Record *record, void *userdata);
+
+/* ---- blocked.c ---- */
+
+/*
+ * Looks again when a worker may be blocked, and after that at what it waits for. @usec: somebody in
+ * the queue has use for that sooner; 0: nobody.
+ */
+void blocked_watch(Manager *m, uint64_t usec);
+/* It is not blocked any more. */
+void blocked_forget(Operation *op);
 
 /* ---- callouts.c ---- */
 

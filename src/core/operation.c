@@ -139,6 +139,7 @@ Operation *operation_free(Operation *op) {
         worker_free(op->worker);
         escort_free(op->escort);
         operation_close(op);
+        blocked_forget(op);
         load_remove(op);
         record_free(op->record);
         free(op);
@@ -275,6 +276,7 @@ void operation_end(Operation *op) {
         op->worker = worker_free(op->worker);
         if (callouts_end(op))
                 return;
+        blocked_forget(op);
         load_remove(op);
         op->state = op->record->outcome == OUTCOME_OK ? OPERATION_DONE : OPERATION_FAILED;
         op->ended_usec = operation_now_usec();

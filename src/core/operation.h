@@ -58,6 +58,9 @@ struct Operation {
         OperationPhase phase;
         struct Load *load; /* of its parent, while running */
         bool blocked;      /* its worker has taken too long to count */
+        char *blocked_by;  /* then: a sentence, what it waits for; NULL: not known yet */
+        unsigned n_looks;    /* how often that was asked */
+        uint64_t look_usec;  /* CLOCK_MONOTONIC; when it is asked again */
         bool killed;       /* its worker was, before it had reported */
         bool overtaken;    /* its parent came anew while it ran: its failure is the old one's */
         bool second; /* a worker puts an end to the change of a definition, all else is done */

@@ -64,6 +64,8 @@ void load_remove(Operation *op) {
 void operation_set_phase(Operation *op, OperationPhase phase) {
         if (op->phase == OPERATION_WORKING)
                 count_worker(op, -1);
+        if (op->blocked)
+                blocked_forget(op);
         op->blocked = false;
         op->phase = phase;
         if (op->phase == OPERATION_WORKING)
@@ -89,6 +91,8 @@ static void mark_slow(Manager *m) {
                         continue;
                 count_worker(op, -1);
                 op->blocked = true;
+                op->n_looks = 0;
+                op->look_usec = 0;
                 count_worker(op, 1);
         }
 }
@@ -194,31 +198,6 @@ static int start(Operation *op) {
         return 0;
 }
 
-static int on_blocked(sd_event_source *s, uint64_t usec, void *userdata) {
-        operation_dispatch(userdata);
-        return 0;
-}
-
-/* Somebody waits for a worker to end, or to have taken so long that others need not wait for it. */
-static void look_again(Manager *m, uint64_t usec) {
-        uint64_t then = operation_monotonic_usec() + usec, set = 0;
-        int r = 0;
-
-        if (!m->blocked)
-                r = sd_event_add_time(m->event, &m->blocked, CLOCK_MONOTONIC, then, 0, on_blocked,
-                                      m);
-        else {
-                if (sd_event_source_get_enabled(m->blocked, NULL) > 0 &&
-                    sd_event_source_get_time(m->blocked, &set) >= 0 && set <= then)
-                        return; /* soon enough */
-                r = sd_event_source_set_time(m->blocked, then);
-                if (r >= 0)
-                        r = sd_event_source_set_enabled(m->blocked, SD_EVENT_ONESHOT);
-        }
-        if (r < 0)
-                (void) log_warning_errno(r, NULL, "Cannot set a timer for waiting operations: %m");
-}
-
 static bool may_start(const Operation *op) {
         const Manager *m = op->manager;
         const Load *l = op->load;
@@ -253,6 +232,5 @@ void operation_dispatch(Manager *m) {
                         operation_end(op);
                 }
         }
-        if (usec > 0 && m->n_working > 0) /* else only the end of one makes room */
-                look_again(m, usec);
+        blocked_watch(m, usec);
 }

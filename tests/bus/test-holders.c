@@ -155,4 +155,99 @@ TEST(who_insists_gets_an_operation_that_blocks_nobody) {
         end(&f);
 }
 
+typedef struct Said Said;
+
+struct Said {
+        Fixture *f;
+        const char *operation, *part;
+        char *text;
+};
+
+static bool has_said(void *userdata) {
+        Said *s = userdata;
+
+        free(s->text);
+        s->text = get_property(s->f, s->operation, MDEVD_IFACE_OPERATION, "Blocked");
+        return s->text && strstr(s->text, s->part);
+}
+
+/* Until the operation says so; each time anew only after a signal of its change. */
+static void wait_said(Fixture *f, const char *operation, const char *part) {
+        Said s = { f, operation, part, NULL };
+        char change[160];
+
+        (void) snprintf(change, sizeof(change), "PropertiesChanged %s", operation);
+        while (!has_said(&s)) {
+                wait_signal(f, change);
+                forget_signals(f);
+        }
+        free(s.text);
+}
+
+static char *begin_removal(Fixture *f) {
+        const char *operation;
+        Reply r = {};
+        char *ret;
+
+        CALL(f, f->client, &r, ON1, "StopWithOptionsAsync", "a{sv}", 1, "insist", "b", 1);
+        ASSERT_TRUE(sd_bus_message_read(r.m, "o", &operation) > 0);
+        ret = strdup(operation);
+        reply_done(&r);
+        return ret;
+}
+
+/* Also when another has it open than before; and no more when it is over. */
+TEST(a_blocked_removal_says_who_holds_the_device) {
+        _cleanup_(freep) char *op = NULL, *before = NULL, *state = NULL, *after = NULL;
+        pid_t first, second;
+        char part[64];
+        Fixture f;
+        int gate;
+
+        begin(&f);
+        first = fixture_hold(GROUP, 0);
+        gate_make(&f, "gate-remove-" PARENT);
+        op = begin_removal(&f);
+        before = get_property(&f, op, MDEVD_IFACE_OPERATION, "Blocked");
+        ASSERT_STREQ(before, "");
+        gate = gate_hold(&f, "gate-remove-" PARENT);
+        (void) snprintf(part, sizeof(part), "held by test-bus-holder (pid %d", first);
+        wait_said(&f, op, part);
+        let_go(first);
+        second = fixture_hold(GROUP, NOBODY);
+        (void) snprintf(part, sizeof(part), "(pid %d", second);
+        wait_said(&f, op, part);
+        let_go(second);
+        wait_said(&f, op, "nobody was found who has it open");
+        drop_group(&f);
+        gate_release(&f, "gate-remove-" PARENT, gate);
+        state = wait_operation(&f, op);
+        ASSERT_STREQ(state, "done");
+        after = get_property(&f, op, MDEVD_IFACE_OPERATION, "Blocked");
+        ASSERT_STREQ(after, "");
+        end(&f);
+}
+
+TEST(a_blocked_create_says_so) {
+        _cleanup_(freep) char *op = NULL, *state = NULL;
+        const char *path;
+        Reply r = {};
+        Fixture f;
+        int gate;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        gate_make(&f, "gate-create-" PARENT);
+        CALL(&f, f.client, &r, MANAGER, "CreateDeviceAsync", "ssa{sv}", PARENT, TYPE, 0);
+        ASSERT_TRUE(sd_bus_message_read(r.m, "o", &path) > 0);
+        op = strdup(path);
+        reply_done(&r);
+        gate = gate_hold(&f, "gate-create-" PARENT);
+        wait_said(&f, op, "the kernel has not answered the create on " PARENT " (worker pid");
+        gate_release(&f, "gate-create-" PARENT, gate);
+        state = wait_operation(&f, op);
+        ASSERT_STREQ(state, "done");
+        fixture_done(&f);
+}
+
 TESTS_MAIN

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * blocked.c: owns what is said of a running operation that the kernel does not let go on: what it
+ * waits for, and of a removal who has the device open. That is asked of a worker, for it reads all
+ * of /proc, of one operation at a time, and again after 2, 4, 8, 16 and then every 32 s: a VM may
+ * take days to be closed. It is told and logged when it is another than before.
+ */
+#include "core/internal.h"
+#include "util/log.h"
+
+#define LOOKS_DOUBLED_MAX 4U /* WORKER_BLOCKED_USEC << 4 is 32 s */
+
+/* Holding a device, moving extents and waiting for who was killed take their time by themselves. */
+static bool is_to_be_quick(const Operation *op) {
+        return op->record->kind <= RECORD_UNDEFINE;
+}
+
+static void say(Operation *op, char *text) {
+        char uuid[UUID_STRING_MAX];
+
+        if (streq_ptr(op->blocked_by, text)) {
+                free(text);
+                return;
+        }
+        free(op->blocked_by);
+        op->blocked_by = text;
+        log_notice(FIELDS(.topic = "operation", .parent = op->record->parent,
+                          .device = uuid_is_null(&op->record->uuid)
+                                            ? NULL
+                                            : uuid_format(&op->record->uuid, uuid),
+                          .type = op->record->type, .owner = op->record->owner,
+                          .operation = record_kind_to_string(op->record->kind),
+                          .client = op->record->client),
+                   "%s", text);
+        manager_tell(op->manager, operation_changed, op);
+}
+
+/* @who: NULL: nobody that we could name. */
+static void describe(Operation *op, const char *who) {
+        const Record *r = op->record;
+        pid_t pid = op->worker ? worker_pid(op->worker) : 0;
+        char *text = NULL, by[48] = "";
+        int n;
+
+        if (pid > 0)
+                (void) snprintf(by, sizeof(by), " (worker pid %d)", pid);
+        if (who)
+                n = asprintf(&text, "Still blocked: %s on %s is removed when it is closed; held by %s.",
+                             UUID_STR(&r->uuid), r->parent, who);
+        else if (r->kind == RECORD_STOP)
+                n = asprintf(&text,
+                             "Still blocked: the kernel has not answered the removal of %s on %s%s, "
+                             "and nobody was found who has it open; see the kernel's log.",
+                             UUID_STR(&r->uuid), r->parent, by);
+        else
+                n = asprintf(&text,
+                             "Still blocked: the kernel has not answered the %s on %s%s; see its "
+                             "log.",
+                             record_kind_to_string(r->kind), r->parent, by);
+        if (n >= 0) /* else the next look says it */
+                say(op, text);
+}
+
+static void on_look(Worker *w, const Record *record, void *userdata) {
+        Manager *m = userdata;
+        Operation *op = TAKE_PTR(m->looked_at);
+
+        m->look = worker_free(w);
+        describe(op, record && record->step == STEP_DONE ? record->text : NULL);
+        blocked_watch(m, 0); /* the next one's turn */
+}
+
+static int make_question(const Operation *op, Record **ret) {
+        _cleanup_(record_freep) Record *record = NULL;
+        Parent *p = model_find_parent(op->manager->model, op->record->parent);
+        Device *d = p ? model_find_device(op->manager->model, p, &op->record->uuid, NULL) : NULL;
+        int r;
+
+        r = record_new(&record, RECORD_LOOK);
+        if (r < 0)
+                return r;
+        record->uuid = op->record->uuid;
+        record->ours = op->record->ours;
+        record->parent = strdup(op->record->parent);
+        record->parent_path = strdup(op->record->parent_path);
+        if (!record->parent || !record->parent_path)
+                return -ENOMEM;
+        if (d && record->ours) {
+                record->opened = d->opened;
+                record->opener = d->opener;
+                record->opener_name = strdup(d->opener_name);
+                if (!record->opener_name)
+                        return -ENOMEM;
+        }
+        *ret = TAKE_PTR(record);
+        return 0;
+}
+
+static void look(Operation *op, uint64_t now) {
+        _cleanup_(record_freep) Record *question = NULL;
+        Manager *m = op->manager;
+        int r;
+
+        op->look_usec = now + (WORKER_BLOCKED_USEC << MIN(op->n_looks, LOOKS_DOUBLED_MAX));
+        op->n_looks++;
+        if (op->record->kind != RECORD_STOP) {
+                describe(op, NULL);
+                return;
+        }
+        r = make_question(op, &question);
+        if (r >= 0)
+                r = worker_ask(&m->look, m->workers, question, on_look, m);
+        if (r >= 0)
+                m->looked_at = op;
+        else
+                (void) log_warning_errno(r, FIELDS(.topic = "operation",
+                                                   .parent = op->record->parent,
+                                                   .device = UUID_STR(&op->record->uuid)),
+                                         "Cannot look who has %s open: %m",
+                                         UUID_STR(&op->record->uuid));
+}
+
+static int on_time(sd_event_source *s, uint64_t usec, void *userdata) {
+        operation_dispatch(userdata); /* which watches on */
+        return 0;
+}
+
+static void set_timer(Manager *m, uint64_t usec) {
+        uint64_t set;
+        int r;
+
+        if (!m->blocked)
+                r = sd_event_add_time(m->event, &m->blocked, CLOCK_MONOTONIC, usec, 0, on_time, m);
+        else {
+                /* one that comes earlier sets it anew when it has come */
+                if (sd_event_source_get_enabled(m->blocked, NULL) > 0 &&
+                    sd_event_source_get_time(m->blocked, &set) >= 0 && set <= usec)
+                        return;
+                r = sd_event_source_set_time(m->blocked, usec);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(m->blocked, SD_EVENT_ONESHOT);
+        }
+        if (r < 0)
+                (void) log_warning_errno(r, NULL, "Cannot set a timer for running operations: %m");
+}
+
+void blocked_watch(Manager *m, uint64_t usec) {
+        uint64_t now, next = UINT64_MAX;
+
+        if (m->n_working == 0 && m->n_blocked == 0)
+                return;
+        now = operation_monotonic_usec();
+        if (m->n_working > 0)
+                next = now + (usec > 0 ? usec : WORKER_BLOCKED_USEC);
+        if (m->n_blocked > 0)
+                list_foreach(op, &m->operations, Operation, node) {
+                        if (op->state != OPERATION_RUNNING || !op->blocked || m->looked_at == op ||
+                            !is_to_be_quick(op))
+                                continue;
+                        if (op->look_usec <= now && !m->look)
+                                look(op, now);
+                        /* one whose turn is yet to come is looked at when that has ended */
+                        if (op->look_usec > now)
+                                next = MIN(next, op->look_usec);
+                }
+        if (next != UINT64_MAX)
+                set_timer(m, next);
+}
+
+void blocked_forget(Operation *op) {
+        Manager *m = op->manager;
+
+        if (m->looked_at == op) {
+                m->looked_at = NULL;
+                m->look = worker_free(m->look);
+        }
+        free(op->blocked_by);
+        op->blocked_by = NULL;
+}
