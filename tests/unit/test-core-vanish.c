@@ -3,50 +3,80 @@
  * test-core-vanish.c: sysfs changes while it is read. The linker sends the calls that look at files
  * through here (see meson.build): before the n-th of a look, for each n that there is, a parent and
  * its device go, or come, or become another device. Whatever the look met, the model is right in
- * the end, by the uevents alone.
+ * the end, by the uevents alone; and what the look was for is seen at once.
  */
 #include "fixture.h"
 
 #include <stdarg.h>
+#include <sys/stat.h>
 
-int __real_openat(int fd, const char *path, int flags, ...);
-int __wrap_openat(int fd, const char *path, int flags, ...);
+int __real_openat64(int fd, const char *path, int flags, ...);
+int __wrap_openat64(int fd, const char *path, int flags, ...);
 ssize_t __real_readlinkat(int fd, const char *path, char *buf, size_t size);
 ssize_t __wrap_readlinkat(int fd, const char *path, char *buf, size_t size);
+ssize_t __real_read(int fd, void *buf, size_t size);
+ssize_t __wrap_read(int fd, void *buf, size_t size);
 int __real_faccessat(int fd, const char *path, int mode, int flags);
 int __wrap_faccessat(int fd, const char *path, int mode, int flags);
 
 static void (*hook)(Fixture *f);
 static Fixture *hooked;
 static unsigned n_calls, hook_at;
+static bool is_sysfs[1024]; /* by descriptor */
 
-static void count_call(const char *path) {
+static void count(void) {
         void (*fn)(Fixture *f) = hook;
 
-        if (!fn || strncmp(path, "sys/", strlen("sys/")) != 0 || ++n_calls != hook_at)
+        if (!fn || ++n_calls != hook_at)
                 return;
         hook = NULL; /* what it does is not counted */
         fn(hooked);
 }
 
-int __wrap_openat(int fd, const char *path, int flags, ...) {
+static bool count_call(const char *path) {
+        if (strncmp(path, "sys/", strlen("sys/")) != 0)
+                return false;
+        count();
+        return true;
+}
+
+int __wrap_openat64(int fd, const char *path, int flags, ...) {
         mode_t mode;
         va_list ap;
+        bool ours;
+        int ret;
 
         va_start(ap, flags);
         mode = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(ap, mode_t) : 0;
         va_end(ap);
-        count_call(path);
-        return __real_openat(fd, path, flags, mode);
+        ours = count_call(path);
+        ret = __real_openat64(fd, path, flags, mode);
+        if (ret >= 0 && (size_t) ret < ARRAY_SIZE(is_sysfs))
+                is_sysfs[ret] = ours;
+        return ret;
+}
+
+/* An open file of sysfs whose object has gone answers ENODEV, see kernfs_fop_read_iter(). */
+ssize_t __wrap_read(int fd, void *buf, size_t size) {
+        struct stat st;
+
+        if ((size_t) fd >= ARRAY_SIZE(is_sysfs) || !is_sysfs[fd])
+                return __real_read(fd, buf, size);
+        count();
+        if (fstat(fd, &st) == 0 && st.st_nlink == 0) {
+                errno = ENODEV;
+                return -1;
+        }
+        return __real_read(fd, buf, size);
 }
 
 ssize_t __wrap_readlinkat(int fd, const char *path, char *buf, size_t size) {
-        count_call(path);
+        (void) count_call(path);
         return __real_readlinkat(fd, path, buf, size);
 }
 
 int __wrap_faccessat(int fd, const char *path, int mode, int flags) {
-        count_call(path);
+        (void) count_call(path);
         return __real_faccessat(fd, path, mode, flags);
 }
 
@@ -65,10 +95,32 @@ static void become_another(Fixture *f) {
         ASSERT_OK(fake_create(f->tree, P1, "vendor-1", U2));
 }
 
+/* What this look is for: a device of another parent came, and its uevents were lost. */
+static void come_unheard(Fixture *f) {
+        ASSERT_EQ(renameat(f->tree->root_fd, "run/mdevd/uevent", f->tree->root_fd,
+                           "run/mdevd/unheard"), 0);
+        ASSERT_OK(fake_create(f->tree, P2, "vendor-1", U3));
+        ASSERT_EQ(renameat(f->tree->root_fd, "run/mdevd/unheard", f->tree->root_fd,
+                           "run/mdevd/uevent"), 0);
+        run_idle(f);
+        ASSERT_NULL(find_device(f, U3));
+}
+
+/*
+ * The calls at which it happens: all with $MDEVD_TEST_LONG, else every fourth, from one of the first
+ * four on. They wait more than they work.
+ */
+#define FOR_CALLS(n, met) for (bool met = true; met; n += getenv("MDEVD_TEST_LONG") ? 1 : 4)
+
+static unsigned first_call(void) {
+        return getenv("MDEVD_TEST_LONG") ? 1 : 1 + (unsigned) getpid() % 4;
+}
+
 /* A look at everything with @fn before the n-th call; false: it makes fewer calls. */
 static bool look_with(Fixture *f, void (*fn)(Fixture *f), unsigned n) {
         bool met;
 
+        come_unheard(f);
         n_calls = 0;
         hook_at = n;
         hooked = f;
@@ -77,6 +129,8 @@ static bool look_with(Fixture *f, void (*fn)(Fixture *f), unsigned n) {
         run_idle(f);
         met = !hook;
         hook = NULL;
+        /* whatever became of the others */
+        ASSERT_NOT_NULL(find_device(f, U3));
         return met;
 }
 
@@ -89,13 +143,14 @@ static bool look_with(Fixture *f, void (*fn)(Fixture *f), unsigned n) {
         } while (0)
 
 TEST(vanishes_at_any_call) {
-        unsigned n = 1;
+        unsigned n = first_call();
 
-        for (bool met = true; met; n++) {
+        FOR_CALLS(n, met) {
                 FIXTURE(f);
 
                 reap_workers();
                 appear(&f);
+                add_vendor(&f, P2, 1);
                 fixture_start(&f);
                 run_idle(&f);
                 ASSERT_NOT_NULL(find_device(&f, U1));
@@ -107,9 +162,9 @@ TEST(vanishes_at_any_call) {
 }
 
 TEST(appears_at_any_call) {
-        unsigned n = 1;
+        unsigned n = first_call();
 
-        for (bool met = true; met; n++) {
+        FOR_CALLS(n, met) {
                 FIXTURE(f);
 
                 reap_workers();
@@ -125,13 +180,14 @@ TEST(appears_at_any_call) {
 }
 
 TEST(becomes_another_at_any_call) {
-        unsigned n = 1;
+        unsigned n = first_call();
 
-        for (bool met = true; met; n++) {
+        FOR_CALLS(n, met) {
                 FIXTURE(f);
 
                 reap_workers();
                 appear(&f);
+                add_vendor(&f, P2, 1);
                 fixture_start(&f);
                 run_idle(&f);
                 met = look_with(&f, become_another, n);
