@@ -54,14 +54,14 @@ struct Journal {
 
 static Journal *journal;
 
-int __real_openat(int dir_fd, const char *path, int flags, mode_t mode);
+int __real_openat64(int dir_fd, const char *path, int flags, mode_t mode);
 ssize_t __real_write(int fd, const void *data, size_t size);
 int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
 int __real_unlinkat(int dir_fd, const char *path, int flags);
 int __real_mkdirat(int dir_fd, const char *path, mode_t mode);
 int __real_fchmod(int fd, mode_t mode);
 
-int __wrap_openat(int dir_fd, const char *path, int flags, ...);
+int __wrap_openat64(int dir_fd, const char *path, int flags, ...);
 ssize_t __wrap_write(int fd, const void *data, size_t size);
 int __wrap_fsync(int fd);
 int __wrap_fdatasync(int fd);
@@ -167,7 +167,7 @@ static void path_of(int fd, char buf[static PATH_ROOM]) {
         buf[n] = '\0';
 }
 
-int __wrap_openat(int dir_fd, const char *path, int flags, ...) {
+int __wrap_openat64(int dir_fd, const char *path, int flags, ...) {
         mode_t mode = 0;
         va_list ap;
         int fd;
@@ -178,11 +178,11 @@ int __wrap_openat(int dir_fd, const char *path, int flags, ...) {
                 va_end(ap);
         }
         if (!(flags & O_CREAT) || !journal || !journal->on)
-                return __real_openat(dir_fd, path, flags, mode);
+                return __real_openat64(dir_fd, path, flags, mode);
 
         if (call_fails())
                 return -1;
-        fd = __real_openat(dir_fd, path, flags, mode);
+        fd = __real_openat64(dir_fd, path, flags, mode);
         if (fd >= 0)
                 (void) add(ENTRY_CREATE, path, NULL);
         return fd;
