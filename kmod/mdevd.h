@@ -76,6 +76,8 @@ struct mdevd_type_entry {
 
 /**
  * struct mdevd_config - pools and types of a parent
+ * @unsafe: MDEVD_CONFIGURE_UNSAFE_DMA was given
+ * @vendor: name of the vendor; empty: none
  * @n_pools: how many pools
  * @n_types: how many types
  * @pools: the pools
@@ -83,6 +85,8 @@ struct mdevd_type_entry {
  * @mtypes: pointers to their @mtype, for mdev core
  */
 struct mdevd_config {
+	bool unsafe;
+	char vendor[MDEVD_NAME_LEN];
 	u32 n_pools;
 	u32 n_types;
 	struct mdevd_pool *pools;
@@ -489,7 +493,7 @@ int mdevd_dma_check_vectors(const struct mdevd_parent *parent);
 
 /* mdevd_vector.c */
 int mdevd_vectors_enable(struct mdevd_parent *parent,
-			 const struct mdevd_config *config, bool unsafe);
+			 const struct mdevd_config *config);
 void mdevd_vectors_disable(struct mdevd_parent *parent);
 u32 mdevd_vectors_free(const struct mdevd_parent *parent);
 int mdevd_vectors_take(struct mdevd_claim *claim, const u32 *vectors);

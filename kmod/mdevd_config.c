@@ -118,6 +118,8 @@ static struct mdevd_config *config_new(const struct mdevd_configure *arg)
 	if (!config)
 		return ERR_PTR(-ENOMEM);
 
+	config->unsafe = arg->flags & MDEVD_CONFIGURE_UNSAFE_DMA;
+	strscpy(config->vendor, arg->vendor, sizeof(config->vendor));
 	config->n_pools = arg->n_pools;
 	config->n_types = arg->n_types;
 
@@ -149,38 +151,69 @@ err_free:
 	return ERR_PTR(ret);
 }
 
-static int config_check(const struct mdevd_parent *parent,
-			const struct mdevd_config *config)
+/* Says in the log what is wrong; a name may be any bytes. */
+static int refuse(const struct mdevd_parent *parent, const char *what,
+		  const char *name, int error)
 {
-	u32 i, j;
+	dev_info_ratelimited(&parent->pdev->dev, "%s \"%*pEp\" is refused: %d\n",
+			     what, (int)strnlen(name, MDEVD_NAME_LEN), name,
+			     error);
+	return error;
+}
+
+static int check_pools(const struct mdevd_parent *parent,
+		       const struct mdevd_config *config)
+{
 	int ret;
+	u32 i;
 
-	ret = mdevd_check_pools(&parent->bounds, config->pools,
-				config->n_pools);
-	if (ret)
-		return ret;
-
-	for (i = 0; i < config->n_types; i++) {
-		const struct mdevd_type *t = &config->types[i].conf;
-
-		ret = mdevd_check_types(&parent->bounds, config->pools,
-					config->n_pools, t, 1);
+	for (i = 0; i < config->n_pools; i++) {
+		ret = mdevd_check_pools(&parent->bounds, config->pools, i + 1);
 		if (ret)
-			return ret;
-		for (j = 0; j < i; j++)
-			if (!strcmp(config->types[j].conf.name, t->name))
-				return -EINVAL;
-		ret = mdevd_vendor_check(parent, t);
-		if (ret)
-			return ret;
+			return refuse(parent, "pool", config->pools[i].name,
+				      ret);
 	}
 
 	return 0;
 }
 
+static int check_type(const struct mdevd_parent *parent,
+		      const struct mdevd_config *config, u32 i)
+{
+	const struct mdevd_type *t = &config->types[i].conf;
+	int ret;
+	u32 j;
+
+	ret = mdevd_check_types(&parent->bounds, config->pools,
+				config->n_pools, t, 1);
+	if (ret)
+		return ret;
+	for (j = 0; j < i; j++)
+		if (!strcmp(config->types[j].conf.name, t->name))
+			return -EINVAL;
+
+	return mdevd_vendor_check(parent, t);
+}
+
+static int config_check(const struct mdevd_parent *parent,
+			const struct mdevd_config *config)
+{
+	int ret;
+	u32 i;
+
+	ret = check_pools(parent, config);
+	for (i = 0; !ret && i < config->n_types; i++) {
+		ret = check_type(parent, config, i);
+		if (ret)
+			refuse(parent, "type", config->types[i].conf.name, ret);
+	}
+
+	return ret;
+}
+
 /* What the hardware has to give before mdev core learns of the parent. */
 static int config_prepare(struct mdevd_parent *parent,
-			  struct mdevd_config *config, bool unsafe)
+			  struct mdevd_config *config)
 {
 	int ret = 0;
 	u32 i;
@@ -190,7 +223,7 @@ static int config_prepare(struct mdevd_parent *parent,
 		ret = mdevd_trap_map(parent, &config->types[i]);
 	}
 
-	return ret ?: mdevd_vectors_enable(parent, config, unsafe);
+	return ret ?: mdevd_vectors_enable(parent, config);
 }
 
 /* Finds a parent and takes a reference that outlives mdevd_lock. */
@@ -241,13 +274,13 @@ static void state_set(struct mdevd_parent *parent, u32 state,
 }
 
 static int configure_attached(struct mdevd_parent *parent,
-			      struct mdevd_config *config, bool unsafe)
+			      struct mdevd_config *config)
 {
 	int ret;
 
 	ret = config_check(parent, config);
 	if (!ret)
-		ret = config_prepare(parent, config, unsafe);
+		ret = config_prepare(parent, config);
 	if (ret)
 		return ret;
 
@@ -270,8 +303,7 @@ static int configure_attached(struct mdevd_parent *parent,
 }
 
 static int configure_locked(struct mdevd_parent *parent,
-			    struct mdevd_config *config,
-			    const struct mdevd_configure *arg)
+			    struct mdevd_config *config)
 {
 	int ret;
 
@@ -279,12 +311,11 @@ static int configure_locked(struct mdevd_parent *parent,
 	if (ret)
 		return ret;
 
-	ret = mdevd_vendor_attach(parent, arg->vendor);
+	ret = mdevd_vendor_attach(parent, config->vendor);
 	if (ret)
 		return ret;
 
-	ret = configure_attached(parent, config,
-				 arg->flags & MDEVD_CONFIGURE_UNSAFE_DMA);
+	ret = configure_attached(parent, config);
 	if (ret)
 		mdevd_vendor_detach(parent);
 	return ret;
@@ -323,7 +354,7 @@ int mdevd_configure(const struct mdevd_configure *arg)
 
 	ret = mutex_lock_interruptible(&parent->config_lock);
 	if (!ret) {
-		ret = configure_locked(parent, config, arg);
+		ret = configure_locked(parent, config);
 		mutex_unlock(&parent->config_lock);
 	}
 	if (ret)

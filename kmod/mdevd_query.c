@@ -126,6 +126,10 @@ static void put_parent(struct snapshot *s, const struct mdevd_parent *parent)
 	r.vectors = parent->bounds.vectors;
 	r.vectors_free = mdevd_vectors_free(parent);
 	r.flags = parent->unsafe ? MDEVD_PARENT_UNSAFE_DMA : 0;
+	if (config && config->unsafe)
+		r.flags |= MDEVD_PARENT_UNSAFE_ASKED;
+	if (config)
+		strscpy(r.vendor, config->vendor, sizeof(r.vendor));
 	put_record(s, MDEVD_RECORD_PARENT, &r, sizeof(r));
 
 	for (i = 0; config && i < config->n_pools; i++)

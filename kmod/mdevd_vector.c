@@ -51,19 +51,19 @@ static int alloc_vectors(struct mdevd_parent *parent)
  * mdevd_vectors_enable - allocate the vectors that a configuration needs
  * @parent: the parent; its config_lock is held
  * @config: the configuration, which has been checked
- * @unsafe: it is to master the bus even where that is not contained
  *
  * Return: 0, or what MDEVD_CONFIGURE says.
  */
 int mdevd_vectors_enable(struct mdevd_parent *parent,
-			 const struct mdevd_config *config, bool unsafe)
+			 const struct mdevd_config *config)
 {
+	bool unsafe;
 	int ret;
 
 	lockdep_assert_held(&parent->config_lock);
 
 	/* what is contained needs no override */
-	unsafe = unsafe && parent->dma != MDEVD_DMA_ISOLATED;
+	unsafe = config->unsafe && parent->dma != MDEVD_DMA_ISOLATED;
 	/* a vendor raises those of its devices, and sees to its own DMA */
 	if ((!wants_vectors(config) && !unsafe) || parent->bounds.vendor)
 		return 0;

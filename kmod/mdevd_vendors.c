@@ -140,11 +140,17 @@ static int attach(struct mdevd_parent *parent, const char *name)
 		request_module("mdevd-vendor-%s", name);
 		ops = get(name);
 	}
-	if (!ops)
+	if (!ops) {
+		dev_info_ratelimited(&parent->pdev->dev,
+				     "there is no vendor \"%s\"\n", name);
 		return -ENOPKG;
+	}
 
 	ret = mdevd_vendor_verdict(ops->attach(parent->pdev, &card));
 	if (ret) {
+		dev_info_ratelimited(&parent->pdev->dev,
+				     "vendor \"%s\" does not take it: %d\n",
+				     name, ret);
 		module_put(ops->owner);
 		return ret;
 	}

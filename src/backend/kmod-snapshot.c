@@ -104,8 +104,11 @@ static int on_parent(Cursor *c, const void *payload) {
         r = take_string(in->name, sizeof(in->name), &p->name);
         if (r >= 0)
                 r = parent_new(&p->config, p->name);
+        if (r >= 0 && in->vendor[0])
+                r = take_string(in->vendor, sizeof(in->vendor), &p->config->vendor);
         if (r < 0)
                 return r;
+        p->config->unsafe_dma = in->flags & MDEVD_PARENT_UNSAFE_ASKED;
         /* A state that we do not know is one in which nothing new should be made. */
         p->state = in->state < ARRAY_SIZE(states) ? states[in->state] : PARENT_CLOSING;
 
@@ -113,6 +116,17 @@ static int on_parent(Cursor *c, const void *payload) {
         c->parent = TAKE_PTR(p);
         list_append(&c->snapshot->parents, &c->parent->node);
         return 0;
+}
+
+/* A way that we do not know is none that we could rely on. */
+static Scrub scrub_from_kernel(uint8_t scrub) {
+        static const Scrub scrubs[] = {
+                [MDEVD_SCRUB_ZERO] = SCRUB_ZERO,
+                [MDEVD_SCRUB_NONE] = SCRUB_NONE,
+                [MDEVD_SCRUB_VENDOR] = SCRUB_VENDOR,
+        };
+
+        return scrub < ARRAY_SIZE(scrubs) ? scrubs[scrub] : SCRUB_NONE;
 }
 
 static int on_pool(Cursor *c, const void *payload) {
@@ -131,10 +145,40 @@ static int on_pool(Cursor *c, const void *payload) {
         p->bar = in->bar;
         p->kind = in->kind == MDEVD_POOL_REGISTERS ? POOL_REGISTERS : POOL_MEMORY;
         p->cache = in->cache == MDEVD_CACHE_WC ? CACHE_WC : CACHE_UC;
-        p->scrub = in->scrub == MDEVD_SCRUB_NONE ? SCRUB_NONE : SCRUB_ZERO;
+        p->scrub = scrub_from_kernel(in->scrub);
         p->offset = in->offset;
         p->size = in->length;
         parent_link_pool(c->parent->config, TAKE_PTR(p));
+        return 0;
+}
+
+/* One of a kind that we do not know takes something that we cannot tell. */
+static int take_parts(const struct mdevd_type *in, Type *t) {
+        static const PartKind kinds[] = {
+                [MDEVD_PART_NONE] = PART_NONE,
+                [MDEVD_PART_TRAPPED] = PART_TRAPPED,
+                [MDEVD_PART_SHARED] = PART_SHARED,
+                [MDEVD_PART_VENDOR] = PART_VENDOR,
+        };
+        size_t n = 0;
+
+        for (size_t i = 0; i < PARTS_MAX; i++) {
+                const struct mdevd_part *p = &in->parts[i];
+
+                if (p->kind == MDEVD_PART_NONE)
+                        continue;
+                if (p->kind >= ARRAY_SIZE(kinds) || p->bar >= BARS_MAX ||
+                    p->length > in->bars[p->bar].length)
+                        return -EBADMSG;
+                t->parts[n++] = (TypePart){
+                        .kind = kinds[p->kind],
+                        .bar = p->bar,
+                        .offset = p->offset,
+                        .size = p->length,
+                        .parent_bar = p->parent_bar,
+                        .parent_offset = p->parent_offset,
+                };
+        }
         return 0;
 }
 
@@ -167,8 +211,15 @@ static int on_type(Cursor *c, const void *payload) {
         t->subdevice = in->subdevice;
         t->class = in->class;
         t->movable = in->flags & MDEVD_TYPE_MOVABLE;
-        for (size_t i = 0; i < BARS_MAX; i++) {
-                t->bars[i].size = in->bars[i].length;
+        r = take_parts(in, t);
+        if (r < 0)
+                return r;
+        for (unsigned i = 0; i < BARS_MAX; i++) {
+                uint64_t foreign = type_foreign_size(t, i);
+
+                if (in->bars[i].length < foreign)
+                        return -EBADMSG;
+                t->bars[i].size = in->bars[i].length - foreign;
                 t->bars[i].is_64bit = in->bars[i].flags & MDEVD_BAR_64BIT;
                 t->bars[i].prefetch = in->bars[i].flags & MDEVD_BAR_PREFETCH;
         }

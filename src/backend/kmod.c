@@ -19,6 +19,7 @@
 
 static_assert(EXTENTS_MAX == MDEVD_MAX_EXTENTS, "an extent list must fit its record");
 static_assert(BARS_MAX == MDEVD_MAX_BARS, "a type must fit its record");
+static_assert(PARTS_MAX == MDEVD_MAX_PARTS, "a type must fit its record");
 
 struct Kmod {
         int fd;
@@ -142,15 +143,39 @@ int kmod_set_available(Kmod *k, const char *parent, const char *type, unsigned n
 }
 
 static int put_pool(struct mdevd_pool *to, const Pool *p) {
+        static const uint8_t scrubs[_SCRUB_MAX] = {
+                [SCRUB_ZERO] = MDEVD_SCRUB_ZERO,
+                [SCRUB_NONE] = MDEVD_SCRUB_NONE,
+                [SCRUB_VENDOR] = MDEVD_SCRUB_VENDOR,
+        };
+
         *to = (struct mdevd_pool){
                 .bar = p->bar,
                 .kind = p->kind == POOL_REGISTERS ? MDEVD_POOL_REGISTERS : MDEVD_POOL_MEMORY,
                 .cache = p->cache == CACHE_WC ? MDEVD_CACHE_WC : MDEVD_CACHE_UC,
-                .scrub = p->scrub == SCRUB_NONE ? MDEVD_SCRUB_NONE : MDEVD_SCRUB_ZERO,
+                .scrub = scrubs[p->scrub],
                 .offset = p->offset,
                 .length = p->size,
         };
         return put_string(to->name, sizeof(to->name), p->name);
+}
+
+static void put_part(struct mdevd_part *to, const TypePart *p) {
+        static const uint8_t kinds[_PART_KIND_MAX] = {
+                [PART_NONE] = MDEVD_PART_NONE,
+                [PART_TRAPPED] = MDEVD_PART_TRAPPED,
+                [PART_SHARED] = MDEVD_PART_SHARED,
+                [PART_VENDOR] = MDEVD_PART_VENDOR,
+        };
+
+        *to = (struct mdevd_part){
+                .kind = kinds[p->kind],
+                .bar = p->bar,
+                .offset = p->offset,
+                .length = p->size,
+                .parent_bar = p->parent_bar,
+                .parent_offset = p->parent_offset,
+        };
 }
 
 static int put_type(struct mdevd_type *to, const Type *t) {
@@ -164,8 +189,10 @@ static int put_type(struct mdevd_type *to, const Type *t) {
                 .class = t->class,
                 .flags = t->movable ? MDEVD_TYPE_MOVABLE : 0,
         };
-        for (size_t i = 0; i < BARS_MAX; i++) {
-                to->bars[i].length = t->bars[i].size;
+        for (size_t i = 0; i < PARTS_MAX; i++)
+                put_part(&to->parts[i], &t->parts[i]);
+        for (unsigned i = 0; i < BARS_MAX; i++) {
+                to->bars[i].length = t->bars[i].size + type_foreign_size(t, i);
                 if (t->bars[i].is_64bit)
                         to->bars[i].flags |= MDEVD_BAR_64BIT;
                 if (t->bars[i].prefetch)
@@ -183,9 +210,11 @@ int kmod_configure(Kmod *k, const Parent *config) {
                 .size = sizeof(arg),
                 .pool_size = sizeof(*pools),
                 .type_size = sizeof(*types),
+                .flags = config->unsafe_dma ? MDEVD_CONFIGURE_UNSAFE_DMA : 0,
         };
 
-        if (put_string(arg.parent, sizeof(arg.parent), config->name) < 0)
+        if (put_string(arg.parent, sizeof(arg.parent), config->name) < 0 ||
+            put_string(arg.vendor, sizeof(arg.vendor), config->vendor) < 0)
                 return -EINVAL;
         pools = calloc(list_length(&config->pools) + 1, sizeof(*pools));
         types = calloc(list_length(&config->types) + 1, sizeof(*types));

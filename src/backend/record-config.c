@@ -110,6 +110,15 @@ static const NumberField type_numbers[] = {
         NUMBER(Type, class, 0xffffff),
 };
 
+static const NumberField part_numbers[] = {
+        NUMBER(TypePart, kind, _PART_KIND_MAX - 1),
+        NUMBER(TypePart, bar, BARS_MAX - 1),
+        NUMBER(TypePart, parent_bar, BARS_MAX - 1),
+        NUMBER(TypePart, offset, UINT64_MAX),
+        NUMBER(TypePart, size, UINT64_MAX),
+        NUMBER(TypePart, parent_offset, UINT64_MAX),
+};
+
 static uint64_t number_load(const void *base, const NumberField *f) {
         uint64_t v = 0;
 
@@ -178,6 +187,18 @@ static int bar_from_json(json_object *o, TypeBar *bar) {
         return 0;
 }
 
+static int parts_from_json(json_object *o, Type *t) {
+        json_object *parts;
+        size_t n;
+        int r;
+
+        r = json_get_array(o, "parts", PARTS_MAX, &parts, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = numbers_from_json(json_object_array_get_idx(parts, i), part_numbers,
+                                      ARRAY_SIZE(part_numbers), &t->parts[i]);
+        return r;
+}
+
 static int type_from_json(json_object *o, Parent *p) {
         _cleanup_(type_freep) Type *t = NULL;
         _cleanup_(freep) char *id = NULL;
@@ -208,10 +229,30 @@ static int type_from_json(json_object *o, Parent *p) {
                 r = json_get_array(o, "bars", BARS_MAX, &bars, &n);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = bar_from_json(json_object_array_get_idx(bars, i), &t->bars[i]);
+        if (r >= 0)
+                r = parts_from_json(o, t);
         if (r < 0)
                 return r;
         parent_link_type(p, TAKE_PTR(t));
         return 0;
+}
+
+/* What concerns the parent as a whole. */
+static int parent_from_json(json_object *o, Parent *p) {
+        const char *vendor;
+        uint64_t unsafe;
+        int r;
+
+        r = json_get_u64(o, "unsafe_dma", 1, &unsafe);
+        if (r < 0)
+                return r;
+        p->unsafe_dma = unsafe;
+        if (!json_object_object_get_ex(o, "vendor", NULL))
+                return 0;
+        if (json_get_string(o, "vendor", &vendor) < 0 || !name_is_valid_id(vendor))
+                return -EBADMSG;
+        p->vendor = strdup(vendor);
+        return p->vendor ? 0 : -ENOMEM;
 }
 
 int record_config_from_json(json_object *o, const char *name, Parent **ret) {
@@ -225,6 +266,8 @@ int record_config_from_json(json_object *o, const char *name, Parent **ret) {
                 return -EBADMSG;
 
         r = parent_new(&p, name);
+        if (r >= 0)
+                r = parent_from_json(o, p);
         for (size_t i = 0; r >= 0 && i < n_pools; i++)
                 r = pool_from_json(json_object_array_get_idx(pools, i), p);
         for (size_t i = 0; r >= 0 && i < n_types; i++)
@@ -258,12 +301,24 @@ static json_object *bar_to_json(const TypeBar *bar) {
         return NULL;
 }
 
+static json_object *part_to_json(const TypePart *part) {
+        json_object *o = json_object_new_object();
+
+        if (o && numbers_to_json(o, part_numbers, ARRAY_SIZE(part_numbers), part) >= 0)
+                return o;
+        json_object_put(o);
+        return NULL;
+}
+
 static json_object *type_to_json(const Type *t) {
-        json_object *o = json_object_new_object(), *bars = json_object_new_array();
-        int r = o && bars ? 0 : -ENOMEM;
+        json_object *o = json_object_new_object(), *bars = json_object_new_array(),
+                    *parts = json_object_new_array();
+        int r = o && bars && parts ? 0 : -ENOMEM;
 
         for (size_t i = 0; r >= 0 && i < BARS_MAX; i++)
                 r = json_append(bars, bar_to_json(&t->bars[i]));
+        for (size_t i = 0; r >= 0 && i < PARTS_MAX && t->parts[i].kind != PART_NONE; i++)
+                r = json_append(parts, part_to_json(&t->parts[i]));
         if (r >= 0)
                 r = json_put_string(o, "name", t->name);
         if (r >= 0)
@@ -273,7 +328,10 @@ static json_object *type_to_json(const Type *t) {
         if (r >= 0)
                 r = json_put(o, "bars", TAKE_PTR(bars));
         if (r >= 0)
+                r = json_put(o, "parts", TAKE_PTR(parts));
+        if (r >= 0)
                 return o;
+        json_object_put(parts);
         json_object_put(bars);
         json_object_put(o);
         return NULL;
@@ -292,6 +350,10 @@ json_object *record_config_to_json(const Parent *p) {
                 list_foreach(t, &p->types, Type, node)
                         if (r >= 0 && t->ours)
                                 r = json_append(types, type_to_json(t));
+        if (r >= 0)
+                r = json_put_string(o, "vendor", p->vendor);
+        if (r >= 0)
+                r = json_put_u64(o, "unsafe_dma", p->unsafe_dma);
         if (r >= 0)
                 r = json_put(o, "pools", TAKE_PTR(pools));
         if (r >= 0)

@@ -13,6 +13,7 @@ struct Meaning {
         int error; /* positive */
         Outcome outcome;
         const char *text;
+        bool vendor; /* of a parent that is to have a vendor; such rows come first */
 };
 
 static const Meaning meanings[] = {
@@ -31,6 +32,23 @@ static const Meaning meanings[] = {
           "the driver mdevd did not take it: the kernel is still adding it, or its log says why" },
         { REFUSAL_OVERRIDE, ENOENT, OUTCOME_NO_PARENT, "there is no such PCI device" },
 
+        { REFUSAL_CONFIGURE, ENOPKG, OUTCOME_NOT_SUPPORTED,
+          "there is no such vendor's module: install it (modprobe finds it as mdevd-vendor-NAME), or "
+          "correct \"vendor\"", .vendor = true },
+        { REFUSAL_CONFIGURE, EOPNOTSUPP, OUTCOME_NOT_SUPPORTED,
+          "a pool is to be scrubbed by the vendor's module, and that cannot: give the pool another "
+          "\"scrub\"", .vendor = true },
+        { REFUSAL_CONFIGURE, ENOSPC, OUTCOME_NOT_SUPPORTED,
+          "a type has more vectors than the vendor's module signals: the kernel's log says which type",
+          .vendor = true },
+        { REFUSAL_CONFIGURE, EINVAL, OUTCOME_FAILED,
+          "a type is in the way of the BARs that the vendor's module adds, or something else of its "
+          "configuration is not what the module accepts: the kernel's log says which pool or type",
+          .vendor = true },
+        { REFUSAL_CONFIGURE, ENODEV, OUTCOME_FAILED,
+          "the vendor's module does not know the card or has not all of it, or it is not bound to "
+          "mdevd, or is going away: the kernel's log says which", .vendor = true },
+
         { REFUSAL_CONFIGURE, ENODEV, OUTCOME_FAILED, "it is not bound to mdevd, or is going away" },
         { REFUSAL_CONFIGURE, EINVAL, OUTCOME_FAILED,
           "a pool or a type of its configuration is not what the module accepts: the kernel's log "
@@ -42,14 +60,14 @@ static const Meaning meanings[] = {
           "a pool or a shared part overlaps another pool, or the pages of the MSI-X table or PBA: "
           "give each a range of its own" },
         { REFUSAL_CONFIGURE, EOPNOTSUPP, OUTCOME_NOT_SUPPORTED,
-          "a type has vectors, and no IOMMU is there to contain the parent's DMA: switch it on, or "
-          "take the vectors out of its types" },
+          "a type has vectors, and no IOMMU is there to contain the parent's DMA: switch it on, "
+          "take the vectors out of its types, or accept that with \"unsafe_dma\"" },
         { REFUSAL_CONFIGURE, EXDEV, OUTCOME_NOT_SUPPORTED,
           "a type has vectors, and the parent's IOMMU group is also another driver's: unbind that, "
-          "or take the vectors out of its types" },
+          "take the vectors out of its types, or accept that with \"unsafe_dma\"" },
         { REFUSAL_CONFIGURE, EPERM, OUTCOME_NOT_SUPPORTED,
           "a type has vectors, and interrupt remapping is off, so that they could not be isolated: "
-          "switch it on, or take the vectors out of its types" },
+          "switch it on, take the vectors out of its types, or accept that with \"unsafe_dma\"" },
         { REFUSAL_CONFIGURE, ENOSPC, OUTCOME_NOT_SUPPORTED,
           "a type has more vectors than the parent" },
 
@@ -142,20 +160,25 @@ static const char *const step_words[_REFUSAL_STEP_MAX] = {
         [REFUSAL_SETTLE] = "has the change, but it may not outlive a power failure, of",
 };
 
-static const Meaning *find_meaning(RefusalStep step, int error) {
+static const Meaning *find_meaning(RefusalStep step, int error, const Record *r) {
+        bool vendor = r->config && r->config->vendor;
+
         for (size_t i = 0; i < ARRAY_SIZE(meanings); i++)
-                if (meanings[i].step == step && meanings[i].error == -error)
+                if (meanings[i].step == step && meanings[i].error == -error &&
+                    (vendor || !meanings[i].vendor))
                         return &meanings[i];
         return NULL;
 }
 
-/* "<uuid>", "<uuid> (mdevd-fb-16M)", "x of <uuid>", "i915", or nothing. */
+/* "<uuid>", "<uuid> (mdevd-fb-16M)", "x of <uuid>", "i915", "with vendor edu", or nothing. */
 static int describe_object(RefusalStep step, const Record *r, const char *detail, char **ret) {
         char uuid[UUID_STRING_MAX];
         int k;
 
         uuid_format(&r->uuid, uuid);
-        if (r->kind == RECORD_CONFIGURE || step == REFUSAL_MOVE)
+        if (step == REFUSAL_CONFIGURE && r->config && r->config->vendor)
+                k = asprintf(ret, " with vendor %s", r->config->vendor);
+        else if (r->kind == RECORD_CONFIGURE || step == REFUSAL_MOVE)
                 k = asprintf(ret, "%s%s", detail ? " " : "", detail ?: "");
         else if (step == REFUSAL_ATTRIBUTE)
                 k = asprintf(ret, " %s of %s", detail ?: "?", uuid);
@@ -167,7 +190,7 @@ static int describe_object(RefusalStep step, const Record *r, const char *detail
 }
 
 int refusal_describe(RefusalStep step, int error, const Record *r, const char *detail, char **ret) {
-        const Meaning *m = find_meaning(step, error);
+        const Meaning *m = find_meaning(step, error, r);
         _cleanup_(freep) char *object = NULL;
         const char *name = strerrorname_np(-error) ?: "unknown error";
         int k;

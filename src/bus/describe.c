@@ -149,6 +149,8 @@ static int write_parent(Writer *w, const Parent *p) {
         fprintf(w->file, "%d", p->numa_node);
         string(w, "state", parent_state_to_string(p->state));
         boolean(w, "managed", p->ours);
+        string(w, "vendor", p->vendor);
+        boolean(w, "unsafe_dma", p->unsafe_dma);
         key(w, "pools");
         open_with(w, "[");
         list_foreach(pool, &p->pools, Pool, node) {

@@ -20,6 +20,7 @@ ParentSpec *parent_spec_free(ParentSpec *p) {
                 free(p->types[i].name);
         free(p->types);
         free(p->address);
+        free(p->vendor);
         free(p->file);
         free(p);
         return NULL;
@@ -80,7 +81,7 @@ static const JsonField pool_fields[] = {
         { "cache", JSON_FIELD(Pool, cache, json_decode_enum), .from_string = cache_from_string,
           .expect = "\"uc\" or \"wc\"" },
         { "scrub", JSON_FIELD(Pool, scrub, json_decode_enum), .from_string = scrub_from_string,
-          .expect = "\"zero\" or \"none\"" },
+          .expect = "\"zero\", \"none\" or \"vendor\"" },
         {},
 };
 
@@ -93,10 +94,10 @@ static int pool_check(JsonSink *sink, const JsonNode *node, const Pool *pool,
                       const ParentSpec *parent) {
         const JsonNode *scrub = json_find(node, "scrub");
 
-        if (pool->kind == POOL_REGISTERS && pool->scrub != SCRUB_NONE)
+        if (pool->kind == POOL_REGISTERS && pool->scrub == SCRUB_ZERO)
                 return json_problem(sink, scrub ?: node,
-                                    "expected \"scrub\": \"none\" for a pool of registers, since "
-                                    "these cannot be zeroed");
+                                    "expected \"scrub\": \"none\" (or \"vendor\") for a pool of "
+                                    "registers, since these cannot be zeroed");
 
         if (pool->size > 0 && pool->slot > pool->size)
                 return json_problem(sink, json_find(node, "slot") ?: node,
@@ -193,8 +194,32 @@ static const JsonField parent_fields[] = {
           .from_string = on_unplug_from_string, .expect = "\"wait\" or \"kill\"" },
         { "on_unplug_timeout", JSON_FIELD(ParentSpec, on_unplug_timeout, json_decode_number),
           .max = ON_UNPLUG_TIMEOUT_MAX, .expect = "a number of seconds" },
+        { "vendor", JSON_FIELD(ParentSpec, vendor, json_decode_string),
+          .is_valid = name_is_valid_id, .expect = "a name of 1 to 31 of A-Z a-z 0-9 _ . + -" },
+        { "unsafe_dma", JSON_FIELD(ParentSpec, unsafe_dma, json_decode_bool) },
         {},
 };
+
+/* What a vendor has to be there for, and what must not stand beside one. */
+static int parent_check(JsonSink *sink, const JsonNode *node, const ParentSpec *parent) {
+        const JsonNode *pools = json_find(node, "pools");
+
+        if (parent->vendor && parent->unsafe_dma)
+                return json_problem(sink, json_find(node, "unsafe_dma"),
+                                    "expected no \"unsafe_dma\" beside \"vendor\": the vendor's "
+                                    "module sees to its own DMA, and the parent masters no bus");
+        if (parent->vendor)
+                return 0;
+        json_foreach(pool, pools) {
+                const JsonNode *scrub = json_find(pool, "scrub");
+
+                if (scrub && streq_ptr(scrub->text, "vendor"))
+                        return json_problem(sink, scrub,
+                                            "expected a \"vendor\" of the parent, who would scrub, "
+                                            "found none; name one, or another \"scrub\"");
+        }
+        return 0;
+}
 
 /* Takes the place of an earlier one. Twice in one file it is not said which is meant. */
 static int parent_spec_link(Loader *l, const JsonNode *node, ParentSpec *parent) {
@@ -243,6 +268,8 @@ int decode_parents(JsonSink *sink, const JsonNode *node, const JsonField *field,
                         return -ENOMEM;
 
                 r = json_decode_fields(sink, i, parent_fields, "a parent in { }", parent);
+                if (r == 0)
+                        r = parent_check(sink, i, parent);
                 if (r < 0)
                         return r;
                 parent->broken = r > 0;

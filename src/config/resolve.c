@@ -91,6 +91,59 @@ static int check_pools(Loader *l, const ParentSpec *spec, const TypeRef *ref, co
         return 0;
 }
 
+static bool has_part(const Type *type, PartKind kind) {
+        for (size_t i = 0; i < PARTS_MAX; i++)
+                if (type->parts[i].kind == kind)
+                        return true;
+        return false;
+}
+
+/* As check_pools(). What only a vendor can do, and what the module refuses beside one. */
+static int check_vendor(Loader *l, const ParentSpec *spec, const TypeRef *ref, const Type *type,
+                        const Parent *parent) {
+        int r;
+
+        if (!parent->vendor && has_part(type, PART_VENDOR))
+                r = loader_problem(l, spec->file, ref->line, ref->column,
+                                   "type \"%s\" is not offered on %s: expected a \"vendor\" of the "
+                                   "parent for its part of kind \"vendor\", found none",
+                                   type->name, parent->name);
+        else if (parent->vendor && type->movable)
+                r = loader_problem(l, spec->file, ref->line, ref->column,
+                                   "type \"%s\" is not offered on %s: expected one that is not "
+                                   "\"movable\", since the vendor's DMA writes to it too",
+                                   type->name, parent->name);
+        else
+                return 0;
+        return r < 0 ? r : 1;
+}
+
+/* As check_pools(). What all devices see is no device's own. */
+static int check_shared(Loader *l, const ParentSpec *spec, const TypeRef *ref, const Type *type,
+                        const Parent *parent) {
+        for (size_t i = 0; i < PARTS_MAX; i++) {
+                const TypePart *part = &type->parts[i];
+
+                list_foreach(pool, &parent->pools, Pool, node) {
+                        uint64_t end = pool->size > 0 ? pool->offset + pool->size : UINT64_MAX;
+                        int r;
+
+                        if (part->kind != PART_SHARED || part->parent_bar != pool->bar ||
+                            part->parent_offset >= end ||
+                            part->parent_offset + part->size <= pool->offset)
+                                continue;
+                        r = loader_problem(l, spec->file, ref->line, ref->column,
+                                           "type \"%s\" is not offered on %s: expected shared parts "
+                                           "outside of every pool, found one in pool \"%s\" at %s of "
+                                           "BAR %u",
+                                           type->name, parent->name, pool->name,
+                                           SIZE_STR(part->parent_offset), part->parent_bar);
+                        return r < 0 ? r : 1;
+                }
+        }
+        return 0;
+}
+
 static int resolve_type(Loader *l, const ParentSpec *spec, const TypeRef *ref, Parent *parent) {
         const TypeSpec *found = loader_find_type(l, ref->name);
         Type *type = NULL;
@@ -112,7 +165,11 @@ static int resolve_type(Loader *l, const ParentSpec *spec, const TypeRef *ref, P
                                       name, parent->name, found->file, found->line);
         }
 
-        r = check_pools(l, spec, ref, found->type, parent);
+        r = check_vendor(l, spec, ref, found->type, parent);
+        if (r == 0)
+                r = check_shared(l, spec, ref, found->type, parent);
+        if (r == 0)
+                r = check_pools(l, spec, ref, found->type, parent);
         if (r != 0)
                 return r < 0 ? r : 0;
         r = type_copy(&type, found->type);
@@ -132,6 +189,8 @@ static int resolve_parent(Loader *l, ParentSpec *spec) {
         parent->ours = parent->in_config = true;
         parent->on_unplug = spec->on_unplug;
         parent->on_unplug_timeout = spec->on_unplug_timeout;
+        parent->vendor = TAKE_PTR(spec->vendor);
+        parent->unsafe_dma = spec->unsafe_dma;
         list_foreach_safe(pool, &spec->pools, Pool, node) {
                 list_unlink(&pool->node);
                 parent_link_pool(parent, pool);

@@ -8,6 +8,8 @@
 #include "config/config.h"
 #include "util/json.h"
 
+#define BAR_32BIT_MAX (UINT64_C(1) << 31) /* the largest power of two that a 32-bit BAR can be */
+
 typedef struct Loader Loader;
 typedef struct ParentSpec ParentSpec;
 typedef struct TypeRef TypeRef;
@@ -28,6 +30,8 @@ struct ParentSpec {
         List pools;  /* of Pool */
         OnUnplug on_unplug;
         uint32_t on_unplug_timeout; /* seconds */
+        char *vendor; /* NULL: none */
+        bool unsafe_dma;
         TypeRef *types;
         size_t n_types;
 };
@@ -75,6 +79,9 @@ int decode_profiles(JsonSink *sink, const JsonNode *node, const JsonField *field
 /* Like json_decode_size(), for what must be whole pages and (the first one) not nothing. */
 int decode_pages(JsonSink *sink, const JsonNode *node, const JsonField *field, void *value);
 int decode_offset(JsonSink *sink, const JsonNode *node, const JsonField *field, void *value);
+/* "parts" of a type, and what they and its BARs must be to each other. */
+int decode_parts(JsonSink *sink, const JsonNode *node, const JsonField *field, void *value);
+int parts_check(JsonSink *sink, const JsonNode *node, const Type *t);
 
 /* Builds config->parents from what all files together say. */
 int loader_resolve(Loader *l);

@@ -5,8 +5,6 @@
 #include "names.h"
 #include "util/parse.h"
 
-#define BAR_32BIT_MAX (UINT64_C(1) << 31) /* the largest power of two that a 32-bit BAR can be */
-
 typedef struct BarDraft BarDraft;
 
 struct BarDraft {
@@ -96,6 +94,7 @@ static const JsonField type_fields[] = {
           .expect = "one line of at most 63 bytes" },
         { "bars", JSON_FIELD(Type, bars, decode_bars), .flags = JSON_REQUIRED,
           .expect = "a list of BARs" },
+        { "parts", JSON_FIELD(Type, parts, decode_parts), .expect = "a list of parts" },
         { "map", JSON_FIELD(Type, map, json_decode_enum), .from_string = map_mode_from_string,
           .expect = "\"fault\" or \"eager\"" },
         { "movable", JSON_FIELD(Type, movable, json_decode_bool) },
@@ -117,7 +116,7 @@ static const JsonField type_fields[] = {
 /* MSI-X has its table in a BAR of its own. */
 static bool type_has_free_bar(const Type *t) {
         for (unsigned i = 0; i < BARS_MAX; i++)
-                if (t->bars[i].size == 0 &&
+                if (t->bars[i].size == 0 && type_foreign_size(t, i) == 0 &&
                     !(i > 0 && t->bars[i - 1].size > 0 && t->bars[i - 1].is_64bit))
                         return true;
         return false;
@@ -125,7 +124,11 @@ static bool type_has_free_bar(const Type *t) {
 
 static int type_check(JsonSink *sink, const JsonNode *node, const Type *t) {
         const JsonNode *vectors = json_find(node, "vectors");
+        int r;
 
+        r = parts_check(sink, node, t);
+        if (r != 0)
+                return r;
         if ((t->vendor == 0) != (t->device == 0))
                 return json_problem(sink, node,
                                     "expected \"vendor\" and \"device\" together or neither of "

@@ -53,6 +53,12 @@ static int copy_type(Parent *to, const Type *from) {
         return 0;
 }
 
+/* What concerns the parent as a whole. */
+static int copy_whole(Parent *to, const Parent *from) {
+        to->unsafe_dma = from->unsafe_dma;
+        return copy_string(&to->vendor, from->vendor);
+}
+
 static void clear_config(Parent *p) {
         list_foreach_safe(pool, &p->pools, Pool, node)
                 pool_free(pool);
@@ -61,9 +67,10 @@ static void clear_config(Parent *p) {
 }
 
 int parents_copy_config(Parent *to, const Parent *from) {
-        int r = 0;
+        int r;
 
         clear_config(to);
+        r = copy_whole(to, from);
         list_foreach(pool, &from->pools, Pool, node)
                 if (r >= 0)
                         r = copy_pool(to, pool);
@@ -73,7 +80,28 @@ int parents_copy_config(Parent *to, const Parent *from) {
         return r;
 }
 
+/* What all devices see of the parent must be there. */
+static int check_shared(const Parent *p, const Type *t, Reason *reason) {
+        for (size_t i = 0; i < PARTS_MAX; i++) {
+                const TypePart *part = &t->parts[i];
+                uint64_t bar = p->bar_sizes[part->parent_bar];
+
+                if (part->kind != PART_SHARED ||
+                    (part->parent_offset <= bar && part->size <= bar - part->parent_offset))
+                        continue;
+                return reason_set(reason, OUTCOME_INVALID,
+                                  "Type %s of %s is to share %s at %s of BAR %u of the parent, which "
+                                  "has %s; correct \"parent_bar\", \"parent_offset\" or \"size\" in "
+                                  "the configuration.",
+                                  t->name, p->name, SIZE_STR(part->size),
+                                  SIZE_STR(part->parent_offset), part->parent_bar, SIZE_STR(bar));
+        }
+        return 0;
+}
+
 int parents_check_config(const Parent *p, Reason *reason) {
+        int r;
+
         list_foreach(pool, &p->pools, Pool, node) {
                 uint64_t bar = p->bar_sizes[pool->bar];
 
@@ -89,6 +117,11 @@ int parents_check_config(const Parent *p, Reason *reason) {
                                           "configuration.",
                                           pool->name, p->name, SIZE_STR(pool->offset + pool->size),
                                           pool->bar, SIZE_STR(bar));
+        }
+        list_foreach(t, &p->types, Type, node) {
+                r = check_shared(p, t, reason);
+                if (r != 0)
+                        return r;
         }
         if (list_is_empty(&p->pools) || list_is_empty(&p->types))
                 return reason_set(reason, OUTCOME_INVALID,
@@ -113,11 +146,20 @@ static bool ids_equal(const Type *a, const Type *b) {
         return !a->class || a->class == b->class;
 }
 
+static bool part_equals(const TypePart *a, const TypePart *b) {
+        return a->kind == b->kind && a->bar == b->bar && a->offset == b->offset &&
+               a->size == b->size && a->parent_bar == b->parent_bar &&
+               a->parent_offset == b->parent_offset;
+}
+
 /* Not the label, which nothing rests on. */
 static bool type_equals(const Type *a, const Type *b) {
         if (!streq(a->name, b->name) || a->map != b->map || a->vectors != b->vectors ||
             a->movable != b->movable || !ids_equal(a, b))
                 return false;
+        for (size_t i = 0; i < PARTS_MAX; i++)
+                if (!part_equals(&a->parts[i], &b->parts[i]))
+                        return false;
         for (size_t i = 0; i < BARS_MAX; i++)
                 if (a->bars[i].size != b->bars[i].size ||
                     (a->bars[i].size > 0 && (a->bars[i].is_64bit != b->bars[i].is_64bit ||
@@ -136,7 +178,8 @@ static Type *find_ours(const Parent *p, const char *name) {
 bool parents_config_equals(const Parent *p, const Parent *kernel) {
         size_t n = 0;
 
-        if (list_length(&p->pools) != list_length(&kernel->pools))
+        if (!streq_ptr(p->vendor, kernel->vendor) || p->unsafe_dma != kernel->unsafe_dma ||
+            list_length(&p->pools) != list_length(&kernel->pools))
                 return false;
         list_foreach(pool, &p->pools, Pool, node) {
                 const Pool *other = parent_find_pool(kernel, pool->name);
@@ -224,6 +267,7 @@ static int adopt_type(Parent *p, const Type *kernel, const KmodParent *k) {
         t->subdevice = kernel->subdevice;
         t->class = kernel->class;
         t->movable = kernel->movable;
+        memcpy(t->parts, kernel->parts, sizeof(t->parts));
         return adopt_bars(p, t, kernel, k);
 }
 
@@ -237,8 +281,9 @@ static void keep_slot(const Parent *config, Pool *pool) {
 
 int parents_adopt_config(Parent *p, const Parent *config, const KmodParent *k, bool busy) {
         const Parent *kernel = k->config;
-        int r = 0;
+        int r;
 
+        r = copy_whole(p, kernel);
         /* Pools are never borrowed beyond a call, types are while an operation runs. */
         list_foreach_safe(pool, &p->pools, Pool, node)
                 pool_free(pool);

@@ -25,6 +25,7 @@ static const char *const cache_table[_CACHE_MAX] = {
 static const char *const scrub_table[_SCRUB_MAX] = {
         [SCRUB_ZERO] = "zero",
         [SCRUB_NONE] = "none",
+        [SCRUB_VENDOR] = "vendor",
 };
 
 static const char *const map_mode_table[_MAP_MODE_MAX] = {
@@ -37,6 +38,14 @@ DEFINE_STRING_TABLE(pool_kind, PoolKind, _POOL_KIND_MAX)
 DEFINE_STRING_TABLE(cache, Cache, _CACHE_MAX)
 DEFINE_STRING_TABLE(scrub, Scrub, _SCRUB_MAX)
 DEFINE_STRING_TABLE(map_mode, MapMode, _MAP_MODE_MAX)
+
+static const char *const part_kind_table[_PART_KIND_MAX] = {
+        [PART_NONE] = "none",
+        [PART_TRAPPED] = "trapped",
+        [PART_SHARED] = "shared",
+        [PART_VENDOR] = "vendor",
+};
+DEFINE_STRING_TABLE(part_kind, PartKind, _PART_KIND_MAX)
 
 static const char *const on_unplug_table[_ON_UNPLUG_MAX] = {
         [ON_UNPLUG_WAIT] = "wait",
@@ -166,6 +175,19 @@ Type *type_free(Type *t) {
         return NULL;
 }
 
+bool part_is_foreign(const TypePart *p) {
+        return p->kind == PART_SHARED || p->kind == PART_VENDOR;
+}
+
+uint64_t type_foreign_size(const Type *t, unsigned bar) {
+        uint64_t size = 0;
+
+        for (size_t i = 0; i < PARTS_MAX; i++)
+                if (t->parts[i].bar == bar && part_is_foreign(&t->parts[i]))
+                        size += t->parts[i].size;
+        return size;
+}
+
 int parent_new(Parent **ret, const char *name) {
         _cleanup_(parent_freep) Parent *p = NULL;
 
@@ -201,6 +223,7 @@ Parent *parent_free(Parent *p) {
         free(p->path);
         free(p->unit);
         free(p->driver);
+        free(p->vendor);
         free(p);
         return NULL;
 }

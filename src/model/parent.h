@@ -12,6 +12,7 @@
 #include "util/list.h"
 
 #define BARS_MAX 6
+#define PARTS_MAX 8
 
 typedef enum ParentState {
         PARENT_ABSENT,     /* configured or has definitions, but no such device */
@@ -37,6 +38,7 @@ typedef enum Cache {
 typedef enum Scrub {
         SCRUB_ZERO,
         SCRUB_NONE,
+        SCRUB_VENDOR, /* by the module of the parent's vendor */
         _SCRUB_MAX,
 } Scrub;
 
@@ -45,6 +47,15 @@ typedef enum MapMode {
         MAP_EAGER,
         _MAP_MODE_MAX,
 } MapMode;
+
+/* What stands behind a part of a BAR that is not simply mapped. */
+typedef enum PartKind {
+        PART_NONE,    /* this element says nothing */
+        PART_TRAPPED, /* the pool's bytes, reached access by access */
+        PART_SHARED,  /* of the parent, the same for every device, read only */
+        PART_VENDOR,  /* what the module of the parent's vendor answers */
+        _PART_KIND_MAX,
+} PartKind;
 
 /* What becomes of who has a device open when its parent goes away. */
 typedef enum OnUnplug {
@@ -58,6 +69,7 @@ DECLARE_STRING_TABLE(pool_kind, PoolKind)
 DECLARE_STRING_TABLE(cache, Cache)
 DECLARE_STRING_TABLE(scrub, Scrub)
 DECLARE_STRING_TABLE(map_mode, MapMode)
+DECLARE_STRING_TABLE(part_kind, PartKind)
 DECLARE_STRING_TABLE(on_unplug, OnUnplug)
 
 struct Pool {
@@ -75,10 +87,22 @@ struct Pool {
 typedef struct TypeBar TypeBar;
 
 struct TypeBar {
-        uint64_t size; /* bytes backed by the pool, page aligned; 0: absent */
+        uint64_t size; /* bytes backed by the pool, page aligned; 0: none */
         char *pool;    /* name of the pool of the same parent */
         bool is_64bit;
         bool prefetch;
+};
+
+typedef struct TypePart TypePart;
+
+/* Whole pages of a BAR. Foreign ones, not the pool's, lie before or behind the pool's bytes. */
+struct TypePart {
+        PartKind kind;
+        uint8_t bar;        /* of the type */
+        uint8_t parent_bar; /* of PART_SHARED: where it is on the parent; else 0 */
+        uint64_t offset;    /* bytes, from the start of the BAR */
+        uint64_t size;      /* bytes */
+        uint64_t parent_offset;
 };
 
 struct Type {
@@ -97,6 +121,7 @@ struct Type {
         uint16_t vendor, device, subvendor, subdevice;
         uint32_t class;
         TypeBar bars[BARS_MAX];
+        TypePart parts[PARTS_MAX]; /* those that say something come first */
 };
 
 struct Parent {
@@ -110,6 +135,8 @@ struct Parent {
         ParentState state;
         bool ours;       /* configured for our module */
         bool in_config;
+        char *vendor;    /* ours: whose module makes the devices live; NULL: nobody's */
+        bool unsafe_dma; /* ours: may master the bus although that is not contained */
         OnUnplug on_unplug;         /* of a configuration */
         uint32_t on_unplug_timeout; /* of a configuration: seconds */
         bool outdated; /* ours: the kernel has another configuration of it than our files */
@@ -133,6 +160,11 @@ int type_new(Type **ret, const char *id);
 int type_copy(Type **ret, const Type *from);
 Type *type_free(Type *t);
 DEFINE_CLEANUP(Type *, type_free)
+
+/* Backed by something else than the device's own pool. */
+bool part_is_foreign(const TypePart *p);
+/* Bytes of foreign parts of a BAR: with the pool's they are what the guest sees; 0 and 0: no BAR. */
+uint64_t type_foreign_size(const Type *t, unsigned bar);
 
 int parent_new(Parent **ret, const char *name);
 /* Unlinks, frees pools and types. Devices of it must be gone from the model. */

@@ -38,3 +38,26 @@ static inline char *config_text(const Config *c) {
         ASSERT_EQ(fclose(f), 0);
         return text;
 }
+
+typedef struct ConfigCase ConfigCase;
+
+struct ConfigCase {
+        const char *text;
+        const char *problems;
+        const char *result; /* NULL: not compared */
+};
+
+/* Each text, as if it were the file "f": what is said of it, and what it comes to. */
+static inline void check_config(const ConfigCase *cases, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_(config_freep) Config *c = NULL;
+                _cleanup_(freep) char *problems = NULL, *result = NULL;
+
+                ASSERT_OK(config_load_text(&c, "f", cases[i].text, strlen(cases[i].text)));
+                problems = problems_text(&c->problems);
+                ASSERT_STREQ(problems, cases[i].problems);
+                result = config_text(c);
+                if (cases[i].result)
+                        ASSERT_STREQ(result, cases[i].result);
+        }
+}

@@ -125,6 +125,8 @@ typedef struct FakeModule FakeModule;
 struct FakeParent {
         char name[MDEVD_PARENT_LEN];
         bool closing;
+        uint32_t flags;
+        char vendor[MDEVD_NAME_LEN];
         unsigned n_pools, n_types;
         struct mdevd_pool pools[MDEVD_MAX_POOLS];
         struct mdevd_type types[MDEVD_MAX_TYPES];
@@ -448,6 +450,8 @@ static int on_configure(FakeModule *m, const char *root, void *arg) {
                 return -ENOSPC;
 
         (void) snprintf(p->name, sizeof(p->name), "%s", c->parent);
+        p->flags = c->flags & MDEVD_CONFIGURE_UNSAFE_DMA ? MDEVD_PARENT_UNSAFE_ASKED : 0;
+        memcpy(p->vendor, c->vendor, sizeof(p->vendor));
         p->n_pools = c->n_pools;
         p->n_types = c->n_types;
         memcpy(p->pools, (const void *) (uintptr_t) c->pools, c->n_pools * sizeof(p->pools[0]));
@@ -657,6 +661,8 @@ static int on_query(FakeModule *m, const char *root, void *arg) {
                 if (p->closing)
                         record.state = MDEVD_PARENT_CLOSING;
                 memcpy(record.name, p->name, sizeof(record.name));
+                record.flags = p->flags;
+                memcpy(record.vendor, p->vendor, sizeof(record.vendor));
                 put(&o, MDEVD_RECORD_PARENT, &record, sizeof(record));
                 for (unsigned k = 0; k < p->n_pools; k++)
                         put(&o, MDEVD_RECORD_POOL, &p->pools[k], sizeof(p->pools[k]));

@@ -209,6 +209,61 @@ TEST(restart_asks_the_kernel) {
         ASSERT_NOT_NULL(find_device(&f, U1));
 }
 
+#define LIVE(vendor, page)                                                                         \
+        "{ \"parents\": [ { \"address\": \"" P1 "\"," vendor                                        \
+        "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2, \"offset\": \"1M\", \"size\": \"32M\" } ]," \
+        "  \"types\": [ \"t\" ] } ],"                                                              \
+        "  \"types\": { \"t\": { \"bars\": [ { \"index\": 2, \"pool\": \"fb\", \"size\": \"1M\" } ],"    \
+        "  \"device\": \"0x77\", \"vendor\": \"0x1af4\","                                          \
+        "  \"parts\": [ { \"bar\": 2, \"kind\": \"shared\", \"size\": \"4K\", \"parent_bar\": 2,"    \
+        "  \"parent_offset\": \"" page "\" } ] } } }"
+
+/* All that the module is told and says again: none of it makes a restarted daemon begin anew. */
+TEST(restart_knows_the_layout_again) {
+        for (size_t i = 0; i < 3; i++) {
+                static const char *const texts[] = { LIVE("\"vendor\": \"edu\",", "4K"),
+                                                     LIVE("\"unsafe_dma\": true,", "4K"),
+                                                     LIVE("", "4K") };
+                static const char *const others[] = { LIVE("\"vendor\": \"other\",", "4K"),
+                                                      LIVE("", "4K"), LIVE("", "8K") };
+                FIXTURE(f);
+
+                add_module(&f);
+                fake_write(f.tree, texts[i], CONFIG_FILE);
+                fixture_start(&f);
+                run_idle(&f);
+                ASSERT_EQ(state_of(&f, P1), PARENT_REGISTERED);
+                wait_for(&f, create_device(&f, NULL, "t", U1, "vm1"));
+                ASSERT_EQ(find_device(&f, U1)->extents[0].size, MIB);
+                fixture_restart(&f);
+                run_idle(&f);
+                ASSERT_EQ(f.operations_added, 0);
+                ASSERT_FALSE(find_parent(&f, P1)->outdated);
+                ASSERT_STREQ(find_parent(&f, P1)->vendor ?: "", i == 0 ? "edu" : "");
+                ASSERT_EQ(find_parent(&f, P1)->unsafe_dma, i == 1);
+                ASSERT_EQ(parent_find_type(find_parent(&f, P1), "t")->parts[0].parent_offset, 4096);
+
+                /* another word of the files waits for the last device */
+                fake_write(f.tree, others[i], CONFIG_FILE);
+                ASSERT_OK(manager_reload(f.manager));
+                run_idle(&f);
+                ASSERT_TRUE(find_parent(&f, P1)->outdated);
+                ASSERT_EQ(f.operations_added, 0);
+        }
+}
+
+/* Nothing is told to a module that would refuse it. */
+TEST(shared_part_beyond_its_bar_touches_nothing) {
+        FIXTURE(f);
+
+        add_module(&f);
+        fake_write(f.tree, LIVE("", "64M"), CONFIG_FILE);
+        fixture_start(&f);
+        run_idle(&f);
+        ASSERT_EQ(state_of(&f, P1), PARENT_PRESENT);
+        ASSERT_EQ(f.operations_added, 0);
+}
+
 TEST(counters_are_read_on_demand) {
         Uuid u1 = uuid_of(U1);
         FIXTURE(f);

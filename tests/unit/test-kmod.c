@@ -32,8 +32,12 @@ static Answer whole(void) {
         const struct mdevd_pool pool = { .name = "fb", .bar = 2, .cache = MDEVD_CACHE_WC,
                                          .length = 1 << 26 };
         const struct mdevd_type type = { .name = "fb-16M", .label = "A label", .vendor = 0x1af4,
-                                         .bars = { { .length = 1 << 24,
-                                                     .flags = MDEVD_BAR_64BIT } } };
+                                         .flags = MDEVD_TYPE_MOVABLE,
+                                         .bars = { { .length = (1 << 24) + 4096,
+                                                     .flags = MDEVD_BAR_64BIT } },
+                                         .parts[3] = { .kind = MDEVD_PART_SHARED,
+                                                       .length = 4096, .parent_bar = 1,
+                                                       .parent_offset = 8192 } };
         const struct mdevd_device_record device = { .uuid = { 1, 2, 3 }, .type = "fb-16M",
                                                     .owner = "vm1", .state = MDEVD_DEVICE_LIVE,
                                                     .opened = 2, .faults = 5, .mapped = 4096 };
@@ -61,6 +65,11 @@ static void check_whole(const KmodSnapshot *s) {
         ASSERT_STREQ(t->id, "mdevd-fb-16M");
         ASSERT_EQ(t->bars[0].size, 1 << 24);
         ASSERT_TRUE(t->bars[0].is_64bit);
+        ASSERT_TRUE(t->movable);
+        ASSERT_EQ(t->parts[0].kind, PART_SHARED);
+        ASSERT_EQ(t->parts[0].size, 4096);
+        ASSERT_EQ(t->parts[0].parent_bar, 1);
+        ASSERT_EQ(t->parts[0].parent_offset, 8192);
         ASSERT_EQ(list_length(&p->devices), 1);
         d = list_first(&p->devices, KmodDevice, node);
         ASSERT_STREQ(d->type, "mdevd-fb-16M");
@@ -101,6 +110,37 @@ TEST(newer_module) {
         a.n += rest.n - sizeof(parent) - 8;
         ASSERT_OK(kmod_snapshot_parse(&s, a.bytes, a.n));
         check_whole(s);
+}
+
+TEST(vendor_and_override) {
+        struct mdevd_parent_record parent = { .name = "p", .state = MDEVD_PARENT_CONFIGURED,
+                                              .flags = MDEVD_PARENT_UNSAFE_ASKED,
+                                              .vendor = "edu" };
+        _cleanup_(kmod_snapshot_freep) KmodSnapshot *s = NULL, *without = NULL, *wrong = NULL;
+        const struct mdevd_type type = { .name = "t", .bars = { { .length = 4096 } },
+                                         .parts[0] = { .kind = MDEVD_PART_VENDOR, .length = 8192 } };
+        Answer a = {}, b = {}, c = {};
+        const Parent *p;
+
+        put(&a, MDEVD_RECORD_PARENT, &parent);
+        ASSERT_OK(kmod_snapshot_parse(&s, a.bytes, a.n));
+        p = list_first(&s->parents, KmodParent, node)->config;
+        ASSERT_STREQ(p->vendor, "edu");
+        ASSERT_TRUE(p->unsafe_dma);
+
+        /* that it has an effect is not that it was asked for */
+        parent.flags = MDEVD_PARENT_UNSAFE_DMA;
+        parent.vendor[0] = '\0';
+        put(&b, MDEVD_RECORD_PARENT, &parent);
+        ASSERT_OK(kmod_snapshot_parse(&without, b.bytes, b.n));
+        p = list_first(&without->parents, KmodParent, node)->config;
+        ASSERT_NULL(p->vendor);
+        ASSERT_FALSE(p->unsafe_dma);
+
+        /* a part that is longer than its BAR */
+        put(&c, MDEVD_RECORD_PARENT, &parent);
+        put(&c, MDEVD_RECORD_TYPE, &type);
+        ASSERT_EQ(kmod_snapshot_parse(&wrong, c.bytes, c.n), -EBADMSG);
 }
 
 /* A shorter record reads as zero behind its end. */

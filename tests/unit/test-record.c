@@ -261,7 +261,13 @@ TEST(configuration_travels) {
         type->bars[5].size = 8192;
         type->bars[0].size = 4096;
         type->bars[0].is_64bit = true;
+        type->movable = true;
+        type->parts[0] = (TypePart){ .kind = PART_SHARED, .bar = 1, .parent_bar = 4,
+                                     .offset = 4096, .size = 8192, .parent_offset = 12288 };
+        type->parts[1] = (TypePart){ .kind = PART_VENDOR, .size = 4096 };
         parent_link_type(p, type);
+        p->vendor = strdup("edu");
+        p->unsafe_dma = true;
 
         ASSERT_OK(record_new(&r, RECORD_CONFIGURE));
         r->parent = strdup(p->name);
@@ -290,6 +296,17 @@ TEST(configuration_travels) {
         ASSERT_EQ(type2->bars[1].size, 0);
         ASSERT_TRUE(type2->bars[0].is_64bit);
         ASSERT_FALSE(type2->bars[0].prefetch);
+        ASSERT_TRUE(type2->movable);
+        ASSERT_EQ(type2->parts[0].kind, PART_SHARED);
+        ASSERT_EQ(type2->parts[0].bar, 1);
+        ASSERT_EQ(type2->parts[0].parent_bar, 4);
+        ASSERT_EQ(type2->parts[0].offset, 4096);
+        ASSERT_EQ(type2->parts[0].size, 8192);
+        ASSERT_EQ(type2->parts[0].parent_offset, 12288);
+        ASSERT_EQ(type2->parts[1].kind, PART_VENDOR);
+        ASSERT_EQ(type2->parts[2].kind, PART_NONE);
+        ASSERT_STREQ(back->config->vendor, "edu");
+        ASSERT_TRUE(back->config->unsafe_dma);
 }
 
 TESTS_MAIN

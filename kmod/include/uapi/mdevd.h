@@ -440,7 +440,9 @@ enum mdevd_dma {
 };
 
 /* It masters the bus by MDEVD_CONFIGURE_UNSAFE_DMA. */
-#define MDEVD_PARENT_UNSAFE_DMA	0x1
+#define MDEVD_PARENT_UNSAFE_DMA		0x1
+/* It was configured with that flag, whether or not it has an effect. */
+#define MDEVD_PARENT_UNSAFE_ASKED	0x2
 
 /**
  * struct mdevd_parent_record - a parent
@@ -452,6 +454,7 @@ enum mdevd_dma {
  *	taken by a device or reservation
  * @flags: MDEVD_PARENT_*
  * @__reserved: 0
+ * @vendor: as it was configured; empty: none
  */
 struct mdevd_parent_record {
 	char name[MDEVD_PARENT_LEN];
@@ -461,6 +464,7 @@ struct mdevd_parent_record {
 	__u32 vectors_free;
 	__u32 flags;
 	__u32 __reserved;
+	char vendor[MDEVD_NAME_LEN];
 };
 
 enum mdevd_device_state {
