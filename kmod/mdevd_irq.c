@@ -7,6 +7,12 @@
  * an eventfd: what the hardware raises while nobody listens is gone, and is not
  * kept for whoever opens the device next.
  *
+ * There is no producer for irq_bypass, as vfio-pci has.  It would let an IOMMU
+ * post an interrupt to a running vCPU; but it hands KVM the affinity of one of
+ * the parent's vectors, which is taken back in a revocation and dealt to another
+ * device, and nothing that we can test on posts interrupts.  Every interrupt
+ * goes through the eventfd, and costs the host one.
+ *
  * REQ asks the VMM to let go of the device, ERR tells it that the parent has
  * failed.
  */

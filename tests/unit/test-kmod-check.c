@@ -390,4 +390,126 @@ TEST(extents_like_a_map_of_pages) {
         ASSERT_TRUE(good > ROUNDS / 50);
 }
 
+/* ---- parts, vectors: each rule by itself, with its errno ---- */
+
+static const struct mdevd_bounds card = {
+        .page = PAGE,
+        .bar_length = { [0] = 16 * PAGE, [1] = PAGE / 2, [2] = 64 * PAGE },
+        .vectors = 4,
+        .n_holes = 1,
+        .holes = { { 0, PAGE, 2 * PAGE } },
+};
+
+static int check_part(const struct mdevd_bounds *b, const struct mdevd_part *part) {
+        static const struct mdevd_pool pool = { .name = "p", .bar = 2, .length = 32 * PAGE };
+        struct mdevd_type t = { .name = "t", .bars = { { .length = 8 * PAGE } } };
+
+        t.parts[0] = *part;
+        return mdevd_check_types(b, &pool, 1, &t, 1);
+}
+
+TEST(parts) {
+        static const struct {
+                struct mdevd_part part;
+                int result;
+        } cases[] = {
+                { { .kind = MDEVD_PART_NONE }, 0 },
+                { { .kind = MDEVD_PART_NONE, .length = PAGE }, -EINVAL },
+                { { .kind = MDEVD_PART_TRAPPED, .length = 8 * PAGE }, 0 },
+                { { .kind = MDEVD_PART_TRAPPED, .length = 9 * PAGE }, -EINVAL },
+                { { .kind = MDEVD_PART_TRAPPED, .length = PAGE, .offset = 8 * PAGE }, -EINVAL },
+                { { .kind = MDEVD_PART_TRAPPED, .length = PAGE, .bar = 1 }, -EINVAL },
+                { { .kind = MDEVD_PART_TRAPPED, .length = PAGE, .bar = 6 }, -EINVAL },
+                { { .kind = MDEVD_PART_TRAPPED, .length = PAGE, .parent_bar = 2 }, -EINVAL },
+                { { .kind = MDEVD_PART_TRAPPED, .length = PAGE, .__reserved = { 1 } }, -EINVAL },
+                { { .kind = MDEVD_PART_TRAPPED, .length = 0 }, -EINVAL },
+                { { .kind = MDEVD_PART_TRAPPED, .length = PAGE / 2 }, -EINVAL },
+                { { .kind = MDEVD_PART_VENDOR, .length = PAGE }, -EOPNOTSUPP },
+                { { .kind = MDEVD_PART_VENDOR + 1, .length = PAGE }, -EINVAL },
+                { { .kind = MDEVD_PART_SHARED, .length = PAGE }, 0 },
+                { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_offset = PAGE }, -EBUSY },
+                { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_offset = 15 * PAGE }, 0 },
+                { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_offset = 16 * PAGE }, -ERANGE },
+                { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_bar = 1 }, -EINVAL },
+                { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_bar = 3 }, -EINVAL },
+                { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_bar = 6 }, -EINVAL },
+                { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_bar = 2,
+                    .parent_offset = 31 * PAGE }, -EBUSY },
+                { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_bar = 2,
+                    .parent_offset = 32 * PAGE }, 0 },
+                /* nothing is left that an extent could back */
+                { { .kind = MDEVD_PART_SHARED, .length = 8 * PAGE, .parent_bar = 2,
+                    .parent_offset = 32 * PAGE }, -EINVAL },
+        };
+        struct mdevd_bounds vendor = card;
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+                if (check_part(&card, &cases[i].part) != cases[i].result)
+                        test_fail(__FILE__, __LINE__, "case %zu: %d instead of %d", i,
+                                  check_part(&card, &cases[i].part), cases[i].result);
+        vendor.vendor = true;
+        ASSERT_EQ(check_part(&vendor, &(struct mdevd_part){ .kind = MDEVD_PART_VENDOR,
+                                                            .length = PAGE }), 0);
+}
+
+/* A BAR that is smaller than a page shares it with something else, and says so. */
+TEST(small_bars_are_not_divided) {
+        const struct mdevd_pool pool = { .name = "p", .bar = 1, .length = PAGE };
+
+        ASSERT_EQ(mdevd_check_pools(&card, &pool, 1), -EINVAL);
+}
+
+TEST(a_vendor_that_cannot_scrub) {
+        const struct mdevd_pool pool = { .name = "p", .bar = 2, .length = PAGE,
+                                         .scrub = MDEVD_SCRUB_VENDOR };
+        struct mdevd_bounds b = card;
+
+        b.vendor = true;
+        ASSERT_EQ(mdevd_check_pools(&b, &pool, 1), -EOPNOTSUPP);
+        b.vendor_scrub = true;
+        ASSERT_EQ(mdevd_check_pools(&b, &pool, 1), 0);
+}
+
+TEST(vectors) {
+        const struct mdevd_pool pool = { .name = "p", .bar = 2, .length = 32 * PAGE };
+        struct mdevd_type t = { .name = "t", .bars = { { .length = PAGE } }, .vectors = 4 };
+        struct mdevd_bounds vendor = card;
+
+        ASSERT_EQ(mdevd_check_types(&card, &pool, 1, &t, 1), 0);
+        ASSERT_EQ(mdevd_check_vectors(&card, &t, (const u32[]){ 0, 1, 2, 3 }, 4), 0);
+        ASSERT_EQ(mdevd_check_vectors(&card, &t, (const u32[]){ 0, 1, 2, 4 }, 4), -EINVAL);
+        ASSERT_EQ(mdevd_check_vectors(&card, &t, (const u32[]){ 0, 1, 2 }, 3), -EINVAL);
+        t.vectors = 5;
+        ASSERT_EQ(mdevd_check_types(&card, &pool, 1, &t, 1), -ENOSPC);
+        /* they are the vendor's then, who is asked by mdevd_vendor_check() */
+        vendor.vendor = true;
+        ASSERT_EQ(mdevd_check_types(&vendor, &pool, 1, &t, 1), 0);
+}
+
+/* What has something else behind it lies between extents, never in one. */
+TEST(no_extent_is_on_both_sides_of_a_part) {
+        const struct mdevd_pool pool = { .name = "p", .bar = 2, .length = 32 * PAGE };
+        const struct mdevd_type t = { .name = "t", .bars = { { .length = 4 * PAGE } },
+                                      .parts[0] = { .kind = MDEVD_PART_SHARED, .offset = PAGE,
+                                                    .length = PAGE } };
+        static const struct {
+                uint64_t pages[2];
+                int result;
+        } cases[] = {
+                { { 1, 2 }, 0 }, { { 3 }, -EINVAL }, { { 2, 1 }, -EINVAL }, { { 1, 1 }, -EINVAL },
+                { { 1, 3 }, -EINVAL },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                const uint64_t *pages = cases[i].pages;
+                const struct mdevd_extent extents[] = {
+                        { .bar = 2, .length = pages[0] * PAGE },
+                        { .bar = 2, .offset = pages[0] * PAGE, .length = pages[1] * PAGE },
+                };
+
+                ASSERT_EQ(mdevd_check_extents(&card, &pool, 1, &t, extents, pages[1] ? 2 : 1),
+                          cases[i].result);
+        }
+}
+
 TESTS_MAIN
