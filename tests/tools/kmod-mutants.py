@@ -46,13 +46,13 @@ PURE = [
     ("mdevd_resolve.c", "if (offset < p->guest)\n\t\treturn -ENXIO;", "", "resolve"),
     ("mdevd_resolve.c", "if (at < moved->hi)\n\t\treturn -EAGAIN;", "", "resolve"),
     ("mdevd_resolve.c", "(dev_offset & (page - 1)) != in_page || run < page - in_page", "0",
-     "resolve"),
+     "edu"),
     ("mdevd_resolve.c", "if (run > target->end - dev_offset)\n\t\trun = target->end - dev_offset;", "",
-     "resolve"),
-    ("mdevd_resolve.c", "if (run > limit - offset)\n\t\trun = limit - offset;", "", "resolve"),
+     "edu"),
+    ("mdevd_resolve.c", "if (run > limit - offset)\n\t\trun = limit - offset;", "", "edu"),
     ("mdevd_resolve.c", "target->kind > MDEVD_PART_TRAPPED ||\n\t    ", "", "resolve"),
     ("mdevd_resolve.c", "piece->kind == MDEVD_PART_NONE || piece->kind == MDEVD_PART_LATE", "1",
-     "resolve"),
+     "layout"),
     ("mdevd_layout.c", "if (p->length > extents[i].length - at)\n\t\t\t\t"
      "p->length = extents[i].length - at;", "", "layout"),
     ("mdevd_layout.c", "if (type->bars[i].flags & MDEVD_BAR_64BIT)\n\t\t\t\ti++;", "", "layout"),
@@ -62,7 +62,7 @@ PURE = [
     ("mdevd_cfgspace.c", "cfg->data[pos + i] &= ~mask;\n\t\tcfg->data[pos + i] |= buf[i] & mask;",
      "cfg->data[pos + i] = buf[i];", "cfgspace"),
     ("mdevd_msix.c", "pos < end && i < end - pos; i++) {\n\t\tu8 mask", "i < count; i++) {\n\t\tu8 mask",
-     "cfgspace"),
+     "layout"),
     ("mdevd_text.c", "(unsigned char)s[i] < 0x20 || s[i] == 0x7f", "0", "check"),
 ]
 

@@ -112,4 +112,44 @@ TEST(resolve_is_logarithmic) {
         }
 }
 
+/*
+ * Three extents, the second on its way: new below the watermark, nobody's in the chunk under way, old
+ * above; and what is not of that extent knows nothing of it.
+ */
+TEST(resolve_of_what_moves) {
+        static const struct mdevd_piece pieces[] = {
+                { .guest = 0, .length = 0x4000, .phys = 0x100000, .backing = 0 },
+                { .guest = 0x4000, .length = 0x8000, .phys = 0x200000, .backing = 1 },
+                { .guest = 0xc000, .length = 0x1000, .phys = 0x300000, .backing = 1,
+                  .kind = MDEVD_PART_SHARED },
+        };
+        static const struct mdevd_moved moved = { .backing = 1, .phys = 0x900000, .lo = 0x2000,
+                                                  .hi = 0x4000 };
+
+        for (uint64_t at = 0; at < 0xd000; at += 0x800) {
+                struct mdevd_target t, before;
+                int r;
+
+                ASSERT_OK(mdevd_resolve(pieces, 3, at, &before));
+                t = before;
+                r = mdevd_resolve_moved(&moved, at, &t);
+                if (at >= 0x6000 && at < 0x8000) {
+                        ASSERT_EQ(r, -EAGAIN);
+                        continue;
+                }
+                ASSERT_EQ(r, 0);
+                ASSERT_TRUE(t.start <= at && at < t.end);
+                if (at >= 0x4000 && at < 0x6000) {
+                        ASSERT_TRUE(t.moved);
+                        ASSERT_EQ(t.phys, 0x900000 + (at - 0x4000));
+                        ASSERT_EQ(t.end, 0x6000); /* not into the chunk */
+                } else {
+                        ASSERT_FALSE(t.moved);
+                        ASSERT_EQ(t.phys, before.phys);
+                        ASSERT_EQ(t.end, before.end);
+                        ASSERT_EQ(t.start, at >= 0x8000 && at < 0xc000 ? 0x8000 : before.start);
+                }
+        }
+}
+
 TESTS_MAIN
