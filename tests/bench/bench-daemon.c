@@ -5,8 +5,8 @@
  *
  *   create PARENT TYPE ROUNDS   interleaved: an empty call, a bare write to the type's sysfs "create"
  *                               from C, CreateDevice; medians of the paired differences
- *   loop PARENT TYPE N ROUNDS   interleaved: N bare writes, N calls over one connection of which none
- *                               waits for the answer to another, a tenth of N one after the other
+ *   loop PARENT TYPE N ROUNDS   interleaved: N bare writes, N calls over one connection sent
+ *                               together, N sent one after the other
  *   bare PARENT TYPE N          N bare writes, and the removal of what they made; prints the ms
  *   make PARENT TYPE N          N devices, by calls
  *   ping                        an empty call
@@ -284,15 +284,15 @@ static int bench_loop(const char *parent, const char *type, size_t n, size_t rou
                 bare[i] = bare_round(parent, type, n);
                 together[i] = create_together(parent, type, uuids, n);
                 remove_created(uuids, n);
-                in_turn[i] = create_in_turn(parent, type, uuids, n / 10);
-                remove_created(uuids, n / 10);
+                in_turn[i] = create_in_turn(parent, type, uuids, n);
+                remove_created(uuids, n);
                 ratio[i] = together[i] / bare[i];
         }
         printf("%s %s: %zu creates over one connection, medians of %zu rounds: C loop %.2f ms each; "
                "sent together %.2f ms; one after the other %.2f ms\n",
                parent, type, n, rounds, median(bare, rounds) / 1e3 / (double) n,
                median(together, rounds) / 1e3 / (double) n,
-               median(in_turn, rounds) / 1e3 / (double) (n / 10));
+               median(in_turn, rounds) / 1e3 / (double) n);
         figure("creates over one connection", type, median(ratio, rounds), "C loops", 1.25);
         free(bare);
         free(together);
