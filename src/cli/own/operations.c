@@ -69,11 +69,14 @@ static int print_table(const Screen *s, const State *state, const JsonNode *only
         if (table_rows(t) == 0 && s->legend)
                 (void) puts("Nothing is under way, and nothing was lately.");
         table_print(t, s, 0);
-        json_foreach(op, state->operations)
-                if ((!only || op == only) && node_text(op, "error")) {
-                        (void) printf("%s: ", node_text(op, "id"));
-                        card_wrap(s, 4, 4, node_text(op, "error"));
-                }
+        json_foreach(op, state->operations) {
+                const char *text = node_text(op, "error") ?: node_text(op, "blocked");
+
+                if ((only && op != only) || !text || !text[0])
+                        continue;
+                (void) printf("%s: ", node_text(op, "id"));
+                card_wrap(s, 4, 4, text);
+        }
         return 0;
 }
 
