@@ -165,7 +165,7 @@ def ctrl_c_leaves_it_running(m):
     process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, process.returncode
+    assert process.returncode == 130, f"{process.returncode}: {err.decode()}"
     want(err.decode(), "Operation 8 goes on; `mdevdctl operations 8`")
     want(m.run("mdevdctl operations 8")[0], "running")
     want(m.run("mdevdctl status")[0], "1 operation under way")

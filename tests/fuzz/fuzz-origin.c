@@ -22,11 +22,13 @@ static void make_root(void) {
 
 /* False: no link can have that text. */
 static bool make_link(const Uuid *uuid, const void *data, size_t size) {
-        _cleanup_(freep) char *path = NULL, *text = strndup(data, size);
+        _cleanup_(freep) char *path = NULL, *text = calloc(1, size + 1);
 
+        assert(text);
+        if (size > 0)
+                memcpy(text, data, size);
         assert(asprintf(&path, MDEVD_PATH_DEVICES "/%s", UUID_STR(uuid)) > 0);
         (void) unlinkat(root_fd, path, 0);
-        assert(text);
         return symlinkat(text, root_fd, path) >= 0;
 }
 

@@ -147,6 +147,8 @@ static int look(Watch *w, char **ret) {
 
         *ret = NULL;
         r = property(w, "State", ret);
+        if (r < 0 && interrupted)
+                return EXIT_SUCCESS; /* the call may have been cut short by that */
         w->lost = r < 0 && sd_bus_get_name_creds(w->client->bus, MDEVD_BUS_NAME, 0, NULL) < 0;
         if (w->lost != was_lost)
                 erase(w); /* there is something new to say */
@@ -201,11 +203,11 @@ static int watch(Watch *w, Followed *ret) {
                         if (interrupted)
                                 return leave(w);
                         r = wait_more(w);
-                        if (r < 0) {
+                        if (r < 0 && !interrupted) {
                                 erase(w);
                                 return answer_failed_errno(r, "the connection to the bus broke");
                         }
-                } while (r == 0);
+                } while (r <= 0);
         }
 }
 
