@@ -164,7 +164,7 @@ class Demo:
     def bare_create(self, tenant):
         """What a host without mdevd would do."""
         tenant.uuid = f"00000000-0000-4000-8000-0000000000{tenant.name[-1] * 2}"
-        self.sh(f"printf %s {tenant.uuid} | tee /sys/class/mdev_bus/{self.parent}/"
+        self.sh(f"systemctl stop mdevd && printf %s {tenant.uuid} | tee /sys/class/mdev_bus/{self.parent}/"
                 f"mdev_supported_types/mdevd-{tenant.type}/create")
 
     def steal(self, tenant):

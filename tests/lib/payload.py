@@ -50,6 +50,7 @@ class _Programs:
             if self.folder is None:
                 folder = tempfile.mkdtemp(prefix="mdevd-programs-")
                 atexit.register(shutil.rmtree, folder, ignore_errors=True)
+                os.chmod(folder, 0o755)  # as the folder in the VM will be: some run as others
                 compile_programs(folder)
                 self.folder = folder
             return self.folder
