@@ -294,7 +294,8 @@ static int override(int error) {
         CHECK_EQ(tainted(), true, "configured by override: the kernel is tainted");
         CHECK_EQ(master(), 1, "  the parent masters the bus");
         query(A, &p);
-        CHECK_EQ(p.flags, MDEVD_PARENT_UNSAFE_DMA, "  QUERY says by which right");
+        CHECK_EQ(p.flags, MDEVD_PARENT_UNSAFE_DMA | MDEVD_PARENT_UNSAFE_ASKED,
+                 "  QUERY says by which right");
         CHECK_EQ(p.vectors_free, 4, "  and that its vectors are there");
 
         MUST(reserve(A, "one", 0, (uint32_t[]){ 2 }, 1, (struct mdevd_ids){}));
@@ -353,7 +354,8 @@ int main(int argc, char **argv) {
         MUST(ctl_unconfigure(ctl, parent));
         MUST(configure_flags(2, MDEVD_CONFIGURE_UNSAFE_DMA, ""));
         query(A, &p);
-        CHECK(p.flags == 0 && !tainted(), "an override that is not needed is none");
+        CHECK(p.flags == MDEVD_PARENT_UNSAFE_ASKED && !tainted(),
+              "an override that is not needed was asked for, and is none");
         for (int i = 0; i < 4; i++)
                 fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         test_reserve();
