@@ -9,6 +9,11 @@
 
 /* However often others undo what is done here, it has an end. */
 #define STEPS_SPARE 16
+/*
+ * What is to be taken back waits that long for others' operations to end: longer than a device may
+ * be suspended. Each end of an operation is a try.
+ */
+#define UNDO_WAIT_USEC (120 * UINT64_C(1000000))
 
 typedef struct Done Done;
 
@@ -24,6 +29,8 @@ struct Application {
         Operation *op;    /* borrowed; owns us */
         bool force;
         bool undoing;
+        bool waiting; /* no step is under way: the next one is for application_go_on() to find */
+        uint64_t blocked_usec; /* CLOCK_MONOTONIC; since when taking back is held up; 0: it is not */
         size_t total, done;
         size_t left; /* steps that may still be begun */
         List journal;
@@ -218,23 +225,40 @@ static const ProfileItem *find_step(const ProfileDiff *d) {
         return NULL;
 }
 
-static const ProfileItem *find_blocked(const ProfileDiff *d, bool wanted) {
+static bool is_own(const Application *a, const Device *d) {
+        return d->origin == ORIGIN_PROFILE && streq_ptr(d->profile, a->op->record->profile);
+}
+
+/* One of the profile's own that is to go, or to be another, and somebody has it open. */
+static bool is_in_use(const Application *a, const ProfileItem *item) {
+        return item->device && item->device->opened > 0 && is_own(a, item->device);
+}
+
+static const ProfileItem *find_blocked(const Application *a, const ProfileDiff *d, bool in_use) {
         for (size_t i = 0; i < d->n; i++)
-                if (d->items[i].action == PROFILE_REFUSE && (d->items[i].want != NULL) == wanted)
+                if (d->items[i].action == PROFILE_REFUSE && is_in_use(a, &d->items[i]) == in_use)
                         return &d->items[i];
         return NULL;
 }
 
+/* Its removal was answered, but its UUID and its room are not free before it is clean. */
+static bool has_dying(const ProfileDiff *d) {
+        for (size_t i = 0; i < d->n; i++)
+                if (d->items[i].device && d->items[i].device->state == DEVICE_DYING)
+                        return true;
+        return false;
+}
+
 /* Nothing more can be done: is that because all is? */
 static void conclude(Application *a, const ProfileDiff *d) {
-        const ProfileItem *item = find_blocked(d, true);
+        const ProfileItem *item = find_blocked(a, d, false);
 
         if (item) {
                 fail(a, OUTCOME_NO_ROOM, item->reason.text);
                 return;
         }
-        item = find_blocked(d, false);
-        if (item) { /* all is there that is wanted, so nothing is taken back */
+        item = find_blocked(a, d, true);
+        if (item) { /* all else is there that is wanted, so nothing is taken back */
                 a->outcome = OUTCOME_BUSY;
                 (void) reason_add(&a->why, "%s", item->reason.text);
         }
@@ -282,8 +306,13 @@ static void go_on(Application *a) {
                 fail(a, OUTCOME_FAILED, NULL);
                 return;
         }
+        if (has_dying(&diff)) {
+                a->waiting = true;
+                return;
+        }
         item = find_step(&diff);
-        if (item)
+        /* what finds no room with all removals done is not worth one */
+        if (item && (item->action != PROFILE_REMOVE || !find_blocked(a, &diff, false)))
                 take_step(a, item);
         else
                 conclude(a, &diff);
@@ -297,8 +326,8 @@ static int take_back_one(Application *a, Done *d, Reason *reason) {
         Request *q = NULL;
         int r;
 
-        if (!d->again)
-                return device ? begin_removal(a, device, NULL, reason) : 1;
+        if (!d->again) /* another one may have its UUID by now */
+                return device && is_own(a, device) ? begin_removal(a, device, NULL, reason) : 1;
         q = TAKE_PTR(d->again);
         r = begin(a, &d->uuid, NULL);
         if (r < 0) {
@@ -312,12 +341,44 @@ static int take_back_one(Application *a, Done *d, Reason *reason) {
         return await(a, r, op, reason);
 }
 
+/* Some of the room and UUIDs that are needed is of what has just gone, and not clean yet. */
+static bool is_cleaning(const Application *a, const Done *d) {
+        list_foreach(i, &a->manager->model->devices, Device, node)
+                if (i->state == DEVICE_DYING && (uuid_equal(&i->uuid, &d->uuid) || is_own(a, i)))
+                        return true;
+        return false;
+}
+
+/* Refused only for now, as long as others' operations run. */
+static bool is_held_up(const Application *a, const Done *d) {
+        _cleanup_(reason_done) Reason unsaid = {};
+        const Device *device = model_find_device(a->manager->model, NULL, &d->uuid, NULL);
+
+        return operation_find_running(a->manager, NULL, &d->uuid) ||
+               load_check(a->manager, d->again ? d->again->parent :
+                                      device ? device->parent->name : NULL, &unsaid) > 0;
+}
+
+static bool may_wait(Application *a) {
+        uint64_t now = operation_monotonic_usec();
+
+        a->blocked_usec = a->blocked_usec ?: now;
+        return now - a->blocked_usec < UNDO_WAIT_USEC;
+}
+
 static void go_back(Application *a) {
         while (has_removed(a)) {
-                _cleanup_(done_freep) Done *d = container_of(a->journal.prev, Done, node);
+                Done *last = container_of(a->journal.prev, Done, node);
+                _cleanup_(done_freep) Done *d = NULL;
                 _cleanup_(reason_done) Reason reason = {};
                 int r;
 
+                if (is_cleaning(a, last) || (is_held_up(a, last) && may_wait(a))) {
+                        a->waiting = true;
+                        return;
+                }
+                a->blocked_usec = 0;
+                d = last;
                 list_unlink(&d->node);
                 r = take_back_one(a, d, &reason);
                 if (r == 0)
@@ -333,6 +394,15 @@ static void advance(Application *a) {
                 go_back(a);
         else
                 go_on(a);
+}
+
+void application_go_on(Operation *op) {
+        Application *a = op->application;
+
+        if (!a || !a->waiting || op->state != OPERATION_RUNNING)
+                return;
+        a->waiting = false;
+        advance(a);
 }
 
 /* ---- from above ---- */

@@ -427,6 +427,8 @@ typedef struct Application Application;
 
 Application *application_free(Application *a);
 void application_get_progress(const Application *a, Progress *ret);
+/* The model has caught up, and others' operations have ended: one that waits for that goes on. */
+void application_go_on(Operation *op);
 
 /* ---- unplug.c ---- */
 

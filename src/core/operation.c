@@ -352,7 +352,9 @@ void operations_settle(Manager *m) {
         }
         operation_dispatch(m);
         call_waiters(m);
-        list_foreach(op, &m->operations, Operation, node)
+        list_foreach(op, &m->operations, Operation, node) {
+                application_go_on(op);
                 operation_close(op);
+        }
         ended_trim(m);
 }

@@ -99,7 +99,10 @@ static int add_removal(ProfileDiff *d, ProfileItem *item) {
         Device *dev = item->device;
         int r = 0;
 
-        if (dev->opened > 0) {
+        if (dev->state == DEVICE_DYING)
+                r = reason_add(&item->reason, "%s on %s is being removed, and not clean yet",
+                               UUID_STR(&item->uuid), dev->parent->name);
+        else if (dev->opened > 0) {
                 item->action = PROFILE_REFUSE;
                 r = reason_add(&item->reason, "%s on %s is wanted no more, or otherwise, and in use: it "
                                "stays", UUID_STR(&item->uuid), dev->parent->name);
@@ -140,7 +143,12 @@ static int list_unwanted(const Model *model, const Profile *profile, const Profi
         return 0;
 }
 
-/* The profile's own that are wanted otherwise now: they go, and come again. */
+/* One that is dying goes, whoever made it. */
+static bool stays(const Profile *profile, const Want *w, const Device *d) {
+        return d->state != DEVICE_DYING && (!is_own(profile, d) || is_wanted_so(w, d));
+}
+
+/* The profile's own that are wanted otherwise now, and what is going already: they come again. */
 static int list_replaced(const Model *model, const Profile *profile, const ProfileDiff *wanted,
                          ProfileDiff *d) {
         for (size_t i = 0; i < wanted->n; i++) {
@@ -148,10 +156,9 @@ static int list_replaced(const Model *model, const Profile *profile, const Profi
                 int r;
 
                 item.device = model_find_device(model, NULL, &item.uuid, NULL);
-                if (!item.device || !is_own(profile, item.device) ||
-                    is_wanted_so(wanted->items[i].want, item.device))
+                if (!item.device || stays(profile, wanted->items[i].want, item.device))
                         continue;
-                if (item.device->opened == 0 &&
+                if (item.device->opened == 0 && item.device->state != DEVICE_DYING &&
                     describe_difference(&wanted->items[i], item.device, "it is made anew",
                                         &item.reason) < 0)
                         return -ENOMEM;
@@ -202,8 +209,8 @@ static void list_splice(List *to, List *from) {
         }
 }
 
-static int place_item(const Model *model, List *planned, List *leaving, ProfileItem *item,
-                      Planned *plan) {
+static int place_item(const Model *model, List *planned, List *leaving, bool *removed,
+                      ProfileItem *item, Planned *plan) {
         _cleanup_(request_freep) Request *q = NULL;
         int r;
 
@@ -217,14 +224,15 @@ static int place_item(const Model *model, List *planned, List *leaving, ProfileI
                 _cleanup_(reason_done) Reason again = {};
 
                 list_splice(planned, leaving);
+                *removed = true;
                 r = policy_place(model, planned, q, &item->placement, &again);
                 if (r < 0)
                         return r;
-                item->after_removals = r == 0;
         }
         item->action = r > 0 ? PROFILE_REFUSE : PROFILE_CREATE;
         if (r > 0)
                 return 0;
+        item->after_removals = *removed;
         reason_done(&item->reason);
         *plan = (Planned) {
                 .parent = item->placement.parent,
@@ -284,6 +292,7 @@ static bool is_removed(const ProfileDiff *d, const Uuid *uuid) {
 static int place_wanted(const Model *model, const List *planned, ProfileDiff *diff, size_t first) {
         _cleanup_(freep) Planned *plans = NULL;
         List all = LIST_INIT(all), leaving = LIST_INIT(leaving);
+        bool removed = false;
         size_t n;
         int r = 0;
 
@@ -301,7 +310,7 @@ static int place_wanted(const Model *model, const List *planned, ProfileDiff *di
                 else if (d && !is_removed(diff, &item->uuid))
                         r = compare_with_device(item, d);
                 else
-                        r = place_item(model, &all, &leaving, item, &plans[n++]);
+                        r = place_item(model, &all, &leaving, &removed, item, &plans[n++]);
         }
         return r;
 }

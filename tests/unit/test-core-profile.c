@@ -4,6 +4,7 @@
 
 #define MIB (UINT64_C(1) << 20)
 #define CONFIG_FILE "etc/mdevd/mdevd.json"
+#define U4 "44444444-4444-4444-8444-444444444444"
 
 /* @devices: of profile p. */
 static void write_config(Fixture *f, const char *devices) {
@@ -203,6 +204,160 @@ TEST(no_room_takes_all_back) {
         ASSERT_EQ(op->record->outcome, OUTCOME_NO_ROOM);
         ASSERT_CONTAINS(op->record->text, "largest hole");
         ASSERT_NOT_NULL(find_device(&f, U1));
+        ASSERT_NOT_NULL(find_device(&f, U2));
+}
+
+/* One that is wanted too many costs nobody his device. */
+TEST(nothing_is_removed_for_what_has_no_room_after_it) {
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "{ \"type\": \"fb-16M\", \"uuid\": \"" U1 "\" }");
+        apply_well(&f);
+        reload(&f, "{ \"type\": \"fb-32M\", \"count\": 3 }");
+        op = apply(&f);
+        wait_for(&f, op);
+        ASSERT_EQ(op->record->outcome, OUTCOME_NO_ROOM);
+        ASSERT_NULL(strstr(op->record->text, "Made again"));
+        ASSERT_NOT_NULL(find_device(&f, U1));
+        /* and two of them do cost it */
+        reload(&f, "{ \"type\": \"fb-32M\", \"count\": 2 }");
+        apply_well(&f);
+        ASSERT_NULL(find_device(&f, U1));
+}
+
+/* All but the one that is in use becomes what is wanted. */
+TEST(who_is_in_use_stays_as_he_is) {
+        Uuid u1 = uuid_of(U1);
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "{ \"type\": \"fb-16M\", \"uuid\": \"" U1 "\" },"
+                     "{ \"type\": \"fb-16M\", \"uuid\": \"" U2 "\" }");
+        apply_well(&f);
+        fake_module_open(f.tree->root, u1.bytes, 4711, "qemu");
+        RUN_UNTIL(&f, find_device(&f, U1)->opened == 1);
+        reload(&f, "{ \"type\": \"fb-8M\", \"uuid\": \"" U1 "\" },"
+                   "{ \"type\": \"fb-8M\", \"uuid\": \"" U2 "\" }");
+        op = apply(&f);
+        wait_for(&f, op);
+        ASSERT_EQ(op->record->outcome, OUTCOME_BUSY);
+        ASSERT_CONTAINS(op->record->text, U1);
+        ASSERT_EQ(find_device(&f, U1)->extents[0].size, 16 * MIB);
+        ASSERT_EQ(find_device(&f, U2)->extents[0].size, 8 * MIB);
+}
+
+/* The room of what was removed is free when it is clean, and not before. */
+TEST(what_is_dying_is_waited_for) {
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "{ \"type\": \"fb-32M\", \"uuid\": \"" U1 "\" },"
+                     "{ \"type\": \"fb-32M\", \"uuid\": \"" U2 "\" }");
+        apply_well(&f);
+        reload(&f, "{ \"type\": \"fb-16M\", \"uuid\": \"" U1 "\" },"
+                   "{ \"type\": \"fb-32M\", \"uuid\": \"" U3 "\" }");
+        fake_module_hold_scrub(f.tree->root, 1);
+        op = apply(&f);
+        RUN_UNTIL(&f, find_device(&f, U1)->state == DEVICE_DYING ||
+                              find_device(&f, U2)->state == DEVICE_DYING);
+        run_pending(&f);
+        ASSERT_EQ(op->state, OPERATION_RUNNING);
+        ASSERT_EQ(count_steps(&f, PROFILE_KEEP), 0);
+        fake_module_hold_scrub(f.tree->root, 0);
+        wait_for(&f, op);
+        if (op->state != OPERATION_DONE)
+                test_fail(__FILE__, __LINE__, "apply: %s", op->record->text);
+        ASSERT_EQ(find_device(&f, U1)->extents[0].size, 16 * MIB);
+        ASSERT_NULL(find_device(&f, U2));
+        ASSERT_NOT_NULL(find_device(&f, U3));
+}
+
+/* A wanted one that somebody removes is not there, though it is not clean yet. */
+TEST(a_wanted_one_that_is_dying_is_made_again) {
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "{ \"type\": \"fb-32M\", \"uuid\": \"" U1 "\" }");
+        apply_well(&f);
+        fake_module_hold_scrub(f.tree->root, 1);
+        wait_for(&f, stop_device(&f, U1));
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_DYING);
+        ASSERT_EQ(count_steps(&f, PROFILE_KEEP), 0);
+        ASSERT_EQ(count_steps(&f, PROFILE_CREATE), 1);
+        op = apply(&f);
+        run_pending(&f);
+        ASSERT_EQ(op->state, OPERATION_RUNNING);
+        fake_module_hold_scrub(f.tree->root, 0);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_LIVE);
+}
+
+/* U1 takes half; then U2 is made in its place, and what comes after that fails. */
+static Operation *fail_after_one(Fixture *f) {
+        Operation *op;
+
+        bring_up(f, "{ \"type\": \"fb-32M\", \"uuid\": \"" U1 "\" }");
+        wait_for(f, create_device(f, NULL, "fb-32M", U4, "other"));
+        fake_write(f->tree, "good bad", FAKE(P1, "attributes"));
+        fake_write(f->tree, "22", FAKE(P1, "attribute-bad-errno"));
+        apply_well(f);
+        reload(f, "{ \"type\": \"fb-16M\", \"uuid\": \"" U2 "\" },"
+                  "{ \"type\": \"fb-16M\", \"uuid\": \"" U3 "\","
+                  "  \"attributes\": [ { \"bad\": \"1\" } ] }");
+        op = apply(f);
+        RUN_UNTIL(f, find_device(f, U2) && find_device(f, U2)->state == DEVICE_LIVE);
+        return op;
+}
+
+TEST(taking_back_waits_for_what_is_dying) {
+        Operation *op;
+        FIXTURE(f);
+
+        op = fail_after_one(&f);
+        fake_module_hold_scrub(f.tree->root, 1);
+        RUN_UNTIL(&f, find_device(&f, U2)->state == DEVICE_DYING);
+        run_pending(&f);
+        ASSERT_EQ(op->state, OPERATION_RUNNING);
+        fake_module_hold_scrub(f.tree->root, 0);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_FAILED);
+        ASSERT_CONTAINS(op->record->text, "what was in them is lost: " U1);
+        ASSERT_NULL(strstr(op->record->text, "Could not be made again"));
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_LIVE);
+        ASSERT_NULL(find_device(&f, U2));
+}
+
+TEST(taking_back_waits_for_others_operations) {
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *op, *hold, *resume;
+        FIXTURE(f);
+
+        op = fail_after_one(&f);
+        ASSERT_EQ(manager_suspend(f.manager, find_device(&f, U2), 60000, ":1.8", &hold, &reason),
+                  0);
+        RUN_UNTIL(&f, hold->reached);
+        run_pending(&f);
+        ASSERT_EQ(op->state, OPERATION_RUNNING);
+        ASSERT_EQ(manager_resume(f.manager, find_device(&f, U2), &resume, &reason), 0);
+        wait_for(&f, op);
+        ASSERT_CONTAINS(op->record->text, "what was in them is lost: " U1);
+        ASSERT_NULL(strstr(op->record->text, "Could not be made again"));
+        ASSERT_NOT_NULL(find_device(&f, U1));
+        ASSERT_NULL(find_device(&f, U2));
+}
+
+/* Its UUID is that of one that somebody else made meanwhile. */
+TEST(taking_back_removes_nothing_of_others) {
+        Operation *op;
+        FIXTURE(f);
+
+        op = fail_after_one(&f);
+        find_device(&f, U2)->origin = ORIGIN_REQUEST;
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_FAILED);
+        ASSERT_CONTAINS(op->record->text, "Could not be made again");
         ASSERT_NOT_NULL(find_device(&f, U2));
 }
 
