@@ -291,6 +291,12 @@ def bash_completes(m):
     # a parent's name is what is left of it behind the colon
     found = complete_bash(m, "mdevdctl list 0000:4")
     assert {w.rsplit("4", 1)[-1] for w in found} == {"1:00.0", "2:00.0", "3:00.0"}, found
+    # a name is never run: its owner is a program's text, which would make a file of that name
+    m.run(f"mdevdctl owner {U}2 '$(touch${{IFS}}$TMPDIR/trap)'")
+    found = complete_bash(m, "mdevdctl create fb-4M -o ")
+    assert any("touch" in w for w in found), found
+    assert not os.path.exists(os.path.join(m.work, "trap")), "an owner's name was run"
+    m.run(f"mdevdctl owner {U}2 vm2")
 
 
 @case

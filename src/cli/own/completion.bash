@@ -31,7 +31,7 @@ _mdevdctl_names() { # what stands for it, the word before it
                 case $one in
                 FILE) compgen -f -- "$cur" ;;
                 MODE) printf '%s\n' short pretty off ;;
-                check | explain) echo "$one" ;;
+                check | explain | plan | apply) echo "$one" ;;
                 UUID | PARENT | TYPE | POOL | OWNER | NAME | ID)
                         mdevdctl complete "$one" ${2:+"$2"} 2>/dev/null ;;
                 esac
@@ -64,7 +64,7 @@ _mdevdctl() {
         fi
 
         if [[ -z $verb ]]; then
-                list="$(_mdevdctl_verbs) --help --version"
+                list=$(_mdevdctl_verbs; printf '%s\n' --help --version)
         elif [[ $prev == -* && -n $(_mdevdctl_value "$verb" "$prev") &&
                 ($prev == -? || ${words[cword - 1]} == = || ${words[cword]} == =) ]]; then
                 list=$(_mdevdctl_names "$(_mdevdctl_value "$verb" "$prev")")
@@ -73,7 +73,10 @@ _mdevdctl() {
         else
                 list=$(_mdevdctl_names "$(_mdevdctl_operand "$verb" "$n")" "$last")
         fi
-        mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
+        COMPREPLY=() # never compgen -W: it expands the names of others as a shell does
+        while IFS= read -r i; do
+                [[ -n $i && $i == "$cur"* ]] && COMPREPLY+=("$(printf %q "$i")")
+        done <<<"$list"
         if declare -F __ltrim_colon_completions >/dev/null; then
                 __ltrim_colon_completions "$cur"
         fi

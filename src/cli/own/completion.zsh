@@ -11,7 +11,7 @@ _mdevdctl_names() { # what stands for it, the word before it
                 case $one in
                 FILE) _files ;;
                 MODE) names+=(short pretty off) ;;
-                check | explain) names+=($one) ;;
+                check | explain | plan | apply) names+=($one) ;;
                 UUID | PARENT | TYPE | POOL | OWNER | NAME | ID)
                         names+=(${(f)"$(mdevdctl complete $one $2 2>/dev/null)"}) ;;
                 esac

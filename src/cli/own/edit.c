@@ -4,6 +4,7 @@
  * gets it, and whatever is refused can be mended: the text stays until it is accepted.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "cli/jsonfile.h"
@@ -129,13 +130,21 @@ static int run_editor(const Edit *e) {
                 return answer_failed_errno(-ENOMEM, "cannot run an editor");
         }
         (void) fflush(stdout);
+        /* Ctrl-C is the editor's while it runs: what it holds is not ours to lose */
+        (void) signal(SIGINT, SIG_IGN);
+        (void) signal(SIGQUIT, SIG_IGN);
         pid = fork();
         if (pid == 0) {
+                (void) signal(SIGINT, SIG_DFL);
+                (void) signal(SIGQUIT, SIG_DFL);
+                (void) signal(SIGPIPE, SIG_DFL);
                 (void) execl("/bin/sh", "sh", "-c", command, "sh", e->file, (char *) NULL);
                 _exit(127);
         }
         while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
+        (void) signal(SIGINT, SIG_DFL);
+        (void) signal(SIGQUIT, SIG_DFL);
         if (pid < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
                 return answer_failed("the editor \"%s\" failed; set $EDITOR to one that is there.",
                                      editor_of());

@@ -19,6 +19,14 @@ static bool is_index(const char *text) {
         return parse_u64(text, &n) >= 0 && n <= UINT32_MAX;
 }
 
+/* The value of an option that is given and was found to be a number of 32 bits. */
+static uint32_t checked_number(const Given *g, int index) {
+        uint64_t n = 0;
+
+        (void) parse_u64(g->values[index], &n);
+        return (uint32_t) n;
+}
+
 /* An option as a "t" of an a{sv}, if it is given. */
 static int append_size(sd_bus_message *m, const Given *g, int index, const char *name) {
         uint64_t n;
@@ -88,7 +96,7 @@ static int run_move(const Verb *verb, const Given *given) {
                 r = append_size(m, given, MOVE_OFFSET, "offset");
         if (r >= 0 && GIVEN(given, MOVE_EXTENT))
                 r = sd_bus_message_append(m, "{sv}", "extent", "u",
-                                          (uint32_t) strtoul(given->values[MOVE_EXTENT], NULL, 0));
+                                          checked_number(given, MOVE_EXTENT));
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : follow(&t.client, m, NULL);
@@ -196,8 +204,7 @@ static const Option suspend_options[] = {
 };
 
 static int run_suspend(const Verb *verb, const Given *given) {
-        uint32_t msec = GIVEN(given, SUSPEND_FOR)
-                                ? (uint32_t) strtoul(given->values[SUSPEND_FOR], NULL, 0) : 0;
+        uint32_t msec = GIVEN(given, SUSPEND_FOR) ? checked_number(given, SUSPEND_FOR) : 0;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_(target_done) Target t = {};
         int r;

@@ -31,7 +31,10 @@ static int read_attributes(const char *text, Definition *d) {
 static int collect_attributes(const Given *g, Definition *d) {
         int r = 0;
 
-        if (GIVEN(g, WISH_JSONFILE) && jsonfile_read(g->values[WISH_JSONFILE], d) != EXIT_SUCCESS)
+        if (GIVEN(g, WISH_JSONFILE) &&
+            jsonfile_read(streq(g->values[WISH_JSONFILE], "-") ? "/dev/stdin"
+                                                               : g->values[WISH_JSONFILE],
+                          d) != EXIT_SUCCESS)
                 return -EINVAL;
         if (GIVEN(g, WISH_ATTRIBUTES))
                 r = read_attributes(g->values[WISH_ATTRIBUTES], d);
