@@ -232,9 +232,7 @@ int device_method_set_owner(sd_bus_message *m, void *userdata, sd_bus_error *e) 
         uid_t uid;
         int r;
 
-        r = sd_bus_message_read_basic(m, 's', &owner);
-        if (r >= 0)
-                r = options_check_owner(owner, e);
+        r = options_read_owner(m, &owner, e);
         if (r < 0)
                 return r;
         r = bus_check_owner(b, m, owner, e);

@@ -48,7 +48,13 @@ static int read_uuid(sd_bus_message *m, Request *request, sd_bus_error *e) {
         return 0;
 }
 
-int options_check_owner(const char *owner, sd_bus_error *e) {
+int options_read_owner(sd_bus_message *m, const char **ret, sd_bus_error *e) {
+        const char *owner;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &owner);
+        if (r < 0)
+                return r;
         if (strlen(owner) > OWNER_MAX)
                 return sd_bus_error_setf(e, BUS_ERROR_TOO_LONG,
                                          "The owner \"%s\" has %zu bytes; %d are allowed.",
@@ -57,6 +63,7 @@ int options_check_owner(const char *owner, sd_bus_error *e) {
                 return sd_bus_error_setf(e, BUS_ERROR_INVALID_OWNER,
                                          "The owner \"%s\" has control characters or is not "
                                          "UTF-8; use a plain name.", BUS_QUOTE(owner));
+        *ret = owner;
         return 0;
 }
 
@@ -64,9 +71,7 @@ static int read_owner(sd_bus_message *m, Request *request, sd_bus_error *e) {
         const char *owner;
         int r;
 
-        r = sd_bus_message_read_basic(m, 's', &owner);
-        if (r >= 0)
-                r = options_check_owner(owner, e);
+        r = options_read_owner(m, &owner, e);
         if (r < 0)
                 return r;
         request->owner_given = true;

@@ -19,8 +19,8 @@
 #define OPTIONS_DEFRAGMENT (1U << 7)
 #define OPTIONS_PROFILE (1U << 8)
 
-/* The form of an owner's name. */
-int options_check_owner(const char *owner, sd_bus_error *e);
+/* The next argument, an owner's name, once its form is found good; it is the message's. */
+int options_read_owner(sd_bus_message *m, const char **ret, sd_bus_error *e);
 /* Reads "a{sv}" from @m into @request. The form of everything is checked here, existence is not. */
 int options_read(sd_bus_message *m, unsigned methods, Request *request, sd_bus_error *e);
 /* The name of a pool. */

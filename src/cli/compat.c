@@ -131,17 +131,7 @@ static int run_verb(const Verb *verb, const char *program, int argc, char *argv[
 }
 
 static int run_help(const char *program, const Verb *const *verbs, const char *name) {
-        const Verb *verb = name ? grammar_find(verbs, name) : NULL;
-
-        if (name && !verb) {
-                grammar_unknown_verb(program, name, verbs);
-                return EXIT_USAGE;
-        }
-        if (verb)
-                grammar_help(stdout, program, verb, true);
-        else
-                grammar_help_verbs(stdout, program, COMPAT_TITLE, verbs);
-        return answer_flush();
+        return grammar_help_on(program, COMPAT_TITLE, verbs, name) ? answer_flush() : EXIT_USAGE;
 }
 
 int compat_mdevctl(int argc, char *argv[]) {

@@ -315,3 +315,18 @@ void grammar_help(FILE *f, const char *program, const Verb *verb, bool full) {
         if (full && verb->example)
                 (void) fprintf(f, "\nExample:\n%s", verb->example);
 }
+
+bool grammar_help_on(const char *program, const char *title, const Verb *const *verbs,
+                     const char *name) {
+        const Verb *verb = name ? grammar_find(verbs, name) : NULL;
+
+        if (name && !verb) {
+                grammar_unknown_verb(program, name, verbs);
+                return false;
+        }
+        if (verb)
+                grammar_help(stdout, program, verb, true);
+        else
+                grammar_help_verbs(stdout, program, title, verbs);
+        return true;
+}

@@ -75,5 +75,8 @@ const Verb *grammar_find(const Verb *const *verbs, const char *name);
 /* All verbs of a program; ends with NULL. */
 void grammar_help_verbs(FILE *f, const char *program, const char *title, const Verb *const *verbs);
 void grammar_help(FILE *f, const char *program, const Verb *verb, bool full);
+/* What "help NAME" prints, of all verbs if @name is NULL. False: there is none, which was said. */
+bool grammar_help_on(const char *program, const char *title, const Verb *const *verbs,
+                     const char *name);
 /* "no such verb", with the closest one. */
 void grammar_unknown_verb(const char *program, const char *name, const Verb *const *verbs);

@@ -283,24 +283,9 @@ static int decode_writer(Loader *l, const JsonNode *node, Rules *rules) {
 static void list_swap(List *a, List *b) {
         List all = LIST_INIT(all);
 
-        while (!list_is_empty(a)) {
-                List *node = a->next;
-
-                list_unlink(node);
-                list_append(&all, node);
-        }
-        while (!list_is_empty(b)) {
-                List *node = b->next;
-
-                list_unlink(node);
-                list_append(a, node);
-        }
-        while (!list_is_empty(&all)) {
-                List *node = all.next;
-
-                list_unlink(node);
-                list_append(b, node);
-        }
+        list_splice(&all, a);
+        list_splice(a, b);
+        list_splice(b, &all);
 }
 
 /*

@@ -200,15 +200,6 @@ static int make_request(Request **ret, const ProfileItem *item) {
 }
 
 /* From the first that needs it on, all removals count as done: they come before what follows. */
-static void list_splice(List *to, List *from) {
-        while (!list_is_empty(from)) {
-                List *node = from->next;
-
-                list_unlink(node);
-                list_append(to, node);
-        }
-}
-
 static int place_item(const Model *model, List *planned, List *leaving, bool *removed,
                       ProfileItem *item, Planned *plan) {
         _cleanup_(request_freep) Request *q = NULL;

@@ -51,6 +51,16 @@ static inline void list_unlink(List *node) {
         list_init(node);
 }
 
+/* Appends all of @from to @to, in order; @from is empty then. */
+static inline void list_splice(List *to, List *from) {
+        while (!list_is_empty(from)) {
+                List *node = from->next;
+
+                list_unlink(node);
+                list_append(to, node);
+        }
+}
+
 static inline size_t list_length(const List *head) {
         size_t n = 0;
 

@@ -54,6 +54,24 @@ TEST(current_may_go) {
                 test_fail(__FILE__, __LINE__, "an empty list has an item");
 }
 
+TEST(all_go_to_the_end_of_another) {
+        List one = LIST_INIT(one), two = LIST_INIT(two);
+        Item items[4] = {};
+        int expected = 0;
+
+        for (int i = 0; i < 4; i++) {
+                items[i].n = i;
+                list_append(i < 2 ? &one : &two, &items[i].node);
+        }
+        list_splice(&one, &two);
+        ASSERT_TRUE(list_is_empty(&two));
+        list_foreach(i, &one, Item, node)
+                ASSERT_EQ(i->n, expected++);
+        ASSERT_EQ(expected, 4);
+        list_splice(&one, &two); /* nothing */
+        ASSERT_EQ(list_length(&one), 4);
+}
+
 TEST(zeroed_node_is_unlinked) {
         Item item = {};
 

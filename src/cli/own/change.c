@@ -98,12 +98,10 @@ static int change(const Given *given, const char *member) {
         _cleanup_(target_done) Target t = {};
         int r;
 
-        r = target_find(&t, given->operand);
+        r = target_begin(&t, given->operand, member, &m);
         if (r != EXIT_SUCCESS)
                 return r;
-        r = client_method(&t.client, t.path, MDEVD_IFACE_DEVICE, member, &m);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "{sv}");
+        r = sd_bus_message_open_container(m, 'a', "{sv}");
         if (r >= 0 && GIVEN(given, DEVICE_FORCE))
                 r = sd_bus_message_append(m, "{sv}", "force", "b", 1);
         if (r >= 0 && GIVEN(given, DEVICE_INSIST))

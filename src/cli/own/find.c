@@ -3,6 +3,7 @@
 #include "cli/own/find.h"
 
 #include "cli/own/exit.h"
+#include "names.h"
 
 void target_done(Target *t) {
         free(t->path);
@@ -22,6 +23,16 @@ int target_find(Target *t, const char *word) {
         r = client_find_device(&t->client, t->found.uuid, t->found.parent, &t->path);
         if (r > 0)
                 return exit_refused(&t->client);
+        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : EXIT_SUCCESS;
+}
+
+int target_begin(Target *t, const char *word, const char *member, sd_bus_message **ret) {
+        int r;
+
+        r = target_find(t, word);
+        if (r != EXIT_SUCCESS)
+                return r;
+        r = client_method(&t->client, t->path, MDEVD_IFACE_DEVICE, member, ret);
         return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : EXIT_SUCCESS;
 }
 

@@ -16,5 +16,7 @@ struct Target {
 /* EXIT_SUCCESS, or the exit status after it was said why. */
 int target_find(Target *t, const char *word);
 void target_done(Target *t);
+/* The same, with a call of a method of the device's, to which arguments can be appended. */
+int target_begin(Target *t, const char *word, const char *member, sd_bus_message **ret);
 /* Sends a call whose answer is empty, and waits for it. EXIT_SUCCESS or as above. */
 int target_send(Target *t, sd_bus_message *m);

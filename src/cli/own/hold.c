@@ -53,10 +53,8 @@ static const Option move_options[] = {
 /* The pool that the extent is in: most moves stay in it. NULL: it has none. */
 static const char *pool_of(const State *s, const Found *f, const Given *g) {
         const JsonNode *p = node_find(s->parents, "name", f->parent);
-        uint64_t wanted = 0, i = 0;
+        uint64_t wanted = GIVEN(g, MOVE_EXTENT) ? checked_number(g, MOVE_EXTENT) : 0, i = 0;
 
-        if (GIVEN(g, MOVE_EXTENT))
-                (void) parse_u64(g->values[MOVE_EXTENT], &wanted);
         if (!f->device || !p)
                 return NULL;
         json_foreach(x, node_list(f->device, "extents")) {
@@ -210,12 +208,10 @@ static int run_suspend(const Verb *verb, const Given *given) {
         int r;
 
         (void) verb;
-        r = target_find(&t, given->operand);
+        r = target_begin(&t, given->operand, "Suspend", &m);
         if (r != EXIT_SUCCESS)
                 return r;
-        r = client_method(&t.client, t.path, MDEVD_IFACE_DEVICE, "Suspend", &m);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "u", msec);
+        r = sd_bus_message_append(m, "u", msec);
         return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : target_send(&t, m);
 }
 
@@ -237,11 +233,8 @@ static int run_resume(const Verb *verb, const Given *given) {
         int r;
 
         (void) verb;
-        r = target_find(&t, given->operand);
-        if (r != EXIT_SUCCESS)
-                return r;
-        r = client_method(&t.client, t.path, MDEVD_IFACE_DEVICE, "Resume", &m);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : target_send(&t, m);
+        r = target_begin(&t, given->operand, "Resume", &m);
+        return r != EXIT_SUCCESS ? r : target_send(&t, m);
 }
 
 const Verb own_resume = {

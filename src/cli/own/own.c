@@ -55,17 +55,7 @@ static int run_verb(const Verb *verb, int argc, char *argv[]) {
 }
 
 static int help(const char *name) {
-        const Verb *verb = name ? grammar_find(verbs, name) : NULL;
-
-        if (name && !verb) {
-                grammar_unknown_verb(program, name, verbs);
-                return EXIT_USAGE;
-        }
-        if (verb)
-                grammar_help(stdout, program, verb, true);
-        else
-                grammar_help_verbs(stdout, program, TITLE, verbs);
-        return answer_flush();
+        return grammar_help_on(program, TITLE, verbs, name) ? answer_flush() : EXIT_USAGE;
 }
 
 int own_main(int argc, char *argv[]) {
