@@ -6,7 +6,6 @@
  * take days to be closed. It is told and logged when it is another than before.
  */
 #include "core/internal.h"
-#include "util/log.h"
 
 #define LOOKS_DOUBLED_MAX 4U /* WORKER_BLOCKED_USEC << 4 is 32 s */
 
@@ -17,6 +16,7 @@ static bool is_to_be_quick(const Operation *op) {
 
 static void say(Operation *op, char *text) {
         char uuid[UUID_STRING_MAX];
+        LogFields f = operation_fields(op, uuid);
 
         if (streq_ptr(op->blocked_by, text)) {
                 free(text);
@@ -24,14 +24,7 @@ static void say(Operation *op, char *text) {
         }
         free(op->blocked_by);
         op->blocked_by = text;
-        log_notice(FIELDS(.topic = "operation", .parent = op->record->parent,
-                          .device = uuid_is_null(&op->record->uuid)
-                                            ? NULL
-                                            : uuid_format(&op->record->uuid, uuid),
-                          .type = op->record->type, .owner = op->record->owner,
-                          .operation = record_kind_to_string(op->record->kind),
-                          .client = op->record->client),
-                   "%s", text);
+        log_notice(&f, "%s", text);
         manager_tell(op->manager, operation_changed, op);
 }
 

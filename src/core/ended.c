@@ -5,13 +5,10 @@
  */
 #include "core/internal.h"
 #include "util/log-ids.h"
-#include "util/log.h"
 #include "util/parse.h"
 
-static LogFields fields_of(const Operation *op, const char *message_id,
-                           char uuid[UUID_STRING_MAX]) {
+LogFields operation_fields(const Operation *op, char uuid[UUID_STRING_MAX]) {
         return (LogFields){
-                .message_id = message_id,
                 .topic = "operation",
                 .parent = op->record->parent,
                 .device = uuid_is_null(&op->record->uuid) ? NULL
@@ -33,7 +30,7 @@ static void log_moved(const Operation *op, const LogFields *f) {
 
 static void log_end(const Operation *op) {
         char uuid[UUID_STRING_MAX];
-        LogFields f = fields_of(op, NULL, uuid);
+        LogFields f = operation_fields(op, uuid);
         const Record *r = op->record;
 
         if (op->state == OPERATION_FAILED) {
@@ -56,7 +53,7 @@ static void log_end(const Operation *op) {
 static void forget_record(Operation *op) {
         _cleanup_(freep) char *name = NULL;
         char uuid[UUID_STRING_MAX];
-        LogFields f = fields_of(op, NULL, uuid);
+        LogFields f = operation_fields(op, uuid);
         int r;
 
         r = record_name(op->record, &name);

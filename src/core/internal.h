@@ -15,6 +15,7 @@
 #include "callout/callout.h"
 #include "core/manager.h"
 #include "names.h"
+#include "util/log.h"
 
 /* Workers at a time; what waits longest starts first. */
 #define WORKERS_MAX 64
@@ -298,6 +299,8 @@ void operation_unplan(Operation *op);
  */
 void operation_close(Operation *op);
 /* It is remembered for a while. */
+/* What its lines in the log are found by; @uuid holds the text of one. */
+LogFields operation_fields(const Operation *op, char uuid[UUID_STRING_MAX]);
 void ended_remember(Manager *m);
 /* Forgets the oldest of too many. */
 void ended_trim(Manager *m);
