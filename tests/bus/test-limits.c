@@ -221,11 +221,37 @@ static void send_unanswered(sd_bus *bus, const char *path, const char *iface, co
         ASSERT_TRUE(sd_bus_send(bus, m, NULL) >= 0);
 }
 
+/* The level of the log after a flood of calls whose last would set it; it is the caller's to free. */
+static char *level_after_flood(Fixture *f, sd_bus *bus, const char *path, const char *iface) {
+        const sd_bus_error *error;
+        bool waits = true;
+
+        daemon_stop(f);
+        for (size_t i = 0; i < FLOOD; i++)
+                send_unanswered(bus, MDEVD_OBJECT_ROOT, "org.freedesktop.DBus.ObjectManager",
+                                "GetManagedObjects", NULL, NULL, NULL);
+        send_unanswered(bus, path, "org.freedesktop.DBus.Properties", "Set", "ssv", iface,
+                        "LogLevel");
+        ASSERT_TRUE(sd_bus_flush(bus) >= 0);
+        daemon_go_on(f, bus);
+        /* taken at last, and answered after all that were taken before */
+        while (waits) {
+                Reply r = {};
+
+                call_begin(bus, &r, MANAGER, "GetParent", "s", PARENT);
+                call_wait(f, &r);
+                error = sd_bus_message_get_error(r.m);
+                waits = error;
+                if (error)
+                        ASSERT_STREQ(error->name, MDEVD_ERROR_PREFIX "LimitExceeded");
+                reply_done(&r);
+        }
+        return get_property(f, path, iface, "LogLevel");
+}
+
 /* Who asks for no answers fills the daemon's memory as well as others: the last call is not taken. */
 TEST(a_flood_that_wants_no_answers_is_refused) {
         const char *path = "/org/freedesktop/LogControl1", *iface = "org.freedesktop.LogControl1";
-        const sd_bus_error *error;
-        bool waits = true;
         char *before, *after;
         sd_bus *bus;
         Fixture f;
@@ -235,27 +261,14 @@ TEST(a_flood_that_wants_no_answers_is_refused) {
         before = get_property(&f, path, iface, "LogLevel");
         ASSERT_TRUE(strcmp(before, "notice") != 0);
         bus = fixture_connect(&f, 0);
-        daemon_stop(&f);
-        for (size_t i = 0; i < FLOOD; i++)
-                send_unanswered(bus, MDEVD_OBJECT_ROOT, "org.freedesktop.DBus.ObjectManager",
-                                "GetManagedObjects", NULL, NULL, NULL);
-        send_unanswered(bus, path, "org.freedesktop.DBus.Properties", "Set", "ssv", iface,
-                        "LogLevel");
-        ASSERT_TRUE(sd_bus_flush(bus) >= 0);
-        daemon_go_on(&f, bus);
-        /* taken at last, and answered after all that were taken before */
-        while (waits) {
-                Reply r = {};
-
-                call_begin(bus, &r, MANAGER, "GetParent", "s", PARENT);
-                call_wait(&f, &r);
-                error = sd_bus_message_get_error(r.m);
-                waits = error;
-                if (error)
-                        ASSERT_STREQ(error->name, MDEVD_ERROR_PREFIX "LimitExceeded");
-                reply_done(&r);
+        after = level_after_flood(&f, bus, path, iface);
+        /* as above, a flood may come so slowly that all of it is taken */
+        for (size_t i = 1; i < FLOODS_MAX && strcmp(after, before) != 0; i++) {
+                ASSERT_TRUE(sd_bus_set_property(bus, MDEVD_BUS_NAME, path, iface, "LogLevel", NULL,
+                                                "s", before) >= 0);
+                free(after);
+                after = level_after_flood(&f, bus, path, iface);
         }
-        after = get_property(&f, path, iface, "LogLevel");
         ASSERT_STREQ(after, before);
         free(before);
         free(after);
