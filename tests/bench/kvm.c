@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -110,7 +111,10 @@ int machine_touch(struct machine *m, uint64_t offset, uint32_t count, uint32_t s
         while (ioctl(m->vcpu, KVM_RUN, 0) < 0)
                 if (errno != EINTR)
                         return -errno;
-        return m->run->exit_reason == KVM_EXIT_IO && m->run->io.port == PORT ? 0 : -EIO;
+        if (m->run->exit_reason == KVM_EXIT_IO && m->run->io.port == PORT)
+                return 0;
+        fprintf(stderr, "# a vCPU ended for another reason: %u (KVM_EXIT_*)\n", m->run->exit_reason);
+        return -EIO;
 }
 
 static uint64_t read_stat(struct machine *m, const struct kvm_stats_header *header,
