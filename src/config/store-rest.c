@@ -49,7 +49,7 @@ int store_rest_write(FILE *f, const char *text, size_t size) {
                 return -ENOMEM;
         r = json_parse(&doc, text, size, false, &error);
         if (r == 0)
-                r = json_locate(&places, &n, text, size, false, clean, &error);
+                r = json_locate(&places, &n, text, size, JSON_VALUES_MAX, false, clean, &error);
         if (r != 0)
                 return r < 0 ? r : 0; /* no JSON: nothing of it can be kept */
         if (n == 0 || n != doc->n_nodes || places[0].kind != JSON_OBJECT)

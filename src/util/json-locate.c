@@ -18,6 +18,7 @@ struct Walk {
         const char *at;
         char *clean;
         bool comments;
+        size_t values_max;
         unsigned depth;
 
         /* The last position that was asked for; most questions go forward from there. */
@@ -284,9 +285,9 @@ static int walk_word(Walk *w, JsonKind *ret_kind) {
 }
 
 static int walk_add(Walk *w, size_t *ret_index) {
-        if (w->n_places >= JSON_VALUES_MAX)
-                return walk_error(w, w->at, "expected at most %u values in one file",
-                                  JSON_VALUES_MAX);
+        if (w->n_places >= w->values_max)
+                return walk_error(w, w->at, "expected at most %zu values in one file",
+                                  w->values_max);
         if (w->n_places == w->n_allocated) {
                 size_t n = w->n_allocated ? w->n_allocated * 2 : 64;
                 JsonPlace *p = reallocarray(w->places, n, sizeof(*p));
@@ -444,14 +445,15 @@ static int walk_document(Walk *w) {
         return 0;
 }
 
-int json_locate(JsonPlace **ret, size_t *ret_n, const char *text, size_t size, bool comments,
-                char *clean, JsonError *reterr) {
+int json_locate(JsonPlace **ret, size_t *ret_n, const char *text, size_t size, size_t values_max,
+                bool comments, char *clean, JsonError *reterr) {
         Walk w = {
                 .text = text,
                 .end = text + size,
                 .at = text,
                 .clean = clean,
                 .comments = comments,
+                .values_max = values_max,
                 .known = text,
                 .line = 1,
                 .column = 1,

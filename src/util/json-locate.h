@@ -14,6 +14,7 @@
 #define JSON_ANSWER_MAX (64 * 1024 * 1024) /* of one that a daemon wrote, not a person */
 #define JSON_DEPTH_MAX 16           /* objects and lists inside each other */
 #define JSON_VALUES_MAX 65536       /* values in one text */
+#define JSON_ANSWER_VALUES_MAX (1024 * 1024) /* of one that a daemon wrote: some 40,000 devices */
 #define JSON_MEMBERS_MAX 1024       /* members of one object */
 
 typedef struct JsonError JsonError;
@@ -52,9 +53,9 @@ struct JsonPlace {
 };
 
 /*
- * Walks @text. 0: *@ret is an array of *@ret_n places, to be freed; @clean (@size bytes, a copy of
+ * Walks @text, of @values_max values at most. 0: *@ret is an array of *@ret_n places, to be freed; @clean (@size bytes, a copy of
  * the text) has blanks where the comments were. 1: the text is no JSON and *@reterr says where
  * and what was expected. Negative: errno.
  */
-int json_locate(JsonPlace **ret, size_t *ret_n, const char *text, size_t size, bool comments,
-                char *clean, JsonError *reterr);
+int json_locate(JsonPlace **ret, size_t *ret_n, const char *text, size_t size, size_t values_max,
+                bool comments, char *clean, JsonError *reterr);

@@ -187,7 +187,8 @@ static int json_pair(JsonDoc *d, const JsonPlace *places, size_t i, struct json_
         return json_pair_members(d, places, i, value);
 }
 
-static int parse(JsonDoc **ret, const char *text, size_t size, bool comments, JsonError *reterr) {
+static int parse(JsonDoc **ret, const char *text, size_t size, size_t values_max, bool comments,
+                 JsonError *reterr) {
         _cleanup_(json_object_putp) struct json_object *root = NULL;
         _cleanup_(json_freep) JsonDoc *d = NULL;
         _cleanup_(freep) JsonPlace *places = NULL;
@@ -202,7 +203,7 @@ static int parse(JsonDoc **ret, const char *text, size_t size, bool comments, Js
         if (size > 0)
                 memcpy(clean, text, size);
 
-        r = json_locate(&places, &d->n_nodes, text, size, comments, clean, reterr);
+        r = json_locate(&places, &d->n_nodes, text, size, values_max, comments, clean, reterr);
         if (r != 0)
                 return r;
         r = json_tokenize(clean, size, &root, &why);
@@ -235,11 +236,11 @@ int json_parse(JsonDoc **ret, const char *text, size_t size, bool comments, Json
                 return json_error(reterr, NULL, sentence);
         }
 
-        return parse(ret, text, size, comments, reterr);
+        return parse(ret, text, size, JSON_VALUES_MAX, comments, reterr);
 }
 
 int json_parse_answer(JsonDoc **ret, const char *text, size_t size, JsonError *reterr) {
-        return parse(ret, text, size, false, reterr);
+        return parse(ret, text, size, JSON_ANSWER_VALUES_MAX, false, reterr);
 }
 
 JsonDoc *json_free(JsonDoc *d) {

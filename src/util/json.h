@@ -51,7 +51,7 @@ struct JsonDoc {
  * most JSON_SIZE_MAX bytes; with @comments, C and C++ comments count as blanks.
  */
 int json_parse(JsonDoc **ret, const char *text, size_t size, bool comments, JsonError *reterr);
-/* The same of a daemon's answer, which may be JSON_ANSWER_MAX bytes. */
+/* The same of a daemon's answer: JSON_ANSWER_MAX bytes and JSON_ANSWER_VALUES_MAX values. */
 int json_parse_answer(JsonDoc **ret, const char *text, size_t size, JsonError *reterr);
 JsonDoc *json_free(JsonDoc *d);
 DEFINE_CLEANUP(JsonDoc *, json_free)

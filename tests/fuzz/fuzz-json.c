@@ -60,7 +60,7 @@ static void check(const char *text, size_t size, bool comments) {
         clean = malloc(size + 1);
         assert(clean);
         memcpy(clean, text, size);
-        r = json_locate(&places, &n, text, size, comments, clean, &located);
+        r = json_locate(&places, &n, text, size, JSON_VALUES_MAX, comments, clean, &located);
         assert(r == json_parse(&d, text, size, comments, &parsed));
         assert(located.line == parsed.line && located.column == parsed.column &&
                streq(located.text, parsed.text));

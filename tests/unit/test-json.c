@@ -336,6 +336,22 @@ TEST(limits) {
         ASSERT_STREQ(e.text, "expected at most 1048576 bytes, found 1048577");
 }
 
+TEST(limits_of_an_answer) {
+        for (size_t over = 0; over < 2; over++) {
+                char *inner = nest(JSON_ANSWER_VALUES_MAX - 2 + over, "1,", "1]", "");
+                char *text = nest(1, "[", inner, "");
+                _cleanup_(json_freep) JsonDoc *d = NULL;
+                JsonError e = {};
+
+                free(inner);
+                ASSERT_EQ(json_parse_answer(&d, text, strlen(text), &e), over ? JSON_BAD : 0);
+                free(text);
+                ASSERT_EQ(d ? d->n_nodes : 0, over ? 0U : (size_t) JSON_ANSWER_VALUES_MAX);
+                if (over)
+                        ASSERT_STREQ(e.text, "expected at most 1048576 values in one file");
+        }
+}
+
 TEST(all_duplicates) {
         char *text = calloc(1, 20 * JSON_MEMBERS_MAX), *o = text;
         _cleanup_(json_freep) JsonDoc *d = NULL;
