@@ -52,7 +52,7 @@ static const char help_text[] =
         "Options:\n"
         "  -h, --help               This text\n"
         "      --version            The version\n"
-        "      --check-config[=FILE]\n"
+        "      --check-config[=FILE] [--json]\n"
         "                           Say what is wrong with FILE, or with all that is read at\n"
         "                           start, as file:line:column: sentence; fails if anything is\n"
         "      --explain-policy[=FILE] [--json]\n"
@@ -207,8 +207,9 @@ static int parse_arguments(int argc, char *argv[], Arguments *ret) {
         if ((args.verb == VERB_CHECK_CONFIG || args.verb == VERB_EXPLAIN_POLICY) && !args.file &&
             optind < argc)
                 args.file = argv[optind++];
-        if (args.json && args.verb != VERB_EXPLAIN_POLICY) {
-                fprintf(stderr, "mdevd: --json goes with --explain-policy; see mdevd --help.\n");
+        if (args.json && args.verb != VERB_EXPLAIN_POLICY && args.verb != VERB_CHECK_CONFIG) {
+                fprintf(stderr, "mdevd: --json goes with --check-config or --explain-policy; see "
+                                "mdevd --help.\n");
                 return -EINVAL;
         }
         if (optind < argc) {
@@ -384,7 +385,7 @@ int main(int argc, char *argv[]) {
                 puts("mdevd " MDEVD_VERSION);
                 return EXIT_SUCCESS;
         case VERB_CHECK_CONFIG:
-                return offline_check_config(args.root, args.file);
+                return offline_check_config(args.root, args.file, args.json);
         case VERB_EXPLAIN_POLICY:
                 return offline_explain_policy(args.root, args.file, args.json);
         case VERB_CONVERT_VGPU:

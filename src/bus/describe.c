@@ -246,6 +246,7 @@ static void write_problem(Writer *w, const ConfigProblem *p) {
         string(w, "file", p->file);
         number(w, "line", p->line);
         number(w, "column", p->column);
+        boolean(w, "warning", p->warning);
         string(w, "text", p->text);
         close_with(w, "}");
 }

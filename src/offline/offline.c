@@ -11,6 +11,7 @@
 #include "config/store.h"
 #include "policy/policy.h"
 #include "util/fs.h"
+#include "util/json.h"
 
 #define CONFIG_SIZE_MAX (1024 * 1024)
 
@@ -100,12 +101,61 @@ static size_t print_problems(FILE *out, const Files *files) {
         return n;
 }
 
-int offline_check_config(const char *root, const char *file) {
+static void print_problem_json(const char *file, unsigned line, unsigned column, bool warning,
+                               const char *text, size_t *n) {
+        (void) fputs((*n)++ > 0 ? ",\n{\"file\":" : "\n{\"file\":", stdout);
+        json_write_string(stdout, file);
+        (void) printf(",\"line\":%u,\"column\":%u,\"warning\":%s,\"text\":", line, column,
+                      warning ? "true" : "false");
+        json_write_string(stdout, text);
+        (void) putchar('}');
+}
+
+/* What is wrong with a definition is a sentence that begins with its place, if it has one. */
+static void print_invalid_json(const Definition *d, size_t *n) {
+        const char *text = d->invalid, *end = strchr(text, ':');
+        _cleanup_(freep) char *file = NULL;
+        unsigned line = 0, column = 0;
+        int length = 0;
+
+        /* names of parents have colons as well */
+        for (; end && length == 0; end = length > 0 ? end : strchr(end + 1, ':'))
+                (void) sscanf(end, ":%u:%u: %n", &line, &column, &length);
+        if (!end && text[0] == '/' && (end = strstr(text, ": ")))
+                length = 2;
+        if (!end)
+                line = column = 0;
+        file = strndup(text, end ? (size_t) (end - text) : 0);
+        print_problem_json(file ?: "", line, column, false, end ? end + length : text, n);
+}
+
+static int print_check_json(const Files *files) {
+        size_t n = 0, bad = 0;
+
+        (void) fputs("{\"problems\":[", stdout);
+        list_foreach(p, &files->config->problems, ConfigProblem, node) {
+                print_problem_json(p->file, p->line, p->column, p->warning, p->text, &n);
+                bad += !p->warning;
+        }
+        if (files->model)
+                list_foreach(d, &files->model->definitions, Definition, node)
+                        if (d->invalid) {
+                                print_invalid_json(d, &n);
+                                bad++;
+                        }
+        (void) printf("],\n\"good\":%s,\"parents\":%zu}\n", bad == 0 ? "true" : "false",
+                      list_length(&files->config->parents));
+        return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int offline_check_config(const char *root, const char *file, bool json) {
         _cleanup_(files_done) Files files = {};
         size_t n;
 
         if (load(root, file, &files) < 0)
                 return EXIT_FAILURE;
+        if (json)
+                return print_check_json(&files);
         if (print_problems(stdout, &files) > 0)
                 return EXIT_FAILURE;
         n = list_length(&files.config->parents);

@@ -6,9 +6,11 @@
 
 /*
  * Prints what is wrong with @file, or (NULL) with all that the daemon would read below @root, as
- * "file:line:column: sentence"; fails if anything is. Rules that contradict each other are.
+ * "file:line:column: sentence"; fails if anything is. Rules that contradict each other are. As JSON:
+ * {"good", "parents": how many, "problems": [{"file", "line", "column", "warning", "text"}]}, where
+ * line and column are 0 if it is about the file.
  */
-int offline_check_config(const char *root, const char *file);
+int offline_check_config(const char *root, const char *file, bool json);
 /*
  * Prints the rules in the order in which they count, for people or as JSON. What is wrong goes to
  * stderr, and if it is more than a warning nothing is printed but that: such rules are not put in

@@ -8,6 +8,7 @@
 #include "offline/offline.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -16,6 +17,7 @@
 #include "sysfs/sysfs.h"
 #include "util/fs.h"
 #include "util/parse.h"
+#include "util/utf8.h"
 #include "util/yaml.h"
 
 #define FILE_SIZE_MAX (1024 * 1024)
@@ -71,7 +73,10 @@ static int add_unit(Convert *c, const char *name) {
         if (c->n_units == UNITS_MAX)
                 return -E2BIG;
         c->units[c->n_units].name = strdup(name);
-        return c->units[c->n_units++].name ? 0 : -ENOMEM;
+        if (!c->units[c->n_units].name)
+                return -ENOMEM;
+        c->n_units++;
+        return 0;
 }
 
 static void link_sorted(List *parents, Parent *p) {
@@ -122,14 +127,15 @@ static bool offers(const Parent *p, const char *type) {
 /* "0x1EB810DE": device and vendor. */
 static bool has_id(const Convert *c, const Unit *u, const char *id) {
         _cleanup_(freep) char *device = NULL, *vendor = NULL, *path = NULL, *vendor_path = NULL;
+        uint64_t wanted, d, v;
 
         if (asprintf(&path, "sys/bus/pci/devices/%s/device", u->name) < 0 ||
             asprintf(&vendor_path, "sys/bus/pci/devices/%s/vendor", u->name) < 0 ||
             read_attr_at(c->root_fd, path, &device) < 0 ||
             read_attr_at(c->root_fd, vendor_path, &vendor) < 0)
                 return false;
-        return strtoul(id, NULL, 16) ==
-               (strtoul(device, NULL, 16) << 16 | strtoul(vendor, NULL, 16));
+        return parse_u64(id, &wanted) >= 0 && parse_u64(device, &d) >= 0 &&
+               parse_u64(vendor, &v) >= 0 && wanted == (d << 16 | v);
 }
 
 /* ---- one entry ---- */
@@ -144,9 +150,43 @@ static bool list_has(const Convert *c, const YamlNode *n, const Unit *u,
         return false;
 }
 
+/* A number as everybody reads it: "010" is 8 to some, and "2x" is none. */
+static bool read_number(const char *s, uint64_t *ret) {
+        return s[strspn(s, "0123456789")] == '\0' && (s[0] != '0' || !s[1]) &&
+               parse_u64(s, ret) >= 0;
+}
+
+static bool is_index(const char *s) {
+        uint64_t n;
+
+        return streq(s, "all") || read_number(s, &n);
+}
+
 static bool has_index(const Convert *c, const Unit *u, const char *s) {
-        return streq(s, "all") || ((size_t) (u - c->units) == strtoul(s, NULL, 10) && *s >= '0' &&
-                                   *s <= '9');
+        uint64_t n;
+
+        return streq(s, "all") || (read_number(s, &n) && (size_t) (u - c->units) == n);
+}
+
+static bool is_id(const char *s) {
+        uint64_t n;
+
+        return strncasecmp(s, "0x", 2) == 0 && parse_u64(s, &n) >= 0 && n <= UINT32_MAX;
+}
+
+static int check_words(const Convert *c, const YamlNode *n, bool (*is)(const char *s),
+                       const char *expect) {
+        if (n->kind == YAML_SCALAR)
+                return is(n->scalar) ? 0 : fail(c, n->line, "expected %s, found \"%s\"", expect,
+                                                n->scalar);
+        if (n->kind == YAML_MAP)
+                return fail(c, n->line, "expected %s, or a list of that, found a map", expect);
+        list_foreach(m, &n->members, YamlNode, node)
+                if (m->kind != YAML_SCALAR)
+                        return fail(c, m->line, "expected %s, found a list or a map", expect);
+                else if (!is(m->scalar))
+                        return fail(c, m->line, "expected %s, found \"%s\"", expect, m->scalar);
+        return 0;
 }
 
 static bool is_meant(const Convert *c, const Unit *u, const YamlNode *entry) {
@@ -156,14 +196,14 @@ static bool is_meant(const Convert *c, const Unit *u, const YamlNode *entry) {
         return list_has(c, devices, u, has_index) && (!filter || list_has(c, filter, u, has_id));
 }
 
-static void print_want(Convert *c, const char *type, const char *parent, unsigned long count) {
-        fprintf(c->out, "%s\n        { \"type\": \"%s\", \"parent\": \"%s\", \"count\": %lu }",
+static void print_want(Convert *c, const char *type, const char *parent, uint64_t count) {
+        fprintf(c->out, "%s\n        { \"type\": \"%s\", \"parent\": \"%s\", \"count\": %" PRIu64 " }",
                 c->first ? "" : ",", type, parent, count);
         c->first = false;
 }
 
 /* A GPU that is a parent gets them all; of virtual functions each gets one. */
-static unsigned long print_wants(Convert *c, Unit *u, const char *type, unsigned long count) {
+static uint64_t print_wants(Convert *c, Unit *u, const char *type, uint64_t count) {
         size_t index = 0;
 
         list_foreach(p, &c->parents, Parent, node) {
@@ -185,6 +225,8 @@ static unsigned long print_wants(Convert *c, Unit *u, const char *type, unsigned
 }
 
 static bool is_type_name(const char *s) {
+        if (!*s || !utf8_is_valid(s))
+                return false;
         for (; *s; s++)
                 if ((unsigned char) *s < 0x20 || *s == '"' || *s == '\\' || *s == 0x7f)
                         return false;
@@ -192,21 +234,22 @@ static bool is_type_name(const char *s) {
 }
 
 static int convert_type(Convert *c, const YamlNode *entry, const YamlNode *type) {
-        unsigned long count = type->kind == YAML_SCALAR ? strtoul(type->scalar, NULL, 10) : 0;
+        uint64_t count = 0;
         bool any = false;
 
-        if (count < 1 || count > COUNT_MAX || !is_type_name(type->key))
+        if (type->kind != YAML_SCALAR || !read_number(type->scalar, &count) || count < 1 || count > COUNT_MAX || !is_type_name(type->key))
                 return fail(c, type->line, "expected a type and how many, 1 to %d", COUNT_MAX);
         for (size_t i = 0; i < c->n_units; i++) {
-                unsigned long left;
+                uint64_t left;
 
                 if (!is_meant(c, &c->units[i], entry))
                         continue;
                 any = true;
                 left = print_wants(c, &c->units[i], type->key, count);
                 if (left > 0)
-                        return fail(c, type->line, "GPU %zu (%s) of this host has no place for %lu "
-                                    "of %lu %s", i, c->units[i].name, left, count, type->key);
+                        return fail(c, type->line, "GPU %zu (%s) of this host has no place for "
+                                    "%" PRIu64 " of %" PRIu64 " %s", i, c->units[i].name, left,
+                                    count, type->key);
         }
         return any ? 0 : fail(c, entry->line, "none of the %zu GPUs of this host is meant by it",
                               c->n_units);
@@ -214,13 +257,18 @@ static int convert_type(Convert *c, const YamlNode *entry, const YamlNode *type)
 
 static int convert_entry(Convert *c, const YamlNode *entry) {
         const YamlNode *types = yaml_find(entry, "vgpu-devices");
-        int r = 0;
+        const YamlNode *filter = yaml_find(entry, "device-filter");
+        int r;
 
         if (entry->kind != YAML_MAP)
                 return fail(c, entry->line, "expected a map with \"devices\" and \"vgpu-devices\"; the "
                             "older form, types without numbers, says nothing of how many");
         if (!types || types->kind != YAML_MAP || !yaml_find(entry, "devices"))
                 return fail(c, entry->line, "expected \"devices\" and \"vgpu-devices\"");
+        r = check_words(c, yaml_find(entry, "devices"), is_index,
+                        "\"all\" or numbers of GPUs, from 0");
+        if (r >= 0 && filter)
+                r = check_words(c, filter, is_id, "device and vendor such as 0x1EB810DE");
         list_foreach(m, &types->members, YamlNode, node)
                 if (r >= 0)
                         r = convert_type(c, entry, m);
@@ -266,7 +314,7 @@ static int convert(Convert *c, const YamlNode *file) {
 static int read_file(Convert *c, YamlNode **ret) {
         _cleanup_(closep) int fd = -EBADF;
         _cleanup_(freep) char *text = NULL;
-        const char *why;
+        const char *why, *end;
         unsigned line;
         size_t size;
         int r;
@@ -274,6 +322,13 @@ static int read_file(Convert *c, YamlNode **ret) {
         fd = open(c->file[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
         r = fd < 0 ? -errno :
                      read_file_at(fd, c->file + strspn(c->file, "/"), FILE_SIZE_MAX, &text, &size);
+        end = r >= 0 ? memchr(text, '\0', size) : NULL;
+        if (end) {
+                line = 1;
+                for (const char *s = text; s < end; s++)
+                        line += *s == '\n';
+                return fail(c, line, "found a NUL byte, where text is expected");
+        }
         if (r >= 0)
                 r = yaml_parse(text, ret, &line, &why);
         if (r == -EBADMSG)

@@ -111,12 +111,30 @@ static void skip_blanks(char **s) {
         *s += strspn(*s, " ");
 }
 
+/* Of @s, without the blanks at its end. */
+static char *take(char **s, size_t n) {
+        char *text = *s;
+
+        *s += n;
+        while (n > 0 && text[n - 1] == ' ')
+                n--;
+        return strndup(text, n);
+}
+
+static int check_start(Parser *p, const char *s, unsigned line) {
+        return *s && strchr("&*!|>%@`", *s)
+                       ? wrong(p, line, "something of YAML that is not understood here")
+                       : 0;
+}
+
 /* Up to one of @end, or a quoted text. */
 static int read_scalar(Parser *p, char **s, const char *end, unsigned line, char **ret) {
         size_t n;
+        int r;
 
-        if (**s && strchr("&*!|>%@`", **s))
-                return wrong(p, line, "something of YAML that is not understood here");
+        r = check_start(p, *s, line);
+        if (r < 0)
+                return r;
         if (**s == '"' || **s == '\'') {
                 char quote = *(*s)++;
 
@@ -125,22 +143,36 @@ static int read_scalar(Parser *p, char **s, const char *end, unsigned line, char
                         return wrong(p, line, "a quoted text without its end, or with a \\");
                 *ret = strndup(*s, n);
                 *s += n + 1;
-        } else {
-                n = strcspn(*s, end);
-                while (n > 0 && (*s)[n - 1] == ' ')
-                        n--;
-                *ret = strndup(*s, n);
-                *s += n;
-        }
+        } else
+                *ret = take(s, strcspn(*s, end));
+        return *ret ? 0 : -ENOMEM;
+}
+
+static bool ends_key(const char *s) {
+        return *s == ':' && (s[1] == ' ' || !s[1]);
+}
+
+/* A key that is not quoted has all up to a colon before a blank: "0000:00:05.0: x" has one key. */
+static int read_plain_key(Parser *p, char **s, bool flow, unsigned line, char **ret) {
+        size_t n = 0;
+        int r;
+
+        r = check_start(p, *s, line);
+        if (r < 0)
+                return r;
+        while ((*s)[n] && !ends_key(*s + n) && !(flow && strchr(",[]{}", (*s)[n])))
+                n++;
+        *ret = take(s, n);
         return *ret ? 0 : -ENOMEM;
 }
 
 static int read_flow(Parser *p, char **s, unsigned line, YamlNode **ret);
 
-static int read_key(Parser *p, char **s, unsigned line, char **ret) {
+static int read_key(Parser *p, char **s, bool flow, unsigned line, char **ret) {
         int r;
 
-        r = read_scalar(p, s, ":", line, ret);
+        r = **s == '"' || **s == '\'' ? read_scalar(p, s, "", line, ret)
+                                      : read_plain_key(p, s, flow, line, ret);
         if (r < 0)
                 return r;
         skip_blanks(s);
@@ -157,11 +189,15 @@ static int read_members(Parser *p, char **s, unsigned line, YamlNode *n, char cl
                 _cleanup_(freep) char *key = NULL;
                 YamlNode *m;
 
-                r = close == '}' ? read_key(p, s, line, &key) : 0;
+                r = close == '}' ? read_key(p, s, true, line, &key) : 0;
                 if (r >= 0)
                         r = read_flow(p, s, line, &m);
                 if (r < 0)
                         return r;
+                if (key && yaml_find(n, key)) {
+                        yaml_free(m);
+                        return wrong(p, line, "a key that was there before");
+                }
                 m->key = TAKE_PTR(key);
                 list_append(&n->members, &m->node);
                 skip_blanks(s);
@@ -234,7 +270,7 @@ static bool is_pair(const char *s) {
                 return colon && colon[1] == ':';
         }
         colon = strchr(s, ':');
-        while (colon && colon[1] && colon[1] != ' ')
+        while (colon && !ends_key(colon))
                 colon = strchr(colon + 1, ':');
         return colon && *s != '[' && *s != '{';
 }
@@ -281,7 +317,7 @@ static int read_pair(Parser *p, unsigned indent, const YamlNode *map, YamlNode *
 
         if (!is_pair(s))
                 return wrong(p, l->number, "neither \"key: value\" nor \"- item\"");
-        r = read_key(p, &s, l->number, &key);
+        r = read_key(p, &s, false, l->number, &key);
         if (r < 0)
                 return r;
         if (yaml_find(map, key))

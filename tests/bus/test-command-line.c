@@ -86,6 +86,9 @@ TEST(check_config_of_a_file_points_at_it) {
         tree_write(&tree, "some.json", "{\n  \"parents\": [ 7 ]\n}\n");
         ASSERT_EQ(run("--check-config", path), 1);
         ASSERT_CONTAINS(out, "some.json:2:16: ");
+        ASSERT_EQ(run3("--check-config", "--json", path), 1);
+        ASSERT_CONTAINS(out, "some.json\",\"line\":2,\"column\":16,\"warning\":false,\"text\":\"exp");
+        ASSERT_CONTAINS(out, "\"good\":false,\"parents\":0}");
         tree_write(&tree, "some.json", "{ \"parents\": [] }");
         ASSERT_EQ(run("--check-config", path), 0);
         ASSERT_CONTAINS(out, "No error found");
@@ -120,7 +123,7 @@ TEST(rules_are_checked_and_explained) {
         ASSERT_EQ(run3("--explain-policy", "--json", path), 0);
         ASSERT_CONTAINS(out, "{\"owners\":\"*\",\"types\":\"nvidia-*\",\"order\":\"spread\",");
         ASSERT_EQ(run("--json", NULL), 1);
-        ASSERT_CONTAINS(out, "--json goes with --explain-policy");
+        ASSERT_CONTAINS(out, "--json goes with --check-config or --explain-policy");
         tree_done(&tree);
 }
 
@@ -154,6 +157,34 @@ static void add_gpu(const char *name, const char *driver) {
         tree_write(&tree, label, "GRID T4-1Q\n");
         tree_write(&tree, device, streq(name, "0000:00:06.0") ? "0x1eb8\n" : "0x20b0\n");
         tree_write(&tree, vendor, "0x10de\n");
+}
+
+/* Numbers with something behind them, and those that are read in two ways. */
+static const struct {
+        const char *entry, *sentence;
+} bad_words[] = {
+        { "{devices: all, vgpu-devices: {T4-1Q: 1x}}", "vgpu.yaml:4: expected a type and how many" },
+        { "{devices: all, vgpu-devices: {T4-1Q: 010}}", "expected a type and how many, 1 to 4096" },
+        { "{devices: all, vgpu-devices: {T4-1Q: 4097}}", "expected a type and how many, 1 to 4096" },
+        { "{devices: all, vgpu-devices: {T4-1Q: 4096, T4-1Q: 1}}", "found a key that was there" },
+        { "{devices: [0, 1x], vgpu-devices: {T4-1Q: 1}}", "numbers of GPUs, from 0, found \"1x\"" },
+        { "{devices: 010, vgpu-devices: {T4-1Q: 1}}", "numbers of GPUs, from 0, found \"010\"" },
+        { "{devices: {a: 1}, vgpu-devices: {T4-1Q: 1}}", "or a list of that, found a map" },
+        { "{devices: [[0]], vgpu-devices: {T4-1Q: 1}}", "from 0, found a list or a map" },
+        { "{device-filter: 0x1EB810DEx, devices: all, vgpu-devices: {T4-1Q: 1}}",
+          "such as 0x1EB810DE, found \"0x1EB810DEx\"" },
+        { "{device-filter: 0x11EB810DE, devices: all, vgpu-devices: {T4-1Q: 1}}",
+          "such as 0x1EB810DE, found \"0x11EB810DE\"" },
+};
+
+/* A file with a NUL byte between two texts. */
+static void add_nul(const char *name, const char *before, const char *after) {
+        _cleanup_(freep) char *path = path_in_tree(name);
+        FILE *f = fopen(path, "w");
+
+        ASSERT_NOT_NULL(f);
+        ASSERT_TRUE(fputs(before, f) >= 0 && fputc('\0', f) == '\0' && fputs(after, f) >= 0);
+        ASSERT_EQ(fclose(f), 0);
 }
 
 /* By number of a GPU, in order of addresses, and by what it is; other drivers' parents are none. */
@@ -207,6 +238,18 @@ TEST(nvidias_profiles_become_ours) {
                                        "    vgpu-devices: { A100-4C: 1 }\n");
         ASSERT_EQ(run(root, option), 1);
         ASSERT_CONTAINS(out, "GPU 0 (0000:00:05.0) of this host has no place for 1 of 1 A100-4C");
+        for (size_t i = 0; i < ARRAY_SIZE(bad_words); i++) {
+                _cleanup_(freep) char *text = NULL;
+
+                ASSERT_TRUE(asprintf(&text, "version: v1\nvgpu-configs:\n  a:\n  - %s\n",
+                                     bad_words[i].entry) > 0);
+                tree_write(&tree, "vgpu.yaml", text);
+                ASSERT_EQ(run(root, option), 1);
+                ASSERT_CONTAINS(out, bad_words[i].sentence);
+        }
+        add_nul("vgpu.yaml", "version: v1\n", "vgpu-configs: {}\n");
+        ASSERT_EQ(run(root, option), 1);
+        ASSERT_CONTAINS(out, "vgpu.yaml:2: found a NUL byte");
         tree_write(&tree, "vgpu.yaml", "version: &x v1\n");
         ASSERT_EQ(run(root, option), 1);
         ASSERT_CONTAINS(out, "vgpu.yaml:1: found something of YAML that is not understood");

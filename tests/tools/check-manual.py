@@ -16,6 +16,7 @@ import sys
 import xml.etree.ElementTree as tree
 
 COMMON = "Takes the options of all verbs that print."
+JSON = "Takes the options for JSON."
 
 
 def run(*words):
@@ -57,7 +58,8 @@ def pages(texts):
     side = Side()
     top = sections(texts["mdevdctl.1"], "Sh")
     verbs = sections(top["VERBS"], "Ss")
-    common = sections(top["OPTIONS"], "Ss")["Options of all verbs that print"]
+    options = sections(top["OPTIONS"], "Ss")
+    common, json = options["Options of all verbs that print"], options["Options for JSON"]
     side.add("verb", (title.split()[0] for title in verbs))
     for title, text in verbs.items():
         verb = title.split()[0]
@@ -65,6 +67,8 @@ def pages(texts):
         side.add(f"option of {verb}", options_in(text))
         if COMMON in text:
             side.add(f"option of {verb}", options_in(common))
+        if COMMON in text or JSON in text:
+            side.add(f"option of {verb}", options_in(json))
     side.add("exit status", re.findall(r"(?m)^\.It (\d+)$", top["EXIT STATUS"]))
     names = re.findall(r"(?m)^\.It Ev (.*)", top["ENVIRONMENT"])
     side.add("variable", (word for row in names for word in row.split(" , ")))

@@ -53,6 +53,8 @@ static const struct {
         { "\"a b\": 'x # y'\nu: http://x\n", "{a b:x # y,u:http://x}" },
         { "-\n  a: 1\n-\n", "[{a:1},]" },
         { "a: 1\r\nb: 2\r\n", "{a:1,b:2}" },
+        { "0000:00:05.0: x\na:b: {p:q: 1, \"r:s\":2}\n", "{0000:00:05.0:x,a:b:{p:q:1,r:s:2}}" },
+        { "- a:b: c\n- d:\n", "[{a:b:c},{d:}]" },
 
         { "", "1: nothing" },
         { "# c\n\n", "1: nothing" },
@@ -67,6 +69,8 @@ static const struct {
         { "a: &x 1\n", "1: something of YAML that is not understood here" },
         { "a:\n\tb: 1\n", "2: a tab, where blanks are expected" },
         { "a: {b}\n", "1: a key without a colon" },
+        { "a: {b, c: 1}\n", "1: a key without a colon" },
+        { "a: {b: 1, b: 2}\n", "1: a key that was there before" },
 };
 
 TEST(texts) {

@@ -70,13 +70,27 @@ static void print_extents(const Screen *s, const JsonNode *d) {
         }
 }
 
+/* By the words that Device.Origin has; one that is new is shown as it is. */
+static const char *maker_of(const JsonNode *d) {
+        static const char *const makers[][2] = {
+                { "foreign", "somebody else; mdevd leaves it alone of its own accord" },
+                { "request", "a request" },
+                { "definition", "starting its definition" },
+                { "profile", "applying a profile" },
+                { "sysfs", "a UUID that was written to sysfs, by oVirt, KubeVirt and the like" },
+        };
+        const char *origin = node_text(d, "origin") ?: "unknown";
+
+        for (size_t i = 0; i < ARRAY_SIZE(makers); i++)
+                if (streq(origin, makers[i][0]))
+                        return makers[i][1];
+        return origin;
+}
+
 static void print_device(const Screen *s, const JsonNode *d) {
         uint64_t opened = node_number(d, "opened");
 
-        line(s, "Made by", "%s", streq_ptr(node_text(d, "origin"), "foreign")
-             ? "somebody else; mdevd leaves it alone of its own accord"
-             : streq_ptr(node_text(d, "origin"), "definition") ? "starting its definition"
-             : "a request");
+        line(s, "Made by", "%s", maker_of(d));
         print_extents(s, d);
         if (opened > 0)
                 line(s, "Open", "%" PRIu64 " time%s", opened, opened == 1 ? "" : "s");

@@ -14,15 +14,9 @@ static int print_made(const Given *given, const Followed *f, const char *hint) {
         Screen s;
 
         own_open(&s, given, false);
-        if (s.json != JSON_OFF) {
-                (void) printf("{\"uuid\":\"%s\",\"parent\":", f->uuid);
-                json_write_string(stdout, f->parent);
-                (void) fputs(",\"type\":", stdout);
-                json_write_string(stdout, f->type);
-                (void) fputs(",\"owner\":", stdout);
-                json_write_string(stdout, f->owner);
-                (void) fputs("}\n", stdout);
-        } else
+        if (s.json != JSON_OFF)
+                followed_print_json(f, s.json);
+        else
                 (void) puts(f->uuid);
         if (s.json == JSON_OFF && s.terminal && screen_stderr_is_terminal())
                 (void) fprintf(stderr, "%s on %s. %s%s\n", type_name(f->type), f->parent, hint,
@@ -91,7 +85,7 @@ const Verb own_define = {
 
 /* ---- start, stop and undefine ---- */
 
-enum { DEVICE_FORCE, DEVICE_INSIST };
+enum { DEVICE_FORCE = _OWN_CHANGES, DEVICE_INSIST };
 
 static int change(const Given *given, const char *member) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
@@ -110,10 +104,11 @@ static int change(const Given *given, const char *member) {
                 r = sd_bus_message_close_container(m);
         if (r < 0)
                 return answer_failed_errno(r, "cannot ask mdevd");
-        return follow(&t.client, m, NULL);
+        return follow_and_print(&t.client, m, given);
 }
 
 static const Option device_options[] = {
+        OWN_JSON_OPTIONS,
         [DEVICE_FORCE] = { "force", 'f', .help = "Although a callout script refuses it" },
         [DEVICE_INSIST] = { "insist", .help = "Although somebody has it open: it goes when they "
                                               "let it go" },
@@ -178,14 +173,18 @@ static int run_owner(const Verb *verb, const Given *given) {
         if (r != EXIT_SUCCESS)
                 return r;
         if (!given->operand2) {
+                if (own_json_mode(given) != JSON_OFF)
+                        return target_print(&t, given);
                 (void) puts(node_text(t.found.device ?: t.found.definition, "owner") ?: "");
                 return answer_flush();
         }
         r = client_method(&t.client, t.path, MDEVD_IFACE_DEVICE, "SetOwner", &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", given->operand2);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : target_send(&t, m);
+        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : target_send(&t, m, given);
 }
+
+static const Option owner_options[] = { OWN_JSON_OPTIONS };
 
 const Verb own_owner = {
         .name = "owner",
@@ -194,6 +193,8 @@ const Verb own_owner = {
                 "owner may have it.\n",
         .operand = "UUID",
         .operand2 = "OWNER",
+        .options = owner_options,
+        .n_options = ARRAY_SIZE(owner_options),
         .example = "  mdevdctl owner c3ee7d8a-4a40-4b11-9b0f-000000000002 vm7\n",
         .run = run_owner,
 };

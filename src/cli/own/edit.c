@@ -21,6 +21,7 @@ struct Edit {
         Target target;
         char *file;         /* of the text at hand; it is ours until it is accepted */
         Definition *before; /* as the daemon has it */
+        bool sent;          /* it was asked to change it: only it knows what came of that */
 };
 
 static void edit_done(Edit *e) {
@@ -165,7 +166,7 @@ static bool wants_again(void) {
 
 /* ---- back to the daemon ---- */
 
-static int send(Edit *e, const Definition *after) {
+static int send(Edit *e, const Definition *after, const Given *given) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
@@ -180,8 +181,10 @@ static int send(Edit *e, const Definition *after) {
                 r = client_append_attributes(m, after);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd")
-                     : follow(&e->target.client, m, NULL);
+        if (r < 0)
+                return answer_failed_errno(r, "cannot ask mdevd");
+        e->sent = true;
+        return follow_and_print(&e->target.client, m, given);
 }
 
 static bool is_unchanged(const Definition *a, const Definition *b) {
@@ -190,7 +193,7 @@ static bool is_unchanged(const Definition *a, const Definition *b) {
 }
 
 /* EXIT_SUCCESS: the text has done its service. */
-static int try_text(Edit *e) {
+static int try_text(Edit *e, const Given *given) {
         _cleanup_(definition_freep) Definition *after = NULL;
         int r;
 
@@ -205,9 +208,9 @@ static int try_text(Edit *e) {
                 return r;
         if (is_unchanged(e->before, after)) {
                 (void) fputs("Nothing was changed.\n", stderr);
-                return EXIT_SUCCESS;
+                return target_print(&e->target, given);
         }
-        return send(e, after);
+        return send(e, after, given);
 }
 
 static int run(const Verb *verb, const Given *given) {
@@ -222,15 +225,20 @@ static int run(const Verb *verb, const Given *given) {
         if (r < 0)
                 return answer_failed_errno(r, e.file ?: "cannot write a temporary file");
         do
-                r = try_text(&e);
+                r = try_text(&e, given);
         while (r != EXIT_SUCCESS && r != EXIT_INTERRUPTED && wants_again());
         if (r == EXIT_SUCCESS)
                 (void) unlink(e.file);
+        else if (e.sent)
+                (void) fprintf(stderr, "What you wrote is kept in %s; `mdevdctl status %s` shows "
+                               "the definition as it is.\n", e.file, e.target.found.uuid);
         else
                 (void) fprintf(stderr, "What you wrote is kept in %s; the definition is as it "
                                "was.\n", e.file);
         return r;
 }
+
+static const Option options[] = { OWN_JSON_OPTIONS };
 
 const Verb own_edit = {
         .name = "edit",
@@ -239,6 +247,8 @@ const Verb own_edit = {
                 "is read before the daemon gets it; what is refused is not lost. The editor is\n"
                 "$MDEVDCTL_EDITOR, $VISUAL or $EDITOR. For an owner see `owner`.\n",
         .operand = "UUID",
+        .options = options,
+        .n_options = ARRAY_SIZE(options),
         .example = "  mdevdctl edit c3ee7d8a-4a40-4b11-9b0f-00000000000d\n",
         .run = run,
 };

@@ -2,6 +2,7 @@
 /* find.c owns the way from a word to an object path. */
 #include "cli/own/find.h"
 
+#include "cli/own/card.h"
 #include "cli/own/exit.h"
 #include "names.h"
 
@@ -36,11 +37,28 @@ int target_begin(Target *t, const char *word, const char *member, sd_bus_message
         return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : EXIT_SUCCESS;
 }
 
-int target_send(Target *t, sd_bus_message *m) {
+int target_print(Target *t, const Given *given) {
+        _cleanup_(state_done) State now = {};
+        Found found = {};
+        Screen s;
+        int r;
+
+        if (own_json_mode(given) == JSON_OFF)
+                return EXIT_SUCCESS;
+        r = state_load(&t->client, &now);
+        if (r != EXIT_SUCCESS)
+                return r;
+        state_find_again(&now, &t->found, &found);
+        own_open(&s, given, false);
+        card_print_json(&s, &now, &found);
+        return screen_close(&s);
+}
+
+int target_send(Target *t, sd_bus_message *m, const Given *given) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r = client_send(&t->client, m, &reply);
 
         if (r > 0)
                 return exit_refused(&t->client);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : EXIT_SUCCESS;
+        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : target_print(t, given);
 }

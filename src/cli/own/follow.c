@@ -9,6 +9,7 @@
 #include "cli/own/exit.h"
 #include "cli/own/screen.h"
 #include "names.h"
+#include "util/json.h"
 #include "util/parse.h"
 
 #define QUIET_USEC UINT64_C(2000000)
@@ -21,7 +22,7 @@ struct Watch {
         Client *client;
         const char *path;
         uint64_t began;
-        bool terminal; /* stderr is one */
+        Screen screen; /* stderr */
         bool drawn;    /* the progress line is there */
         bool lost;     /* the daemon went away; it may come back */
         unsigned frame;
@@ -35,6 +36,8 @@ static void on_interrupt(int signal) {
 }
 
 void followed_done(Followed *f) {
+        free(f->id);
+        free(f->kind);
         free(f->uuid);
         free(f->parent);
         free(f->type);
@@ -59,7 +62,7 @@ static int property(Watch *w, const char *name, char **ret) {
 /* ---- progress ---- */
 
 static void erase(Watch *w) {
-        if (w->drawn && w->terminal)
+        if (w->drawn && w->screen.terminal)
                 (void) fputs("\r\033[K", stderr);
         w->drawn = false;
 }
@@ -83,28 +86,35 @@ static void describe_progress(Watch *w, const char *kind, char *buf, size_t size
         }
 }
 
-static void draw(Watch *w) {
-        _cleanup_(freep) char *kind = NULL, *step = NULL;
-        uint64_t seconds = (now_usec() - w->began) / 1000000;
+/* A step that counts needs no name beside its numbers: the line must fit. */
+static void describe(Watch *w, const char *kind, const char *step, char *buf, size_t size) {
         const char *id = strrchr(w->path, '/') + 1;
         char moved[96];
 
-        if (w->drawn && !w->terminal)
+        if (w->lost) {
+                (void) snprintf(buf, size, "mdevd went away; operation %s goes on without it, and "
+                                "is waited for", id);
+                return;
+        }
+        describe_progress(w, kind, moved, sizeof(moved));
+        (void) snprintf(buf, size, "%c operation %s: %s%s%s%s%s, %" PRIu64 " s; Ctrl-C leaves it "
+                        "running", w->screen.terminal ? SPINNER[w->frame++ % strlen(SPINNER)] : '-',
+                        id, kind, moved, moved[0] ? "" : ", at step \"", moved[0] ? "" : step,
+                        moved[0] ? "" : "\"", (now_usec() - w->began) / 1000000);
+}
+
+static void draw(Watch *w) {
+        _cleanup_(freep) char *kind = NULL, *step = NULL;
+        char text[512];
+
+        if (w->drawn && !w->screen.terminal)
                 return; /* once is enough */
         if (!w->lost && (property(w, "Kind", &kind) < 0 || property(w, "Step", &step) < 0))
                 return;
         erase(w);
-        if (w->lost)
-                (void) fprintf(stderr, "mdevd went away; operation %s goes on without it, and is "
-                               "waited for", id);
-        else {
-                describe_progress(w, kind, moved, sizeof(moved));
-                (void) fprintf(stderr, "%c operation %s: %s, at step \"%s\"%s, %" PRIu64
-                               " s; Ctrl-C leaves it running",
-                               w->terminal ? SPINNER[w->frame++ % strlen(SPINNER)] : '-', id, kind,
-                               step, moved, seconds);
-        }
-        if (!w->terminal)
+        describe(w, kind, step, text, sizeof(text));
+        screen_print_cut(&w->screen, stderr, text, w->screen.cut_at ?: SIZE_MAX);
+        if (!w->screen.terminal)
                 (void) fputc('\n', stderr);
         w->drawn = true;
 }
@@ -172,6 +182,22 @@ static int wait_more(Watch *w) {
         return r == -EINTR ? 0 : r;
 }
 
+static int read_end(Watch *w, Followed *ret) {
+        const struct {
+                const char *name;
+                char **ret;
+        } texts[] = {
+                { "Kind", &ret->kind }, { "Uuid", &ret->uuid },   { "Parent", &ret->parent },
+                { "Type", &ret->type }, { "Owner", &ret->owner },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+                if (property(w, texts[i].name, texts[i].ret) < 0)
+                        return exit_refused(w->client);
+        ret->id = strdup(strrchr(w->path, '/') + 1);
+        return ret->id ? EXIT_SUCCESS : answer_failed_errno(-ENOMEM, "cannot show it");
+}
+
 static int report(Watch *w, const char *state, Followed *ret) {
         _cleanup_(freep) char *name = NULL, *text = NULL;
 
@@ -182,11 +208,7 @@ static int report(Watch *w, const char *state, Followed *ret) {
                 (void) answer_failed("%s", text && text[0] ? text : "it failed without a reason");
                 return exit_of_error(name);
         }
-        if (ret && (property(w, "Uuid", &ret->uuid) < 0 ||
-                    property(w, "Parent", &ret->parent) < 0 ||
-                    property(w, "Type", &ret->type) < 0 || property(w, "Owner", &ret->owner) < 0))
-                return exit_refused(w->client);
-        return EXIT_SUCCESS;
+        return ret ? read_end(w, ret) : EXIT_SUCCESS;
 }
 
 static int watch(Watch *w, Followed *ret) {
@@ -214,7 +236,7 @@ static int watch(Watch *w, Followed *ret) {
 int follow(Client *c, sd_bus_message *m, Followed *ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const struct sigaction action = { .sa_handler = on_interrupt };
-        Watch w = { .client = c, .terminal = screen_stderr_is_terminal() };
+        Watch w = { .client = c };
         int r;
 
         r = subscribe(c);
@@ -227,6 +249,36 @@ int follow(Client *c, sd_bus_message *m, Followed *ret) {
         if (r < 0)
                 return answer_failed_errno(r, "cannot ask mdevd");
         (void) sigaction(SIGINT, &action, NULL);
+        screen_look_at_stderr(&w.screen);
         w.began = now_usec();
         return watch(&w, ret);
+}
+
+void followed_print_json(const Followed *f, JsonMode mode) {
+        const char *const names[] = { "kind", "uuid", "parent", "type", "owner" };
+        const char *const values[] = { f->kind, f->uuid, f->parent, f->type, f->owner };
+        bool pretty = mode == JSON_PRETTY;
+
+        /* nothing had to be done: there was no operation */
+        (void) printf(pretty ? "{\n  \"operation\": %s" : "{\"operation\":%s", f->id ?: "null");
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                (void) printf(pretty ? ",\n  \"%s\": " : ",\"%s\":", names[i]);
+                if (values[i])
+                        json_write_string(stdout, values[i]);
+                else
+                        (void) fputs("null", stdout);
+        }
+        (void) fputs(pretty ? "\n}\n" : "}\n", stdout);
+}
+
+int follow_and_print(Client *c, sd_bus_message *m, const Given *given) {
+        JsonMode mode = own_json_mode(given);
+        _cleanup_(followed_done) Followed f = {};
+        int r;
+
+        r = follow(c, m, mode == JSON_OFF ? NULL : &f);
+        if (r != EXIT_SUCCESS || mode == JSON_OFF)
+                return r;
+        followed_print_json(&f, mode);
+        return answer_flush();
 }

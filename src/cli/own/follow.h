@@ -5,13 +5,14 @@
  */
 #pragma once
 
+#include "cli/own/own.h"
 #include "cli/client.h"
 
 typedef struct Followed Followed;
 
-/* What became of it. Strings are the follower's. */
+/* What became of it. Strings are the follower's; what the operation has none of is "". */
 struct Followed {
-        char *uuid, *parent, *type, *owner;
+        char *id, *kind, *uuid, *parent, *type, *owner;
 };
 
 void followed_done(Followed *f);
@@ -21,3 +22,7 @@ void followed_done(Followed *f);
  * @ret may be NULL.
  */
 int follow(Client *c, sd_bus_message *m, Followed *ret);
+/* As an object, one member for each of its strings. */
+void followed_print_json(const Followed *f, JsonMode mode);
+/* follow(), and with --json that object on stdout. */
+int follow_and_print(Client *c, sd_bus_message *m, const Given *given);

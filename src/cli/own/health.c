@@ -2,6 +2,7 @@
 /* health.c owns the rules by which a state is called trouble. */
 #include "cli/own/health.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 
 void health_done(Health *h) {
@@ -51,10 +52,21 @@ static char *say(const char *format, ...) {
 }
 
 static int read_problem(Health *h, const JsonNode *p) {
-        return add(h, say("Correct the file, look with `mdevdctl policy check`, then `systemctl "
-                          "reload mdevd`."),
-                   "%s:%s:%s: %s.", node_text(p, "file"), node_text(p, "line"),
-                   node_text(p, "column"), node_text(p, "text"));
+        uint64_t line = node_number(p, "line");
+        char place[48] = "";
+        int r;
+
+        if (line > 0)
+                (void) snprintf(place, sizeof(place), ":%" PRIu64 ":%" PRIu64, line,
+                                node_number(p, "column"));
+        r = add(h, say("Correct the file, look with `mdevdctl policy check`, then `systemctl "
+                       "reload mdevd`."),
+                "%s%s: %s.", node_text(p, "file"), place, node_text(p, "text"));
+        if (r >= 0 && node_true(p, "warning")) {
+                h->troubles[h->n - 1].warning = true;
+                h->n_warnings++;
+        }
+        return r;
 }
 
 static int read_definition(Health *h, const State *s, const JsonNode *d) {
@@ -108,11 +120,12 @@ static int read_parent(Health *h, const State *s, const JsonNode *p) {
 
 static int read_device(Health *h, const JsonNode *d) {
         const char *state = node_text(d, "state") ?: "", *uuid = node_text(d, "uuid");
+        const char *owner = node_text(d, "owner") ?: "";
 
         if (!streq(state, "revoked"))
                 return 0;
-        return add(h, say("End the virtual machine (owner %s); what it reads there are ones.",
-                          node_text(d, "owner")),
+        return add(h, say("End the virtual machine%s%s%s; what it reads there are ones.",
+                          owner[0] ? " (owner " : "", owner, owner[0] ? ")" : ""),
                    "%s is open, and its parent is gone.", uuid);
 }
 

@@ -9,11 +9,13 @@ typedef struct Health Health;
 
 struct Trouble {
         char *what, *remedy; /* a sentence each */
+        bool warning;        /* nothing is broken by it */
 };
 
 struct Health {
         Trouble *troubles;
         size_t n;
+        size_t n_warnings; /* of those */
 };
 
 int health_read(const State *s, Health *ret);

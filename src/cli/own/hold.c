@@ -39,9 +39,10 @@ static int append_size(sd_bus_message *m, const Given *g, int index, const char 
 
 /* ---- move ---- */
 
-enum { MOVE_OFFSET, MOVE_EXTENT };
+enum { MOVE_OFFSET = _OWN_CHANGES, MOVE_EXTENT };
 
 static const Option move_options[] = {
+        OWN_JSON_OPTIONS,
         [MOVE_OFFSET] = { "offset", .value = "BYTES", .is_valid = is_size,
                           .expect = "a size such as 32M or 0x2000000",
                           .help = "To there, from the start of the BAR; else the best place" },
@@ -97,7 +98,8 @@ static int run_move(const Verb *verb, const Given *given) {
                                           checked_number(given, MOVE_EXTENT));
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : follow(&t.client, m, NULL);
+        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd")
+                     : follow_and_print(&t.client, m, given);
 }
 
 const Verb own_move = {
@@ -115,9 +117,10 @@ const Verb own_move = {
 
 /* ---- defragment ---- */
 
-enum { DEFRAG_POOL, DEFRAG_MAX };
+enum { DEFRAG_POOL = _OWN_CHANGES, DEFRAG_MAX };
 
 static const Option defrag_options[] = {
+        OWN_JSON_OPTIONS,
         [DEFRAG_POOL] = { "pool", .value = "POOL",
                           .help = "This pool; else the first with something to gain" },
         [DEFRAG_MAX] = { "max", .value = "BYTES", .is_valid = is_size,
@@ -168,7 +171,8 @@ static int run_defrag(const Verb *verb, const Given *given) {
                 r = append_size(m, given, DEFRAG_MAX, "max_bytes");
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : follow(&client, m, NULL);
+        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd")
+                     : follow_and_print(&client, m, given);
 }
 
 const Verb own_defrag = {
@@ -185,7 +189,7 @@ const Verb own_defrag = {
 
 /* ---- suspend and resume ---- */
 
-enum { SUSPEND_FOR };
+enum { SUSPEND_FOR = _OWN_CHANGES };
 
 #define SUSPEND_MSEC_MAX 60000
 
@@ -196,6 +200,7 @@ static bool is_msec(const char *text) {
 }
 
 static const Option suspend_options[] = {
+        OWN_JSON_OPTIONS,
         [SUSPEND_FOR] = { "for", .value = "MSEC", .is_valid = is_msec,
                           .expect = "milliseconds, 1 to 60000",
                           .help = "So long at most; 2000" },
@@ -212,7 +217,7 @@ static int run_suspend(const Verb *verb, const Given *given) {
         if (r != EXIT_SUCCESS)
                 return r;
         r = sd_bus_message_append(m, "u", msec);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : target_send(&t, m);
+        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : target_send(&t, m, given);
 }
 
 const Verb own_suspend = {
@@ -234,13 +239,17 @@ static int run_resume(const Verb *verb, const Given *given) {
 
         (void) verb;
         r = target_begin(&t, given->operand, "Resume", &m);
-        return r != EXIT_SUCCESS ? r : target_send(&t, m);
+        return r != EXIT_SUCCESS ? r : target_send(&t, m, given);
 }
+
+static const Option resume_options[] = { OWN_JSON_OPTIONS };
 
 const Verb own_resume = {
         .name = "resume",
         .title = "Let a device that was suspended go on",
         .operand = "UUID",
+        .options = resume_options,
+        .n_options = ARRAY_SIZE(resume_options),
         .example = "  mdevdctl resume c3ee7d8a-4a40-4b11-9b0f-000000000002\n",
         .run = run_resume,
 };

@@ -22,9 +22,13 @@ static void question_done(Question *q) {
         client_done(&q->client);
 }
 
-static int ask(Question *q, const Given *given) {
+/* @parent: NULL, or the one that it is about. The screen is opened once there is something to show. */
+static int ask(Question *q, const Given *given, const char *parent) {
+        const JsonNode *found;
         int r = state_load(&q->client, &q->state);
 
+        if (r == EXIT_SUCCESS && parent)
+                r = state_find_parent(&q->state, parent, &found);
         if (r == EXIT_SUCCESS)
                 own_open(&q->screen, given, true);
         return r;
@@ -97,13 +101,8 @@ static int add_device(Table *t, const JsonNode *d, const JsonNode *definition) {
         return r < 0 ? r : table_add(t, COLOUR_BOLD, node_text(any, "owner"));
 }
 
-/* The object of @list that is about the same device as @d. */
 static const JsonNode *same(const JsonNode *list, const JsonNode *d) {
-        json_foreach(i, list)
-                if (streq_ptr(node_text(i, "uuid"), node_text(d, "uuid")) &&
-                    streq_ptr(node_text(i, "parent"), node_text(d, "parent")))
-                        return i;
-        return NULL;
+        return node_find_device(list, node_text(d, "uuid"), node_text(d, "parent"));
 }
 
 int list_devices(const State *s, const char *parent, Table **ret) {
@@ -145,13 +144,10 @@ static int run_list(const Verb *verb, const Given *given) {
         _cleanup_(question_done) Question q = {};
         _cleanup_(table_freep) Table *t = NULL;
         const char *parent = given->operand;
-        const JsonNode *p;
         int r;
 
         (void) verb;
-        r = ask(&q, given);
-        if (r == EXIT_SUCCESS && parent)
-                r = state_find_parent(&q.state, parent, &p);
+        r = ask(&q, given, parent);
         if (r != EXIT_SUCCESS)
                 return r;
         if (q.screen.json != JSON_OFF) {
@@ -224,7 +220,7 @@ static int run_parents(const Verb *verb, const Given *given) {
         int r;
 
         (void) verb;
-        r = ask(&q, given);
+        r = ask(&q, given, NULL);
         if (r != EXIT_SUCCESS)
                 return r;
         if (q.screen.json != JSON_OFF)
@@ -300,13 +296,10 @@ static int run_types(const Verb *verb, const Given *given) {
         _cleanup_(question_done) Question q = {};
         _cleanup_(table_freep) Table *t = table_new(type_columns);
         const char *parent = given->operand;
-        const JsonNode *found;
         int r;
 
         (void) verb;
-        r = ask(&q, given);
-        if (r == EXIT_SUCCESS && parent)
-                r = state_find_parent(&q.state, parent, &found);
+        r = ask(&q, given, parent);
         if (r != EXIT_SUCCESS)
                 return r;
         if (q.screen.json != JSON_OFF) {

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* log.c: the verb "log": the journal of one device, by journalctl and the fields mdevd gives it. */
+#include <signal.h>
+
 #include "cli/own/exit.h"
 #include "cli/own/own.h"
 #include "cli/own/state.h"
 
-enum { LOG_FOLLOW, LOG_LINES, LOG_NO_PAGER, LOG_ALL, LOG_OUTPUT };
+enum { LOG_FOLLOW = _OWN_CHANGES, LOG_LINES, LOG_NO_PAGER, LOG_ALL, LOG_OUTPUT };
 
 static const Option options[] = {
+        OWN_JSON_OPTIONS,
         [LOG_FOLLOW] = { "follow", 'f', .help = "Go on as new lines come" },
         [LOG_LINES] = { "lines", 'n', "N", .help = "So many lines at most" },
         [LOG_NO_PAGER] = { "no-pager", .help = "Do not start a pager" },
@@ -46,6 +49,14 @@ static int match_of(const char *word, char **ret) {
         return answer_failed_errno(-ENOMEM, "cannot look for it");
 }
 
+/* NULL: as journalctl likes. */
+static const char *output_of(const Given *given) {
+        static const char *const modes[] = { [JSON_SHORT] = "json", [JSON_PRETTY] = "json-pretty" };
+        JsonMode mode = own_json_mode(given);
+
+        return mode == JSON_OFF ? given->values[LOG_OUTPUT] : modes[mode];
+}
+
 static int run(const Verb *verb, const Given *given) {
         _cleanup_(freep) char *match = NULL;
         const char *argv[16] = { "journalctl" };
@@ -68,12 +79,13 @@ static int run(const Verb *verb, const Given *given) {
                 argv[n++] = "--lines";
                 argv[n++] = given->values[LOG_LINES];
         }
-        if (GIVEN(given, LOG_OUTPUT)) {
+        if (output_of(given)) {
                 argv[n++] = "--output";
-                argv[n++] = given->values[LOG_OUTPUT];
+                argv[n++] = output_of(given);
         }
         argv[n++] = match ?: "SYSLOG_IDENTIFIER=mdevd";
         argv[n] = NULL;
+        (void) signal(SIGPIPE, SIG_DFL); /* what is ignored stays so in who is run */
         (void) execvp(argv[0], (char *const *) argv);
         return answer_failed("cannot run journalctl: %s; the journal has it with the field %s",
                              strerror(errno), argv[n - 1]);
@@ -88,6 +100,8 @@ const Verb own_log = {
         .operand_optional = true,
         .options = options,
         .n_options = ARRAY_SIZE(options),
+        .rules = { { .given = OPTION_BIT(OWN_JSON) | OPTION_BIT(OWN_JSON_LETTER),
+                     .excludes = OPTION_BIT(LOG_OUTPUT) } },
         .example = "  mdevdctl log c3ee7d8a-4a40-4b11-9b0f-000000000002 --no-pager\n",
         .run = run,
 };

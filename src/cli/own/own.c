@@ -27,7 +27,7 @@ bool own_is_json_mode(const char *word) {
         return false;
 }
 
-void own_open(Screen *s, const Given *given, bool page) {
+JsonMode own_json_mode(const Given *given) {
         const char *word = given->values[OWN_JSON];
         JsonMode mode = JSON_OFF;
 
@@ -36,7 +36,11 @@ void own_open(Screen *s, const Given *given, bool page) {
         for (size_t i = 0; word && i < ARRAY_SIZE(json_modes); i++)
                 if (streq(word, json_modes[i]))
                         mode = (JsonMode) i;
-        screen_open(s, mode, !GIVEN(given, OWN_NO_LEGEND), page && !GIVEN(given, OWN_NO_PAGER));
+        return mode;
+}
+
+void own_open(Screen *s, const Given *given, bool page) {
+        screen_open(s, own_json_mode(given), !GIVEN(given, OWN_NO_LEGEND), page && !GIVEN(given, OWN_NO_PAGER));
 }
 
 static int run_verb(const Verb *verb, int argc, char *argv[]) {

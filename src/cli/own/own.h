@@ -11,18 +11,29 @@
 /* The command line of mdevdctl; an exit status. */
 int own_main(int argc, char *argv[]);
 
-/* The first options of every verb that prints something. */
-enum { OWN_JSON, OWN_JSON_LETTER, OWN_NO_PAGER, OWN_NO_LEGEND, _OWN_PRINTS };
-#define OWN_PRINT_OPTIONS                                                                          \
+/* The first options of every verb, and after them those of a verb that prints a text. */
+enum {
+        OWN_JSON,
+        OWN_JSON_LETTER,
+        _OWN_CHANGES,
+        OWN_NO_PAGER = _OWN_CHANGES,
+        OWN_NO_LEGEND,
+        _OWN_PRINTS,
+};
+#define OWN_JSON_OPTIONS                                                                           \
         [OWN_JSON] = { "json", .value = "MODE", .optional = true, .is_valid = own_is_json_mode,    \
                        .expect = "short, pretty or off",                                           \
                        .help = "As JSON: short, pretty or off" },                                  \
         [OWN_JSON_LETTER] = { "json-auto", 'j',                                                    \
-                              .help = "As JSON, pretty on a terminal and short elsewhere" },       \
+                              .help = "As JSON, pretty on a terminal and short elsewhere" }
+#define OWN_PRINT_OPTIONS                                                                          \
+        OWN_JSON_OPTIONS,                                                                          \
         [OWN_NO_PAGER] = { "no-pager", .help = "Do not start a pager" },                           \
         [OWN_NO_LEGEND] = { "no-legend", .help = "No headings" }
 
 bool own_is_json_mode(const char *word);
+/* What --json asks for. */
+JsonMode own_json_mode(const Given *given);
 /* The screen as those options want it. @page: the text may be long. */
 void own_open(Screen *s, const Given *given, bool page);
 

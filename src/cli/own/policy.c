@@ -18,7 +18,7 @@ static int run(const Verb *verb, const Given *given) {
         (void) verb;
         own_open(&s, given, streq(word, "explain"));
         if (streq(word, "check"))
-                r = offline_check_config(argument_root(), file);
+                r = offline_check_config(argument_root(), file, s.json != JSON_OFF);
         else if (streq(word, "explain"))
                 r = offline_explain_policy(argument_root(), file, s.json != JSON_OFF);
         else {

@@ -120,7 +120,8 @@ static int apply(const Given *given) {
 
         if (r > 0)
                 return exit_refused(&client);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : follow(&client, m, NULL);
+        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") 
+                     : follow_and_print(&client, m, given);
 }
 
 static int run(const Verb *verb, const Given *given) {

@@ -23,14 +23,15 @@ static const char *environment(const char *name) {
         return value && value[0] ? value : NULL;
 }
 
-static unsigned width_of_terminal(bool terminal) {
+/* @fd: the terminal, or negative: there is none. */
+static unsigned width_of_terminal(int fd) {
         const char *columns = environment("COLUMNS");
         struct winsize ws = {};
         unsigned long n = 0;
 
         if (columns)
                 n = strtoul(columns, NULL, 10);
-        if (n == 0 && terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) >= 0)
+        if (n == 0 && fd >= 0 && ioctl(fd, TIOCGWINSZ, &ws) >= 0)
                 n = ws.ws_col;
         if (n == 0)
                 return WIDTH_DEFAULT;
@@ -53,6 +54,12 @@ bool screen_stderr_is_terminal(void) {
         const char *term = environment("TERM");
 
         return isatty(STDERR_FILENO) && term && !streq(term, "dumb");
+}
+
+void screen_look_at_stderr(Screen *s) {
+        *s = (Screen) { .terminal = screen_stderr_is_terminal(), .utf8 = setup_locale() };
+        s->width = width_of_terminal(s->terminal ? STDERR_FILENO : -1);
+        s->cut_at = s->terminal ? s->width : 0;
 }
 
 /* ---- the pager ---- */
@@ -133,7 +140,7 @@ void screen_open(Screen *s, JsonMode json, bool legend, bool page) {
                 .terminal = isatty(STDOUT_FILENO), .json = json, .legend = legend,
                 .utf8 = setup_locale(),
         };
-        s->width = width_of_terminal(s->terminal);
+        s->width = width_of_terminal(s->terminal ? STDOUT_FILENO : -1);
         s->cut_at = s->terminal || environment("COLUMNS") ? s->width : 0;
         clever = s->terminal && term && !streq(term, "dumb");
         s->colour = clever && !environment("NO_COLOR") && json == JSON_OFF;

@@ -57,3 +57,5 @@ void screen_print_cut(const Screen *s, FILE *f, const char *text, size_t columns
 const char *screen_glyph(const Screen *s, const char *utf8, const char *ascii);
 /* Whether stderr is a terminal: progress may be drawn over itself there. */
 bool screen_stderr_is_terminal(void);
+/* What is known of that terminal: only @utf8, @terminal, @width and @cut_at. */
+void screen_look_at_stderr(Screen *s);

@@ -52,6 +52,14 @@ const JsonNode *node_find(const JsonNode *list, const char *key, const char *val
         return NULL;
 }
 
+const JsonNode *node_find_device(const JsonNode *list, const char *uuid, const char *parent) {
+        json_foreach(i, list)
+                if (streq_ptr(node_text(i, "uuid"), uuid) &&
+                    streq_ptr(node_text(i, "parent"), parent))
+                        return i;
+        return NULL;
+}
+
 const char *type_name(const char *id) {
         static const char prefix[] = MDEVD_DRIVER "-";
 
@@ -209,6 +217,14 @@ int state_find_device(const State *s, const char *word, Found *ret) {
                                      "PARENT/UUID: `mdevdctl list` shows them.", word, n);
         *ret = found;
         return EXIT_SUCCESS;
+}
+
+void state_find_again(const State *s, const Found *before, Found *ret) {
+        *ret = (Found) {
+                .uuid = before->uuid, .parent = before->parent,
+                .device = node_find_device(s->devices, before->uuid, before->parent),
+                .definition = node_find_device(s->definitions, before->uuid, before->parent),
+        };
 }
 
 int state_find_parent(const State *s, const char *word, const JsonNode **ret) {

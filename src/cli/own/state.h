@@ -40,6 +40,8 @@ bool node_true(const JsonNode *object, const char *key);
 const JsonNode *node_list(const JsonNode *object, const char *key);
 /* The object of @list whose @key is @value. */
 const JsonNode *node_find(const JsonNode *list, const char *key, const char *value);
+/* The object of @list, devices or definitions, that is about that one. */
+const JsonNode *node_find_device(const JsonNode *list, const char *uuid, const char *parent);
 /* A type's id without the prefix of our own types: as the configuration has it. */
 const char *type_name(const char *id);
 /* As JSON; @depth: what it is in already. */
@@ -51,5 +53,7 @@ void node_print_json(FILE *f, const JsonNode *node, JsonMode mode, unsigned dept
  * was said why.
  */
 int state_find_device(const State *s, const char *word, Found *ret);
+/* The same device in a later state: what is gone of it is NULL. Strings are @before's. */
+void state_find_again(const State *s, const Found *before, Found *ret);
 /* A parent by its name; as above. */
 int state_find_parent(const State *s, const char *word, const JsonNode **ret);

@@ -103,7 +103,7 @@ static void print_summary(const Screen *s, const State *state, const Health *h) 
                 running += streq_ptr(node_text(op, "state"), "running");
         (void) printf("%s%s%s mdevd %s is %srunning%s: %u parent%s, %u device%s (%zu "
                       "open), %u definition%s",
-                      screen_colour(s, h->n > 0 ? COLOUR_YELLOW : COLOUR_GREEN),
+                      screen_colour(s, h->n > h->n_warnings ? COLOUR_YELLOW : COLOUR_GREEN),
                       screen_glyph(s, "●", "*"), screen_colour(s, COLOUR_NONE), state->version,
                       screen_colour(s, COLOUR_GREEN), screen_colour(s, COLOUR_NONE),
                       state->parents->n_members, plural(state->parents->n_members),
@@ -114,18 +114,28 @@ static void print_summary(const Screen *s, const State *state, const Health *h) 
         (void) puts(".");
 }
 
-static void print_health(const Screen *s, const Health *h) {
-        if (h->n == 0)
-                return;
-        (void) printf("\n%sWHAT IS WRONG%s\n", screen_colour(s, COLOUR_BOLD),
-                      screen_colour(s, COLOUR_NONE));
+static void print_troubles(const Screen *s, const Health *h, bool warnings) {
+        const char *sign = warnings ? "!" : screen_glyph(s, "✗", "!");
+
+        (void) printf("\n%s%s%s\n", screen_colour(s, COLOUR_BOLD),
+                      warnings ? "WARNINGS" : "WHAT IS WRONG", screen_colour(s, COLOUR_NONE));
         for (size_t i = 0; i < h->n; i++) {
-                (void) printf("%s%s%s ", screen_colour(s, COLOUR_RED), screen_glyph(s, "✗", "!"),
+                if (h->troubles[i].warning != warnings)
+                        continue;
+                (void) printf("%s%s%s ",
+                              screen_colour(s, warnings ? COLOUR_YELLOW : COLOUR_RED), sign,
                               screen_colour(s, COLOUR_NONE));
                 card_wrap(s, 2, 2, h->troubles[i].what);
                 (void) printf("  %s ", screen_glyph(s, "→", ">"));
                 card_wrap(s, 4, 4, h->troubles[i].remedy);
         }
+}
+
+static void print_health(const Screen *s, const Health *h) {
+        if (h->n > h->n_warnings)
+                print_troubles(s, h, false);
+        if (h->n_warnings > 0)
+                print_troubles(s, h, true);
 }
 
 static void print_legend(const Screen *s, const Picture *p) {
@@ -234,7 +244,7 @@ static void print_json(const Screen *s, const State *state, const Health *h) {
                 json_write_string(stdout, h->troubles[i].what);
                 (void) fputs(",\"remedy\":", stdout);
                 json_write_string(stdout, h->troubles[i].remedy);
-                (void) putchar('}');
+                (void) printf(",\"warning\":%s}", h->troubles[i].warning ? "true" : "false");
         }
         (void) fputs("],\n\"state\":", stdout);
         node_print_json(stdout, state->doc->nodes, s->json, 0);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "util/parse.h"
+#include "util/utf8.h"
 
 #define WIDTH 1000
 #define MARGIN 30
@@ -50,22 +51,29 @@ void svg_done(Svg *svg) {
         *svg = (Svg) {};
 }
 
-/* A stranger's text: XML has no word for most control characters. */
+/* Char of XML 1.0, section 2.2, but for the control characters that a picture cannot show. */
+static bool is_xml(uint32_t c) {
+        return c >= 0x20 && !(c >= 0x7f && c < 0xa0) && c != 0xfffe && c != 0xffff;
+}
+
+/* A stranger's text: "?" for what XML has no word for. */
 static void print_text(FILE *f, const char *text) {
-        for (const char *c = text; *c; c++)
-                switch (*c) {
-                case '&':
+        for (size_t n; *text; text += n) {
+                uint32_t c = 0;
+                size_t size = utf8_decode(text, SIZE_MAX, &c);
+
+                n = MAX(size, (size_t) 1);
+                if (size == 0 || !is_xml(c))
+                        (void) fputc('?', f);
+                else if (c == '&')
                         (void) fputs("&amp;", f);
-                        break;
-                case '<':
+                else if (c == '<')
                         (void) fputs("&lt;", f);
-                        break;
-                case '>':
+                else if (c == '>')
                         (void) fputs("&gt;", f);
-                        break;
-                default:
-                        (void) fputc((unsigned char) *c < ' ' ? '?' : *c, f);
-                }
+                else
+                        (void) fwrite(text, 1, n, f);
+        }
 }
 
 static void print_at(FILE *f, double x, double y, const char *attributes, const char *text) {
