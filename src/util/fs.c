@@ -8,10 +8,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <linux/openat2.h>
+#include <stdbool.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "util/macro.h"
 
@@ -120,17 +119,46 @@ int write_attr_at(int dir_fd, const char *path, const char *value) {
         return fd < 0 ? fd : write_once(fd, value);
 }
 
-int write_attr_beneath_at(int dir_fd, const char *folder, const char *name, const char *value) {
-        struct open_how how = {
-                .flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY,
-                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-        };
-        _cleanup_(closep) int folder_fd = -EBADF, fd = -EBADF;
+/* Opens what @name names in @dir_fd; what is no folder can be opened only to be written. */
+static int step_beneath(int dir_fd, const char *name, bool last) {
+        _cleanup_(closep) int fd = -EBADF;
+        struct stat st;
 
-        folder_fd = open_at(dir_fd, folder, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-        if (folder_fd < 0)
-                return folder_fd;
-        fd = RET_NERRNO((int) syscall(SYS_openat2, folder_fd, name, &how, sizeof(how)));
+        if (streq(name, ".."))
+                return -EXDEV;
+        if (last)
+                return RET_NERRNO(openat(dir_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY));
+        /* with O_DIRECTORY a link would be told as ENOTDIR */
+        fd = RET_NERRNO(openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (S_ISLNK(st.st_mode))
+                return -ELOOP;
+        return S_ISDIR(st.st_mode) ? TAKE_FD(fd) : -ENOTDIR;
+}
+
+/*
+ * One step a component: openat2(), which has RESOLVE_BENEATH for this, is ENOSYS in a service with
+ * RestrictSUIDSGID= (systemd cannot look into its argument), as ours is.
+ */
+int write_attr_beneath_at(int dir_fd, const char *folder, const char *name, const char *value) {
+        _cleanup_(freep) char *copy = strdup(name);
+        _cleanup_(closep) int fd = -EBADF;
+
+        if (!copy)
+                return -ENOMEM;
+        if (copy[0] == '/')
+                return -EXDEV;
+        fd = open_at(dir_fd, folder, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+        for (char *rest = copy; fd >= 0 && rest;) {
+                const char *part = strsep(&rest, "/");
+                int next = step_beneath(fd, part, !rest);
+
+                (void) safe_close(fd);
+                fd = next;
+        }
         return fd < 0 ? fd : write_once(fd, value);
 }
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * valgrind-preload.c: what valgrind of Debian 12 does not know, for a daemon that runs in it: process
- * descriptors (a pipe stands for one, a thread waits for the process), openat2() (without what it
- * refuses: the plain tests have that), and that /proc/self/exe is the daemon, not valgrind.
+ * descriptors (a pipe stands for one, a thread waits for the process), and that /proc/self/exe is
+ * the daemon, not valgrind.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -76,9 +75,6 @@ long syscall(long nr, ...) {
         va_end(ap);
         if (nr == SYS_pidfd_open)
                 return open_pidfd((pid_t) a[0]);
-        if (nr == SYS_openat2)
-                return openat((int) a[0], (const char *) a[1],
-                              (int) ((const struct open_how *) a[2])->flags);
         if (!next)
                 *(void **) &next = dlsym(RTLD_NEXT, "syscall");
         return next(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
