@@ -63,35 +63,43 @@ static int place(Actives *a, const Uuid *uuid, const char *parent, const char *t
         return d->parent && d->type ? 0 : -ENOMEM;
 }
 
-/* What goes away meanwhile is no error: the rest is read device by device. */
-static int list(int root_fd, FileNames *ret, const char *path) {
-        int r = file_list(root_fd, path, ret);
+typedef struct TypeReader TypeReader;
 
-        return r == -ENOMEM ? r : 0;
+struct TypeReader {
+        Reader *reader;
+        const char *parent, *types; /* its folder of types */
+        const char *type;
+};
+
+static int read_device(const char *name, void *userdata) {
+        const TypeReader *t = userdata;
+        Uuid uuid;
+
+        return uuid_parse(name, &uuid) < 0 ? 0
+                                           : place(t->reader->actives, &uuid, t->parent, t->type);
 }
 
-static int read_type(Reader *r, const char *parent, const char *types, const char *type) {
-        _cleanup_(file_names_done) FileNames names = {};
-        _cleanup_(freep) char *path = NULL;
-        int q;
+/* What goes away meanwhile is no error: the rest is read device by device. */
+static int walk(const Reader *r, const char *path, FileNameFn fn, TypeReader *t) {
+        int q = file_foreach(r->root_fd, path, fn, t);
 
-        if (asprintf(&path, "%s/%s/devices", types, type) < 0) {
+        return q == -ENOMEM ? q : 0;
+}
+
+static int read_type(const char *name, void *userdata) {
+        _cleanup_(freep) char *path = NULL;
+        TypeReader *t = userdata;
+
+        if (asprintf(&path, "%s/%s/devices", t->types, name) < 0) {
                 path = NULL;
                 return -ENOMEM;
         }
-        q = list(r->root_fd, &names, path);
-        for (size_t i = 0; q >= 0 && i < names.n; i++) {
-                Uuid uuid;
-
-                if (uuid_parse(names.names[i], &uuid) >= 0)
-                        q = place(r->actives, &uuid, parent, type);
-        }
-        return q;
+        t->type = name;
+        return walk(t->reader, path, read_device, t);
 }
 
 static int read_parent(const char *name, void *userdata) {
         _cleanup_(freep) char *path = NULL, *types = NULL;
-        _cleanup_(file_names_done) FileNames names = {};
         Reader *r = userdata;
         int q;
 
@@ -102,10 +110,8 @@ static int read_parent(const char *name, void *userdata) {
                 types = NULL;
                 return -ENOMEM;
         }
-        q = list(r->root_fd, &names, types);
-        for (size_t i = 0; q >= 0 && i < names.n; i++)
-                q = read_type(r, name, types, names.names[i]);
-        return q;
+        return walk(r, types, read_type,
+                    &(TypeReader) { .reader = r, .parent = name, .types = types });
 }
 
 /* Those that no type has told of; what is no more, or not yet, is dropped. */

@@ -7,24 +7,27 @@
 #include "util/json.h"
 
 static void line(JsonOut *o) {
-        (void) fprintf(o->file, "\n%*s", (int) (2 * o->depth), "");
+        static const char blanks[] = "\n                                ";
+
+        static_assert(sizeof(blanks) == 2 + 2 * JSON_OUT_DEPTH_MAX);
+        (void) fwrite_unlocked(blanks, 1, 1 + 2 * o->depth, o->file);
 }
 
 static void begin(JsonOut *o, const char *key) {
         if (o->filled[o->depth])
-                (void) fputc(',', o->file);
+                (void) putc_unlocked(',', o->file);
         if (o->depth > 0)
                 line(o);
         o->filled[o->depth] = true;
         if (key) {
                 json_write_string(o->file, key);
-                (void) fputs(": ", o->file);
+                (void) fwrite_unlocked(": ", 1, 2, o->file);
         }
 }
 
 void json_out_open(JsonOut *o, const char *key, char bracket) {
         begin(o, key);
-        (void) fputc(bracket, o->file);
+        (void) putc_unlocked(bracket, o->file);
         assert(o->depth < JSON_OUT_DEPTH_MAX);
         o->filled[++o->depth] = false;
 }
@@ -36,7 +39,7 @@ void json_out_close(JsonOut *o, char bracket) {
         o->depth--;
         if (filled)
                 line(o);
-        (void) fputc(bracket, o->file);
+        (void) putc_unlocked(bracket, o->file);
 }
 
 void json_out_string(JsonOut *o, const char *key, const char *value) {

@@ -31,8 +31,13 @@ static int compare_rows(const void *a, const void *b) {
                                sizeof(x->definition->uuid.bytes));
 }
 
+/* With one parent they come sorted. */
 static void listing_sort(Listing *l) {
-        if (l->n > 0)
+        size_t i = 1;
+
+        while (i < l->n && compare_rows(&l->rows[i - 1], &l->rows[i]) <= 0)
+                i++;
+        if (i < l->n)
                 qsort(l->rows, l->n, sizeof(*l->rows), compare_rows);
 }
 

@@ -22,7 +22,8 @@ static int compare_names(const void *a, const void *b) {
         return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-static int file_names_add(FileNames *f, const char *name) {
+static int file_names_add(const char *name, void *userdata) {
+        FileNames *f = userdata;
         char **bigger;
 
         /* doubles at every power of two, so that a folder of any size stays cheap */
@@ -39,8 +40,7 @@ static int file_names_add(FileNames *f, const char *name) {
         return 0;
 }
 
-int file_list(int dir_fd, const char *path, FileNames *ret) {
-        _cleanup_(file_names_done) FileNames names = {};
+int file_foreach(int dir_fd, const char *path, FileNameFn fn, void *userdata) {
         _cleanup_(closedirp) DIR *dir = NULL;
         int fd, r;
 
@@ -65,11 +65,19 @@ int file_list(int dir_fd, const char *path, FileNames *ret) {
                         break;
                 if (streq(e->d_name, ".") || streq(e->d_name, ".."))
                         continue;
-                r = file_names_add(&names, e->d_name);
+                r = fn(e->d_name, userdata);
                 if (r < 0)
                         return r;
         }
+        return 0;
+}
 
+int file_list(int dir_fd, const char *path, FileNames *ret) {
+        _cleanup_(file_names_done) FileNames names = {};
+        int r = file_foreach(dir_fd, path, file_names_add, &names);
+
+        if (r < 0)
+                return r;
         if (names.n > 0)
                 qsort(names.names, names.n, sizeof(*names.names), compare_names);
         *ret = TAKE_GENERIC(names, (FileNames) {});
@@ -113,8 +121,11 @@ static const char *file_kind(mode_t mode) {
         return "something else";
 }
 
-/* Grown while reading, never beyond the limit: what fstat() said need not hold. */
-static int file_read_fd(int fd, char **ret, size_t *ret_size, char **ret_why) {
+/*
+ * Grown while reading, never beyond the limit: what fstat() said need not hold. Where it does, the
+ * read that ends there needs no other that says so.
+ */
+static int file_read_fd(int fd, size_t expected, char **ret, size_t *ret_size, char **ret_why) {
         _cleanup_(freep) char *buf = NULL;
         size_t size = 0, room = 0;
 
@@ -141,6 +152,8 @@ static int file_read_fd(int fd, char **ret, size_t *ret_size, char **ret_why) {
                 if (size > JSON_SIZE_MAX)
                         return file_refuse(ret_why, "expected at most %u bytes, found more",
                                            JSON_SIZE_MAX);
+                if (size == expected && size < room - 1)
+                        break;
         }
 
         buf[size] = '\0';
@@ -171,5 +184,5 @@ int file_read(int dir_fd, const char *name, char **ret, size_t *ret_size, char *
         if (st.st_size > JSON_SIZE_MAX)
                 return file_refuse(ret_why, "expected at most %u bytes, found %lld", JSON_SIZE_MAX,
                                    (long long) st.st_size);
-        return file_read_fd(fd, ret, ret_size, ret_why);
+        return file_read_fd(fd, (size_t) st.st_size, ret, ret_size, ret_why);
 }

@@ -12,8 +12,14 @@ struct FileNames {
         size_t n;
 };
 
+/* A negative errno ends the walk. */
+typedef int (*FileNameFn)(const char *name, void *userdata);
+
+/* All names but "." and "..", in the folder's own order. */
+int file_foreach(int dir_fd, const char *path, FileNameFn fn, void *userdata);
+
 void file_names_done(FileNames *f);
-/* All names but "." and "..". */
+/* The same, collected and sorted. */
 int file_list(int dir_fd, const char *path, FileNames *ret);
 
 /*

@@ -12,6 +12,7 @@
 #include "config/attributes.h"
 #include "config/extras.h"
 #include "config/file.h"
+#include "config/store-plain.h"
 #include "config/store-rest.h"
 #include "model/model.h"
 #include "names.h"
@@ -81,7 +82,7 @@ static const JsonField definition_fields[] = {
         {},
 };
 
-int store_parse(Definition *d, const char *file, const char *text, size_t size) {
+static int parse_json(Definition *d, const char *file, const char *text, size_t size) {
         _cleanup_(json_freep) JsonDoc *doc = NULL;
         StoreSink s = { .sink.report = store_report, .definition = d, .file = file };
         JsonError error;
@@ -89,10 +90,18 @@ int store_parse(Definition *d, const char *file, const char *text, size_t size) 
 
         r = json_parse(&doc, text, size, false, &error);
         if (r > 0)
-                r = definition_refuse(d, file, error.line, error.column, error.text);
-        else if (r == 0)
-                r = json_decode_fields(&s.sink, &doc->nodes[0], definition_fields,
-                                       "an object in { }", d);
+                return definition_refuse(d, file, error.line, error.column, error.text);
+        if (r < 0)
+                return r;
+        return json_decode_fields(&s.sink, &doc->nodes[0], definition_fields, "an object in { }",
+                                  d);
+}
+
+int store_parse(Definition *d, const char *file, const char *text, size_t size) {
+        int r = store_parse_plain(d, text, size);
+
+        if (r == 0)
+                r = parse_json(d, file, text, size);
         if (r < 0)
                 return r;
         /* what is invalid is listed too, by code that expects a type */

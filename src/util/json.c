@@ -267,21 +267,27 @@ const JsonNode *json_find(const JsonNode *object, const char *key) {
         return NULL;
 }
 
+/* In runs of what needs no escape: most strings are one. */
 void json_write_string(FILE *file, const char *s) {
         static const char escaped[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
 
-        (void) fputc('"', file);
-        for (; *s; s++) {
-                const char *e = strchr(escaped, *s);
+        (void) putc_unlocked('"', file);
+        for (const char *run = s;; s++) {
+                const char *e;
 
+                if ((unsigned char) *s >= 0x20 && *s != '"' && *s != '\\')
+                        continue;
+                (void) fwrite_unlocked(run, 1, (size_t) (s - run), file);
+                if (!*s)
+                        break;
+                run = s + 1;
+                e = strchr(escaped, *s);
                 if (e)
                         (void) fprintf(file, "\\%c", letters[e - escaped]);
-                else if ((unsigned char) *s < 0x20)
-                        (void) fprintf(file, "\\u%04x", (unsigned char) *s);
                 else
-                        (void) fputc(*s, file);
+                        (void) fprintf(file, "\\u%04x", (unsigned char) *s);
         }
-        (void) fputc('"', file);
+        (void) putc_unlocked('"', file);
 }
 
 char *json_printable(const char *s) {

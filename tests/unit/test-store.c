@@ -3,6 +3,7 @@
 #include "config/store.h"
 
 #include "alloc.h"
+#include "config/store-plain.h"
 #include "model/model.h"
 #include "names.h"
 #include "tree.h"
@@ -31,6 +32,20 @@ struct FileCase {
         const char *result;
 };
 
+/* The same text, too long for the short way, which must not read it in another way. */
+static void check_long_way(const FileCase *c, bool invalid) {
+        _cleanup_(definition_freep) Definition *d = definition();
+        _cleanup_(freep) char *text = NULL, *padded = NULL;
+
+        ASSERT_TRUE(asprintf(&padded, "%s%*s", c->text, STORE_PLAIN_MAX, "") > 0);
+        ASSERT_OK(store_parse(d, "f", padded, strlen(padded)));
+        ASSERT_EQ(d->invalid != NULL, invalid);
+        if (invalid)
+                return;
+        ASSERT_OK(store_format(d, &text));
+        ASSERT_STREQ(text, c->result);
+}
+
 static void check_files(const FileCase *cases, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 _cleanup_(definition_freep) Definition *d = definition();
@@ -43,6 +58,7 @@ static void check_files(const FileCase *cases, size_t n) {
                 if (!d->invalid)
                         ASSERT_OK(store_format(d, &text));
                 ASSERT_STREQ(d->invalid ?: text, cases[i].result);
+                check_long_way(&cases[i], d->invalid);
         }
 }
 
@@ -105,6 +121,40 @@ TEST(read_as_mdevctl_does) {
         };
 
         check_files(cases, ARRAY_SIZE(cases));
+}
+
+/* Which texts go the short way; what each means, check_files() compares with the long one. */
+TEST(the_short_way) {
+        static const struct {
+                const char *text;
+                int plain;
+        } cases[] = {
+                { "{\"mdev_type\":\"t\",\"start\":\"auto\"}", 1 },
+                { " { \"mdev_type\" : \"t\" , \"start\" : \"x\" , \"attrs\" : [ ] } \n", 1 },
+                { "{\"mdev_type\":\"t\",\"start\":\"\",\"attrs\":[{\"a\":\"1\"},{\"a\":\"\"}]}", 1 },
+                { "{\"mdev_type\":\"t\",\"start\":\"auto\"} x", 0 },
+                { "{\"mdev_type\":\"t\",\"start\":\"auto\",}", 0 },
+                { "{\"mdev_type\":\"t\",\"start\":\"auto\"", 0 },
+                { "{\"mdev_type\":\"t\\u0041\",\"start\":\"auto\"}", 0 },
+                { "{\"mdev_type\":\"\xc3\xa4\",\"start\":\"auto\"}", 0 },
+                { "{\"mdev_type\":\"..\",\"start\":\"auto\"}", 0 },
+                { "{\"start\":\"auto\",\"mdev_type\":\"t\"}", 0 },
+                { "{\"mdev_type\":\"t\",\"start\":\"auto\",\"attrs\":[{\"../a\":\"1\"}]}", 0 },
+                { "{\"mdev_type\":\"t\",\"start\":\"auto\",\"attrs\":[{\"a\":\"1\"},]}", 0 },
+                { "{\"mdev_type\":\"t\",\"start\":\"auto\",\"attrs\":[{\"a\":\"1\"}],\"x\":1}", 0 },
+                { "{\"mdev_type\":\"t\",\"start\":\"auto\",\"attrs\":null}", 0 },
+                { "{\"mdev_type\":\"t", 0 },
+                { "", 0 },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(definition_freep) Definition *d = definition();
+
+                ASSERT_EQ(store_parse_plain(d, cases[i].text, strlen(cases[i].text)),
+                          cases[i].plain);
+                ASSERT_EQ(d->type != NULL, cases[i].plain == 1);
+                ASSERT_TRUE(cases[i].plain == 1 || (!d->attributes && d->n_attributes == 0));
+        }
 }
 
 TEST(invalid) {
