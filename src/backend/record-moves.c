@@ -6,7 +6,7 @@
 int record_add_move(Record *r, const RecordMove *move) {
         RecordMove *bigger;
 
-        if (r->n_moves >= RECORD_MOVES_MAX)
+        if (r->n_moves >= MOVES_MAX)
                 return -E2BIG;
         bigger = reallocarray(r->moves, r->n_moves + 1, sizeof(*bigger));
         if (!bigger)
@@ -48,7 +48,7 @@ int record_moves_from_json(Record *r, json_object *o) {
 
         if (!json_object_object_get_ex(o, "moves", NULL))
                 return 0;
-        if (json_get_array(o, "moves", RECORD_MOVES_MAX, &array, &n) < 0)
+        if (json_get_array(o, "moves", MOVES_MAX, &array, &n) < 0)
                 return -EBADMSG;
         for (size_t i = 0; k >= 0 && i < n; i++)
                 k = move_from_json(r, json_object_array_get_idx(array, i));
@@ -91,7 +91,7 @@ int record_progress_from_json(Record *r, json_object *o) {
 
         if (!json_object_object_get_ex(o, "done", NULL))
                 return 0;
-        if (json_get_u64(o, "done", RECORD_MOVES_MAX, &done) < 0 ||
+        if (json_get_u64(o, "done", MOVES_MAX, &done) < 0 ||
             json_get_u64(o, "bytes", UINT64_MAX, &bytes) < 0 ||
             json_get_u64(o, "longest_us", UINT32_MAX, &longest) < 0)
                 return -EBADMSG;

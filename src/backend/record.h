@@ -112,7 +112,6 @@ DEFINE_CLEANUP(Record *, record_free)
 
 #define RECORD_SIZE_MAX (256U * 1024U)
 #define RECORD_ATTRIBUTES_MAX 256
-#define RECORD_MOVES_MAX 256
 
 /*
  * "<parent>:<uuid>"; "<parent>" for configure; "<parent>:<uuid>:evict" for evict, since the removal
@@ -129,7 +128,7 @@ int record_format_change(const Record *r, char **ret);
 int record_parse_change(Record *r, const char *line);
 
 int record_add_attribute(Record *r, const char *name, const char *value);
-/* -E2BIG: RECORD_MOVES_MAX. */
+/* -E2BIG: MOVES_MAX. */
 int record_add_move(Record *r, const RecordMove *move);
 /* Bytes of all moves. */
 uint64_t record_moves_size(const Record *r);

@@ -137,11 +137,6 @@ int manager_move(Manager *m, Device *d, const MoveTarget *target, const char *cl
 int moves_add_to_record(Manager *m, const Moves *moves, Record *record, Reason *reason) {
         int r;
 
-        if (moves->n > RECORD_MOVES_MAX)
-                return reason_set(reason, OUTCOME_NO_ROOM,
-                                  "%zu moves would be wanted, which are too many at once; at most "
-                                  "%d.",
-                                  moves->n, RECORD_MOVES_MAX);
         for (size_t i = 0; i < moves->n; i++) {
                 const Move *from = &moves->moves[i];
                 const Extent *e = &from->device->extents[from->extent];

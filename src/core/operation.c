@@ -34,12 +34,21 @@ uint64_t operation_monotonic_usec(void) {
         return clock_usec(CLOCK_MONOTONIC);
 }
 
+/* What it is done to stays where it is: nobody else's moves are to come in between. */
+static void plan_still(Operation *op, Parent *p) {
+        if (uuid_is_null(&op->record->uuid) || op->record->kind == RECORD_EVICT)
+                return;
+        op->planned.parent = p;
+        op->planned.uuid = op->record->uuid;
+        op->planned.owner = "";
+        op->planned.still = true;
+        list_append(&op->manager->planned, &op->planned.node);
+}
+
 static void plan_create(Operation *op, Parent *p) {
         Manager *m = op->manager;
         Type *t;
 
-        if (op->record->kind != RECORD_CREATE)
-                return;
         t = parent_find_type(p, op->record->type);
         if (!t)
                 return;
@@ -58,7 +67,7 @@ static int plan(Operation *op) {
 
         if (!p)
                 return 0;
-        plan_create(op, p);
+        (op->record->kind == RECORD_CREATE ? plan_create : plan_still)(op, p);
         if (op->record->n_moves == 0)
                 return 0;
         op->planned_moves = calloc(op->record->n_moves, sizeof(*op->planned_moves));

@@ -66,7 +66,8 @@ struct Operation {
         bool second; /* a worker puts an end to the change of a definition, all else is done */
         bool reached; /* suspend: the device is held, and the operation goes on until it is not */
         bool found; /* at start, without its worker: what is there may be anybody's by now */
-        Planned planned; /* linked in manager->planned while running a create */
+        Planned planned; /* linked in manager->planned while running: what a create takes, or of
+                          * others that the device stays where it is */
         Planned *planned_moves; /* the same, one of each move of the record; NULL: none */
         List waiters;
         struct Application *application; /* of a profile; owned */

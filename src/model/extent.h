@@ -8,6 +8,7 @@
 #include "model/types.h"
 
 #define EXTENTS_MAX 32 /* of one device: MDEVD_MAX_EXTENTS */
+#define MOVES_MAX 256  /* that one operation makes: no plan has more, and a record takes all */
 
 struct Extent {
         uint64_t offset; /* bytes, from the start of the parent's BAR */

@@ -125,7 +125,7 @@ static bool is_running(const Promises *p, const Parent *parent, const Uuid *uuid
                 return true;
         if (p->host->planned)
                 list_foreach(i, p->host->planned, Planned, node)
-                        if (i->parent == parent && uuid_equal(&i->uuid, uuid))
+                        if (i->parent == parent && !i->still && uuid_equal(&i->uuid, uuid))
                                 return true;
         return false;
 }

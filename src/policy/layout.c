@@ -15,17 +15,17 @@ static int add_item(Layout *l, const Item *item) {
         return 0;
 }
 
-/* An operation is moving it, or about to. */
-static bool is_moving(const List *planned, const Device *d) {
+/* An operation is at it, or about to be: the second one's moves would fail, or the first one. */
+static bool is_busy(const List *planned, const Device *d) {
         if (planned)
                 list_foreach(p, planned, Planned, node)
-                        if (p->of_move && p->parent == d->parent && uuid_equal(&p->uuid, &d->uuid))
+                        if (!p->leaving && p->parent == d->parent && uuid_equal(&p->uuid, &d->uuid))
                                 return true;
         return false;
 }
 
 static bool device_is_movable(const View *v, const List *planned, const Device *d) {
-        if (d->state != DEVICE_LIVE || d->other.used || is_moving(planned, d))
+        if (d->state != DEVICE_LIVE || d->other.used || is_busy(planned, d))
                 return false;
         list_foreach(t, &v->parent->types, Type, node)
                 if (streq(t->id, d->type))

@@ -177,17 +177,29 @@ static int undo_moves(Task *t, size_t n) {
 
 static int open_block(Task *t, uint64_t size, uint64_t *ret);
 
+/* One more move would be too much. */
+static bool is_too_much(const Task *t, const Item *item) {
+        if (t->moves->n >= MOVES_MAX)
+                t->moves->too_many = true;
+        return t->moves->n >= MOVES_MAX || item->size > t->max_bytes ||
+               t->moves->bytes > t->max_bytes - item->size;
+}
+
 /* One item, out of a window that is taken as a whole. */
 static int evict(Task *t, size_t index) {
         Item *item = &t->layout->items[index];
         uint64_t to;
         int r;
 
-        if (t->moves->bytes + item->size > t->max_bytes)
+        if (is_too_much(t, item))
                 return OUTCOME_NO_ROOM;
         r = allocator_alloc(allocator_of(t), item->size, &to);
         if (r > 0)
                 r = t->deep ? open_block(t, item->size, &to) : OUTCOME_NO_ROOM;
+        if (r == 0 && is_too_much(t, item)) { /* with those that made room for it */
+                r = allocator_release(allocator_of(t), to, item->size);
+                return r < 0 ? r : OUTCOME_NO_ROOM;
+        }
         if (r == 0)
                 r = add_move(t->moves, t->layout, index, to);
         if (r != 0)

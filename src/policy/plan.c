@@ -93,20 +93,23 @@ static int plan_on(Search *s, Candidate *c, bool remove, Moves *ret) {
 
 int explain_way_out(Search *s, Candidate *c, char **ret) {
         _cleanup_(moves_done) Moves moves = {}, removals = {};
+        char end[64] = "would make room";
         int r;
 
         r = plan_on(s, c, false, &moves);
         if (r < 0)
                 return r;
         if (r == 0)
-                return describe_moves(&moves, "moving", "would make room", ret);
+                return describe_moves(&moves, "moving", end, ret);
+        if (moves.too_many)
+                (void) snprintf(end, sizeof(end), "would make room, moving takes more than %d moves",
+                                MOVES_MAX);
         r = plan_on(s, c, true, &removals);
         if (r < 0)
                 return r;
         if (r == 0)
-                return describe_moves(&removals, "removing", "would make room", ret);
-        *ret = strdup("no device stands in the way that could go");
-        return *ret ? 0 : -ENOMEM;
+                return describe_moves(&removals, "removing", end, ret);
+        return asprintf(ret, "no device stands in the way that could go") < 0 ? -ENOMEM : 0;
 }
 
 /* Fewest bytes over all parents on which only room is wanting. */

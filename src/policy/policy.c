@@ -40,7 +40,7 @@ static int check_uuid(const Model *model, const List *planned, const Uuid *uuid,
         if (!planned)
                 return 0;
         list_foreach(p, planned, Planned, node)
-                if (!p->leaving && uuid_equal(&p->uuid, uuid))
+                if (!p->leaving && !p->still && uuid_equal(&p->uuid, uuid))
                         return reason_set(reason, OUTCOME_EXISTS,
                                           "UUID %s is that of a device that is being made on %s; "
                                           "choose another",

@@ -25,6 +25,7 @@ struct Planned {
         size_t n_extents;
         bool leaving; /* nothing is taken: the device @uuid is to go, and what it has counts as free */
         bool of_move; /* one place, to which the device @uuid moves; type and owner are not valid */
+        bool still; /* nothing is taken: something is done to the device @uuid, so it stays where it is */
 };
 
 /*
@@ -74,13 +75,14 @@ struct Move {
 };
 
 /*
- * To be made in this order; each goes to bytes that are free when its turn comes. Only where no plan
+ * At most MOVES_MAX, to be made in this order; each goes to bytes that are free when its turn comes. Only where no plan
  * does with less does an extent move twice.
  */
 struct Moves {
         Move *moves;
         size_t n;
         uint64_t bytes;
+        bool too_many;  /* on the way more than MOVES_MAX would have been wanted */
         Parent *parent; /* borrowed; all are there */
         Placement placement; /* of policy_plan_moves(): where the request goes then */
 };

@@ -253,7 +253,7 @@ static size_t copy_planned(const List *planned, List *to, Planned *plans) {
 static bool is_planned(const List *planned, const Uuid *uuid) {
         if (planned)
                 list_foreach(p, planned, Planned, node)
-                        if (uuid_equal(&p->uuid, uuid))
+                        if (!p->still && uuid_equal(&p->uuid, uuid))
                                 return true;
         return false;
 }

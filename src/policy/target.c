@@ -71,11 +71,13 @@ static int check_pool(const Device *d, const Extent *e, const Pool *pool, Reason
         return 0;
 }
 
-static bool is_place(const Allocator *a, const Pool *pool, uint64_t offset, uint64_t size) {
-        uint64_t unit = pool->slot ?: size;
+/* Slots are counted from the pool's start, other places from that of the BAR. */
+static bool is_place(const Allocator *a, uint64_t offset, uint64_t size) {
+        uint64_t unit = a->slot ?: size;
 
-        return allocator_order(a, size) >= 0 && offset % unit == 0 && offset >= a->offset &&
-               offset + size <= a->offset + a->size && allocator_is_free(a, offset, size);
+        return allocator_order(a, size) >= 0 && offset >= a->offset && size <= a->size &&
+               offset - a->offset <= a->size - size && (offset - a->base) % unit == 0 &&
+               allocator_is_free(a, offset, size);
 }
 
 static bool find_place(View *v, const Pool *pool, const Group *group, uint64_t size,
@@ -83,7 +85,7 @@ static bool find_place(View *v, const Pool *pool, const Group *group, uint64_t s
         for (Region *i = view_next_region(v, pool, group, NULL); i;
              i = view_next_region(v, pool, group, i)) {
                 if (offset == UINT64_MAX ? allocator_find(&i->allocator, size, ret) == 0 :
-                                           is_place(&i->allocator, pool, offset, size)) {
+                                           is_place(&i->allocator, offset, size)) {
                         *ret = offset == UINT64_MAX ? *ret : offset;
                         return true;
                 }

@@ -238,7 +238,7 @@ static int view_new(View **ret, const Model *model, const List *planned, const P
         }
         if (planned)
                 list_foreach(p, planned, Planned, node) {
-                        if (p->parent != parent)
+                        if (p->parent != parent || p->still)
                                 continue;
                         v->once = true;
                         if (p->leaving)
@@ -264,7 +264,7 @@ static int view_new(View **ret, const Model *model, const List *planned, const P
 static bool is_planned_for(const List *planned, const Parent *parent) {
         if (planned)
                 list_foreach(p, planned, Planned, node)
-                        if (p->parent == parent)
+                        if (p->parent == parent && !p->still)
                                 return true;
         return false;
 }
@@ -329,7 +329,8 @@ bool view_has_owner(const View *v, const List *planned, const char *owner) {
                         return true;
         if (planned)
                 list_foreach(p, planned, Planned, node)
-                        if (p->parent == v->parent && !p->of_move && !p->leaving && streq(p->owner, owner))
+                        if (p->parent == v->parent && !p->of_move && !p->leaving && !p->still &&
+                            streq(p->owner, owner))
                                 return true;
         return false;
 }

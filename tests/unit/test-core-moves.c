@@ -283,6 +283,42 @@ TEST(auto_moves_and_creates) {
         ASSERT_FALSE(find_device(&f, U1)->other.used);
 }
 
+/* It would go in the middle of the moves, and they fail; so the other one moves. */
+TEST(who_is_being_stopped_does_not_move) {
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *stop, *op;
+        FIXTURE(f);
+
+        bring_up(&f, "\"moves\": \"auto\"");
+        fragment(&f, "fb-16M");
+        stop = stop_device(&f, U1);
+        op = create_device(&f, NULL, "fb-32M", U4, "");
+        ASSERT_EQ(op->record->n_moves, 1);
+        ASSERT_TRUE(uuid_equal(&op->record->moves[0].uuid, &find_device(&f, U3)->uuid));
+        wait_for(&f, stop);
+        ASSERT_EQ(stop->state, OPERATION_DONE);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+}
+
+/* The same where no other could: the next try finds the room that the stop leaves. */
+TEST(a_later_plan_knows_more) {
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *stop;
+        FIXTURE(f);
+
+        bring_up(&f, "\"moves\": \"auto\"");
+        fragment(&f, "fb-16M");
+        stop = stop_device(&f, U1);
+        (void) stop_device(&f, U3);
+        ASSERT_EQ(refuse_create(&f, new_request(NULL, "fb-32M", U4, ""), &reason),
+                  OUTCOME_NO_ROOM);
+        wait_for(&f, stop);
+        run_idle(&f);
+        wait_for(&f, create_device(&f, NULL, "fb-32M", U4, ""));
+        ASSERT_NOT_NULL(find_device(&f, U4));
+}
+
 TEST(a_chunk_that_is_too_slow_ends_it) {
         Operation *op;
         FIXTURE(f);

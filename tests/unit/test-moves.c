@@ -151,6 +151,84 @@ TEST(packing_by_moves) {
         ASSERT_EQ(plan_for(&s, "64M on=x", MOVES_PACK, &m, &reason), OUTCOME_NO_PARENT);
 }
 
+/* 4 KiB each in the first @size of three, of which the others cannot be emptied. */
+static void begin_crumbs(Scenario *s, unsigned n, uint64_t size) {
+        char word[64];
+
+        (void) snprintf(word, sizeof(word), "a=%lluM", (unsigned long long) (3 * size / M));
+        begin(s, word, "", "");
+        for (unsigned i = 1; i < 3; i++) {
+                (void) snprintf(word, sizeof(word), "fixed-4K@a+%lluM",
+                                (unsigned long long) (i * size / M));
+                ASSERT_TRUE(scenario_add_devices(s, word));
+        }
+        for (unsigned i = 0; i < n; i++) {
+                (void) snprintf(word, sizeof(word), "4K@a+%uK", 4 * i);
+                ASSERT_TRUE(scenario_add_devices(s, word));
+        }
+}
+
+/* What a plan promises, one operation's record takes. */
+TEST(a_plan_has_so_many_moves_and_no_more) {
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(scenario_done) Scenario fits = {}, over = {};
+        _cleanup_(moves_done) Moves m = {};
+
+        begin_crumbs(&fits, MOVES_MAX, M);
+        ASSERT_OK(plan(&fits, "1M", &m, NULL));
+        ASSERT_EQ(m.n, MOVES_MAX);
+        moves_done(&m);
+        begin_crumbs(&over, MOVES_MAX + 1, 2 * M);
+        ASSERT_EQ(plan(&over, "2M", &m, &reason), OUTCOME_NO_ROOM);
+        ASSERT_CONTAINS(reason.text, "would make room, moving takes more than 256 moves");
+}
+
+/* Room that is made for what makes room is of the same budget. */
+TEST(the_budget_is_of_all_moves) {
+        static const char *const devices =
+                "fixed-8M@a+0 fixed-1M@a+8M fixed-4M@a+12M 4M@a+16M fixed-1M@a+24M 1M@a+28M";
+        _cleanup_(scenario_done) Scenario s = {};
+        const Parent *a;
+        Moves m = {};
+
+        begin(&s, "a=32M", "", devices);
+        a = model_find_parent(s.model, "a");
+        ASSERT_OK(policy_plan_defragment(s.model, NULL, a, parent_find_pool(a, "fb"), 5 * M, &m));
+        ASSERT_EQ(m.bytes, 5 * M);
+        moves_done(&m);
+        ASSERT_EQ(policy_plan_defragment(s.model, NULL, a, parent_find_pool(a, "fb"), 5 * M - 1,
+                                         &m), OUTCOME_NO_ROOM);
+}
+
+/* Who is being stopped, or changed, stays where it is until that is over. */
+TEST(what_an_operation_is_at_stays) {
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(request_freep) Request *q = NULL;
+        _cleanup_(scenario_done) Scenario s = {};
+        _cleanup_(moves_done) Moves m = {};
+        List planned = LIST_INIT(planned);
+        Planned first, second;
+
+        begin(&s, "a=64M", "", "16M@a+0 16M@a+32M");
+        first = (Planned) { .parent = model_find_parent(s.model, "a"), .owner = "", .still = true };
+        second = first;
+        scenario_uuid(1, &first.uuid);
+        scenario_uuid(2, &second.uuid);
+        list_append(&planned, &first.node);
+        ASSERT_TRUE(scenario_parse_request(&s, "32M", &q));
+        ASSERT_OK(policy_plan_moves(s.model, &planned, q, MOVES_FEWEST, &m, NULL));
+        ASSERT_EQ(m.n, 1);
+        ASSERT_EQ(m.moves[0].from, 32 * M);
+        ASSERT_EQ(m.moves[0].to, 16 * M);
+        moves_done(&m);
+        list_append(&planned, &second.node);
+        ASSERT_EQ(policy_plan_moves(s.model, &planned, q, MOVES_FEWEST, &m, &reason),
+                  OUTCOME_NO_ROOM);
+        list_unlink(&first.node);
+        ASSERT_OK(policy_plan_moves(s.model, &planned, q, MOVES_FEWEST, &m, NULL));
+        ASSERT_EQ(m.moves[0].from, 0);
+}
+
 TEST(background) {
         _cleanup_(scenario_done) Scenario s = {};
         const Parent *a;
