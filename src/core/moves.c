@@ -97,10 +97,10 @@ static int check_move(Manager *m, const Device *d, const char *pool, Pool **ret,
         return 0;
 }
 
-
 int manager_move(Manager *m, Device *d, const MoveTarget *target, const char *client,
                  Operation **ret, Reason *reason) {
         _cleanup_(record_freep) Record *record = NULL;
+        const bool releases = d->opened == 0 || !has_nested_vmx(m);
         RecordMove move = { .uuid = d->uuid };
         size_t extent = 0;
         Pool *pool;
@@ -112,7 +112,7 @@ int manager_move(Manager *m, Device *d, const MoveTarget *target, const char *cl
                 r = find_extent(d, target->extent, &extent, reason);
         if (r == 0)
                 r = policy_place_move(m->model, &m->planned, d, extent, pool, target->offset,
-                                      &move.to, reason);
+                                      releases, &move.to, reason);
         if (r == 0)
                 r = make(m, RECORD_MOVE, d->parent, client, &record, reason);
         if (r != 0)
@@ -128,7 +128,7 @@ int manager_move(Manager *m, Device *d, const MoveTarget *target, const char *cl
                 r = record_add_move(record, &move);
         if (r < 0)
                 return r;
-        record->release = d->opened == 0 || !has_nested_vmx(m);
+        record->release = releases;
         return start(m, TAKE_PTR(record), ret);
 }
 

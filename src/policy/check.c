@@ -356,7 +356,7 @@ int candidate_check(Search *s, Candidate *c, Reason *reason) {
         return 0;
 }
 
-static int refuse_broken(const Search *s, const Candidate *c, const Broken *b, Reason *reason) {
+int refuse_broken(const char *where, const Broken *b, Reason *reason) {
         char missing[SIZE_STRING_MAX], wanted[SIZE_STRING_MAX];
         bool bytes = b->guarantee && b->guarantee->pool;
 
@@ -364,14 +364,14 @@ static int refuse_broken(const Search *s, const Candidate *c, const Broken *b, R
                 return REFUSE(reason,
                               "%s: the definition %s on %s reserves a %s and would no longer have "
                               "room; remove a device or clear its reserve",
-                              name_of(s, c), UUID_STR(&b->definition->uuid), b->definition->parent,
+                              where, UUID_STR(&b->definition->uuid), b->definition->parent,
                               b->definition->type);
         amount_format(missing, b->missing, bytes);
         amount_format(wanted, b->wanted, bytes);
         return REFUSE(reason,
                       "%s: group %s is guaranteed %s %s%s%s (%s), of which %s would no longer have "
                       "room; remove a device or lower the guarantee",
-                      name_of(s, c), group_name(b->group), wanted, bytes ? "of pool " : "of ",
+                      where, group_name(b->group), wanted, bytes ? "of pool " : "of ",
                       bytes ? b->guarantee->pool : b->guarantee->type,
                       b->guarantee->parent ? " on its parent" : "",
                       SOURCE_STR(&b->guarantee->source), missing);
@@ -408,5 +408,5 @@ int candidate_check_promises(Search *s, Candidate *c, Reason *reason) {
         if (r <= 0)
                 return r;
         c->refusal = REFUSAL_PROMISES;
-        return refuse_broken(s, c, &broken, reason);
+        return refuse_broken(name_of(s, c), &broken, reason);
 }

@@ -404,6 +404,34 @@ static int count_missing(const Promises *p, size_t i, const Group *group, const 
         return r;
 }
 
+int promises_note(Promises *p) {
+        if (p->before)
+                return 0;
+        p->before = calloc(p->n ?: 1, sizeof(*p->before));
+        return p->before ? MIN(count_missing(p, 0, NULL, NULL, NULL, p->before), 0) : -ENOMEM;
+}
+
+/* The first that lacks more than before: what was broken as it was, nobody asked us about. */
+static int find_broken(Promises *p, const uint64_t *missing, bool compare, Broken *ret) {
+        for (size_t j = 0; j < p->n; j++) {
+                int r = missing[j] > 0 && compare ? promises_note(p) : 0;
+
+                if (r < 0)
+                        return r;
+                if (missing[j] == 0 || (compare && missing[j] <= p->before[j]))
+                        continue;
+                *ret = (Broken) {
+                        .group = p->demands[j].group,
+                        .guarantee = p->demands[j].guarantee,
+                        .definition = p->demands[j].definition,
+                        .missing = missing[j],
+                        .wanted = p->demands[j].wanted,
+                };
+                return 1;
+        }
+        return 0;
+}
+
 int promises_check(Promises *p, size_t i, const Group *group, const Group *space,
                    const Type *type, Broken *ret) {
         _cleanup_(freep) uint64_t *missing = NULL;
@@ -415,29 +443,31 @@ int promises_check(Promises *p, size_t i, const Group *group, const Group *space
         if (!missing)
                 return -ENOMEM;
         r = count_missing(p, i, group, space, type, missing);
-        if (r < 0)
-                return r;
+        return r < 0 ? r : find_broken(p, missing, type != NULL, ret);
+}
+
+void promises_carry(Promises *p, const Group *group, const Parent *parent, const char *from,
+                    const char *to, uint64_t bytes) {
         for (size_t j = 0; j < p->n; j++) {
-                if (missing[j] == 0)
+                Demand *d = &p->demands[j];
+
+                if (!d->pool || d->group != group ||
+                    (d->parent && !streq(d->parent, parent->name)))
                         continue;
-                if (type && !p->before) {
-                        p->before = calloc(p->n, sizeof(*p->before));
-                        if (!p->before)
-                                return -ENOMEM;
-                        r = count_missing(p, 0, NULL, NULL, NULL, p->before);
-                        if (r < 0)
-                                return r;
-                }
-                if (type && missing[j] <= p->before[j])
-                        continue; /* broken as it was, by what nobody asked us about */
-                *ret = (Broken) {
-                        .group = p->demands[j].group,
-                        .guarantee = p->demands[j].guarantee,
-                        .definition = p->demands[j].definition,
-                        .missing = missing[j],
-                        .wanted = p->demands[j].wanted,
-                };
-                return 1;
+                if (streq(d->pool, from))
+                        d->have -= MIN(d->have, bytes);
+                if (streq(d->pool, to))
+                        d->have += bytes;
         }
-        return 0;
+}
+
+int promises_compare(Promises *p, Broken *ret) {
+        _cleanup_(freep) uint64_t *missing = NULL;
+        int r;
+
+        missing = calloc(p->n ?: 1, sizeof(*missing));
+        if (!missing)
+                return -ENOMEM;
+        r = count_missing(p, 0, NULL, NULL, NULL, missing);
+        return r < 0 ? r : find_broken(p, missing, true, ret);
 }

@@ -65,3 +65,12 @@ void promises_done(Promises *p);
  */
 int promises_check(Promises *p, size_t i, const Group *group, const Group *space,
                    const Type *type, Broken *ret);
+
+/*
+ * The same of what changes the views and is no device: first what each lacks before it is noted, then,
+ * with the views as they would be, whether some lack more. @bytes of @group's go from @from to @to.
+ */
+int promises_note(Promises *p);
+void promises_carry(Promises *p, const Group *group, const Parent *parent, const char *from,
+                    const char *to, uint64_t bytes);
+int promises_compare(Promises *p, Broken *ret);

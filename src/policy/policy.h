@@ -91,11 +91,13 @@ void moves_done(Moves *m);
 
 /*
  * Whether an extent of a device can go to @offset (bytes, from the start of the BAR; UINT64_MAX: any
- * place) of a pool of its parent, as far as room, alignment and partitions say; *@ret is where.
- * Nobody's guarantee is asked. OUTCOME_INVALID, _NOT_SUPPORTED, _NO_ROOM: @reason has a sentence.
+ * place) of a pool of its parent, as far as room, alignment and partitions say, and so that all that
+ * is promised to others has as much room as before; *@ret is where. @releases: what it leaves is free
+ * at the end of the move. OUTCOME_INVALID, _NOT_SUPPORTED, _NO_ROOM: @reason has a sentence.
  */
 int policy_place_move(const Model *model, const List *planned, Device *device, size_t extent,
-                      const Pool *pool, uint64_t offset, Extent *ret, Reason *reason);
+                      const Pool *pool, uint64_t offset, bool releases, Extent *ret,
+                      Reason *reason);
 /* Positive: it is of a type or in a state in which it does not move, @reason says so. */
 int policy_check_movable(const Device *device, Reason *reason);
 

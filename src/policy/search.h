@@ -87,5 +87,8 @@ void candidate_rank_bytes(Search *s, Candidate *c);
  */
 int candidate_check_promises(Search *s, Candidate *c, Reason *reason);
 
+/* The sentence about a promise that would have no room after something on parent @where. */
+int refuse_broken(const char *where, const Broken *b, Reason *reason);
+
 /* What would make room there: "moving device … would make room", or what would have to be removed. */
 int explain_way_out(Search *s, Candidate *c, char **ret);
