@@ -23,7 +23,10 @@ static bool is_at(const Extent *e, const Extent *to) {
         return e->bar == to->bar && e->offset == to->offset;
 }
 
-/* What an earlier worker has done of it. Positive: all. *@ret is what is there already. */
+/*
+ * What an earlier worker has done of it. Positive: all, or who only mends what was left finds that
+ * the device is in one place again, for it was closed meanwhile. *@ret is what is there already.
+ */
 static int look(Job *j, const RecordMove *move, uint64_t *ret) {
         _cleanup_(kmod_snapshot_freep) KmodSnapshot *s = NULL;
         const KmodDevice *d;
@@ -35,11 +38,13 @@ static int look(Job *j, const RecordMove *move, uint64_t *ret) {
         *ret = 0;
         d = find_device(s, &move->uuid);
         if (!d || move->extent >= d->n_extents)
-                return 0; /* the module will say so */
+                return j->record->mend; /* else the module will say so */
         if (d->other.used && !d->other.finished && d->other.extent == move->extent &&
-            is_at(&d->other.place, &move->to))
+            is_at(&d->other.place, &move->to)) {
                 *ret = d->other.moved;
-        return is_at(&d->extents[move->extent], &move->to);
+                return 0;
+        }
+        return j->record->mend || is_at(&d->extents[move->extent], &move->to);
 }
 
 static void note(Job *j, uint64_t before, uint64_t moved, uint64_t *noted) {
@@ -59,7 +64,13 @@ static int go(Job *j, KmodMove *arg, uint64_t size, uint64_t before) {
         int r;
 
         do {
+                uint64_t last = arg->moved;
+
                 r = kmod_move_chunk(j->kmod, arg);
+                if ((r == -ECANCELED || r == -ENOENT) && j->record->mend)
+                        return 0; /* it was closed, or is gone: nothing is in two places */
+                if (r == 0 && j->record->mend && !arg->back && arg->moved <= last)
+                        arg->back = true; /* closed just now, so this began a new move */
                 if (r == -ECANCELED && ++closed < CLOSED_TRIES_MAX)
                         continue; /* it is where it was: from the beginning */
                 if (r < 0)
@@ -120,7 +131,7 @@ static int move_one(Job *j, const RecordMove *move, uint64_t before) {
                 return MIN(r, 0);
         /* who only mends what was left goes the shorter way; others want it there */
         arg.moved = there;
-        arg.back = there > 0 && j->record->mend && there * 2 < move->to.size;
+        arg.back = j->record->mend && there * 2 < move->to.size;
         r = go(j, &arg, move->to.size, before);
         return r == -ETIME ? turn_round(j, &arg, move->to.size, before) : r;
 }

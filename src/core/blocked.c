@@ -11,7 +11,7 @@
 
 /* Holding a device, moving extents and waiting for who was killed take their time by themselves. */
 static bool is_to_be_quick(const Operation *op) {
-        return op->record->kind <= RECORD_UNDEFINE;
+        return op->record->kind <= RECORD_UNDEFINE && op->record->n_moves == 0;
 }
 
 static void say(Operation *op, char *text) {

@@ -188,6 +188,31 @@ static int plan_defragment(Manager *m, Parent *p, const char *name, uint64_t max
         return describe_defragment(p, name, reason);
 }
 
+static bool is_in(const Pool *pool, const Extent *e) {
+        return pool->bar == e->bar && e->offset >= pool->offset &&
+               extent_end(e) <= pool->offset + pool->size;
+}
+
+/* One that runs already is joined, or waited for when it is of another pool than the one named. */
+static int join_defragment(Manager *m, const Parent *p, const char *name, Operation **ret,
+                           Reason *reason) {
+        list_foreach(op, &m->operations, Operation, node) {
+                const Pool *pool = name ? parent_find_pool(p, name) : NULL;
+
+                if (op->state != OPERATION_RUNNING || op->record->kind != RECORD_DEFRAGMENT ||
+                    !streq(op->record->parent, p->name))
+                        continue;
+                if (pool && !is_in(pool, &op->record->moves[0].to))
+                        return reason_set(reason, OUTCOME_BUSY,
+                                          "Another pool than %s of %s is being defragmented; wait for "
+                                          "the end of that.",
+                                          name, p->name);
+                *ret = op;
+                return 0;
+        }
+        return 0;
+}
+
 int manager_defragment(Manager *m, Parent *p, const char *pool, uint64_t max_bytes,
                        const char *client, Operation **ret, Reason *reason) {
         _cleanup_(record_freep) Record *record = NULL;
@@ -198,12 +223,9 @@ int manager_defragment(Manager *m, Parent *p, const char *pool, uint64_t max_byt
         if (pool && !parent_find_pool(p, pool))
                 return reason_set(reason, OUTCOME_INVALID, "Parent %s has no pool %s.", p->name,
                                   pool);
-        list_foreach(op, &m->operations, Operation, node)
-                if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_DEFRAGMENT &&
-                    streq(op->record->parent, p->name)) {
-                        *ret = op;
-                        return 0;
-                }
+        r = join_defragment(m, p, pool, ret, reason);
+        if (r != 0 || *ret)
+                return r;
         r = plan_defragment(m, p, pool, max_bytes, &moves, reason);
         if (r == 0)
                 r = make(m, RECORD_DEFRAGMENT, p, client, &record, reason);

@@ -14,7 +14,8 @@ static void add_module(Fixture *f, const char *rule) {
 
         ASSERT_TRUE(asprintf(&text,
                 "{ \"parents\": [ { \"address\": \"" P1 "\","
-                "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2 } ],"
+                "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2 },"
+                "               { \"name\": \"rest\", \"bar\": 0 } ],"
                 "  \"types\": [ \"fb-16M\", \"fb-8M\", \"fb-32M\", \"stay-16M\" ] } ],"
                 "  \"types\": {"
                 "  \"fb-32M\": { \"movable\": true, " BAR("32M") " },"
@@ -22,7 +23,7 @@ static void add_module(Fixture *f, const char *rule) {
                 "  \"stay-16M\": { " BAR("16M") " },"
                 "  \"fb-8M\": { \"movable\": true, " BAR("8M") " } },"
                 "  \"policy\": { \"placement\": [ { %s } ] } }", rule) >= 0);
-        fake_pci(f->tree, P1, "other", 0x1000, 64 * MIB);
+        fake_pci(f->tree, P1, "other", 0x100000, 64 * MIB);
         fake_write(f->tree, text, CONFIG_FILE);
         fake_load_module(f->tree);
 }
@@ -380,6 +381,26 @@ TEST(defragment_packs_a_pool) {
         ASSERT_EQ(find_device(&f, U4)->extents[0].size, 32 * MIB);
 }
 
+/* Who named another pool has not had it done. */
+TEST(defragment_joins_its_own_pool_only) {
+        _cleanup_(reason_done) Reason reason = {};
+        Operation *op, *again;
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        fragment(&f, "fb-16M");
+        ASSERT_EQ(manager_defragment(f.manager, find_parent(&f, P1), "fb", UINT64_MAX, ":1.7", &op,
+                                     &reason), 0);
+        ASSERT_EQ(manager_defragment(f.manager, find_parent(&f, P1), "rest", UINT64_MAX, ":1.7",
+                                     &again, &reason), OUTCOME_BUSY);
+        ASSERT_CONTAINS(reason.text, "Another pool than rest");
+        ASSERT_EQ(manager_defragment(f.manager, find_parent(&f, P1), "fb", UINT64_MAX, ":1.7",
+                                     &again, &reason), 0);
+        ASSERT_TRUE(again == op);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+}
+
 /* Somebody died in the middle, and the daemon with its record: the next one ends it. */
 static void check_left(Fixture *f, unsigned chunks, uint64_t expected) {
         KmodMove arg = { .bar = 2, .offset = 48 * MIB };
@@ -405,6 +426,50 @@ TEST(what_was_left_goes_the_shorter_way) {
         wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
         check_left(&f, 3, 0);
         check_left(&f, 4, 48 * MIB);
+}
+
+/* A worker that is to mend what nobody left any more does not begin it anew. */
+TEST(a_mend_begins_nothing) {
+        Uuid u1 = uuid_of(U1);
+        KmodMove arg = { .bar = 2, .offset = 48 * MIB, .uuid = u1 };
+        Operation *op;
+        Kmod *k;
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        ASSERT_OK(kmod_open(&k, f.tree->root_fd));
+        for (unsigned i = 0; i < 6; i++)
+                ASSERT_OK(kmod_move_chunk(k, &arg));
+        fixture_restart(&f);
+        op = first_operation(&f);
+        ASSERT_NOT_NULL(op);
+        ASSERT_TRUE(op->record->mend);
+        /* as at a close, before the worker has looked */
+        arg.back = true;
+        for (unsigned i = 0; i < 6; i++)
+                ASSERT_OK(kmod_move_chunk(k, &arg));
+        kmod_free(k);
+        wait_for(&f, op);
+        run_idle(&f);
+        ASSERT_FALSE(find_device(&f, U1)->other.used);
+        ASSERT_EQ(find_device(&f, U1)->extents[0].offset, 0);
+}
+
+/* It takes its time by its own moves: nothing in the kernel holds it up. */
+TEST(a_create_with_moves_is_not_called_blocked) {
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "\"moves\": \"auto\"");
+        fragment(&f, "fb-16M");
+        op = create_device(&f, NULL, "fb-32M", U4, "");
+        ASSERT_EQ(op->phase, OPERATION_WORKING);
+        op->working_since_usec -= WORKER_BLOCKED_USEC + 1000000;
+        operation_dispatch(f.manager);
+        ASSERT_NULL(op->blocked_by);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
 }
 
 static void assert_settled(Fixture *f, const char *when) {
