@@ -55,6 +55,13 @@ static int append_number(sd_bus_message *m, const char *text) {
         return sd_bus_message_append(m, "{sv}", "numa", "i", (int32_t) n);
 }
 
+/* D-Bus carries no other: no half characters, and none of those that are for nobody (U+FFFE). */
+static int no_text(int error, const char *what) {
+        if (error == -EINVAL)
+                (void) answer_failed("That %s is not text in UTF-8; use a plain name.", what);
+        return error;
+}
+
 static int append_options(sd_bus_message *m, const Given *g, const Definition *d) {
         static const struct {
                 int index;
@@ -73,7 +80,8 @@ static int append_options(sd_bus_message *m, const Given *g, const Definition *d
                         r = sd_bus_message_append(m, "{sv}", "uuid", "s", UUID_STR(&uuid));
         }
         if (r >= 0 && GIVEN(g, WISH_OWNER))
-                r = sd_bus_message_append(m, "{sv}", "owner", "s", g->values[WISH_OWNER]);
+                r = no_text(sd_bus_message_append(m, "{sv}", "owner", "s", g->values[WISH_OWNER]),
+                            "owner");
         if (r >= 0 && GIVEN(g, WISH_NUMA))
                 r = append_number(m, g->values[WISH_NUMA]);
         if (r >= 0 && d->n_attributes > 0)
@@ -96,7 +104,8 @@ int wish_message(Client *c, const char *member, const Given *given, sd_bus_messa
                 r = client_method(c, MDEVD_OBJECT_ROOT, MDEVD_IFACE_MANAGER, member, &m);
         if (r != 0)
                 return r;
-        r = sd_bus_message_append(m, "ss", given->values[WISH_PARENT] ?: "", given->operand ?: "");
+        r = no_text(sd_bus_message_append(m, "ss", given->values[WISH_PARENT] ?: "",
+                                          given->operand ?: ""), "parent or type");
         if (r >= 0)
                 r = append_options(m, given, d);
         if (r < 0)

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-own.c: what mdevdctl makes of the daemon's words where a daemon is hard to bring to say them. */
+#include "cli/own/health.h"
+#include "cli/own/svg.h"
+
+#include "test.h"
+
+#define UUID "c3ee7d8a-4a40-4b11-9b0f-000000000001"
+
+/* All troubles, a line each: "!" before a warning. To be freed. */
+static char *troubles_of(const char *text) {
+        _cleanup_(health_done) Health h = {};
+        _cleanup_(state_done) State s = {};
+        char *ret = NULL;
+        size_t size;
+        FILE *f = open_memstream(&ret, &size);
+
+        ASSERT_NOT_NULL(f);
+        ASSERT_OK(state_parse(text, &s));
+        ASSERT_OK(health_read(&s, &h));
+        for (size_t i = 0; i < h.n; i++)
+                (void) fprintf(f, "%s%s | %s\n", h.troubles[i].warning ? "!" : "",
+                               h.troubles[i].what, h.troubles[i].remedy);
+        ASSERT_EQ(fclose(f), 0);
+        return ret;
+}
+
+TEST(problems_have_a_place_or_none) {
+        _cleanup_(freep) char *text = troubles_of(
+                "{\"problems\":["
+                "{\"file\":\"/a\",\"line\":2,\"column\":3,\"warning\":false,\"text\":\"x\"},"
+                "{\"file\":\"/b\",\"line\":0,\"column\":0,\"warning\":false,\"text\":\"y\"},"
+                "{\"file\":\"/c\",\"line\":4,\"column\":1,\"warning\":true,\"text\":\"z\"}]}");
+
+        ASSERT_CONTAINS(text, "/a:2:3: x. | Correct the file");
+        ASSERT_CONTAINS(text, "\n/b: y. | Correct");
+        ASSERT_CONTAINS(text, "\n!/c:4:1: z. | Correct");
+}
+
+TEST(a_revoked_device_names_its_owner_if_it_has_one) {
+        _cleanup_(freep) char *vm = troubles_of("{\"devices\":[{\"uuid\":\"" UUID "\",\"owner\":"
+                                                "\"vm1\",\"state\":\"revoked\"}]}");
+        _cleanup_(freep) char *nobody = troubles_of("{\"devices\":[{\"uuid\":\"" UUID "\","
+                                                    "\"owner\":\"\",\"state\":\"revoked\"}]}");
+
+        ASSERT_STREQ(vm, UUID " is open, and its parent is gone. | End the virtual machine (owner "
+                              "vm1); what it reads there are ones.\n");
+        ASSERT_STREQ(nobody, UUID " is open, and its parent is gone. | End the virtual machine; "
+                                  "what it reads there are ones.\n");
+}
+
+/* The label of the only device of a pool, from a picture. To be freed. */
+static char *label_of(const char *owner) {
+        _cleanup_(freep) char *json = NULL, *text = NULL;
+        _cleanup_(state_done) State s = {};
+        _cleanup_(svg_done) Svg svg = {};
+        const JsonNode *pools;
+        char *begin, *end;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        ASSERT_NOT_NULL(f);
+        ASSERT_TRUE(asprintf(&json, "{\"parents\":[{\"name\":\"p\",\"pools\":[{\"name\":\"q\","
+                                    "\"bar\":2,\"offset\":0,\"size\":8192,\"map\":[{\"offset\":0,"
+                                    "\"size\":4096,\"device\":\"" UUID "\",\"owner\":\"%s\","
+                                    "\"state\":\"live\"}]}]}]}", owner) > 0);
+        ASSERT_OK(state_parse(json, &s));
+        pools = node_list(s.parents + 1, "pools");
+        ASSERT_OK(svg_add_pool(&svg, s.parents + 1, pools + 1));
+        svg_print(&svg, f);
+        ASSERT_EQ(fclose(f), 0);
+        begin = strstr(text, ">A ");
+        ASSERT_NOT_NULL(begin);
+        end = strchr(begin, '\n');
+        ASSERT_NOT_NULL(end);
+        return strndup(begin, (size_t) (end - begin));
+}
+
+TEST(a_picture_has_characters_of_xml_only) {
+        static const struct {
+                const char *owner, *label;
+        } cases[] = {
+                { "vm1", ">A vm1</text>" },
+                { "a<b>&c", ">A a&lt;b&gt;&amp;c</text>" },
+                { "\xef\xbf\xbd|\xee\x80\x80|\xf0\x9f\x98\x80", /* U+FFFD, U+E000, U+1F600 */
+                  ">A \xef\xbf\xbd|\xee\x80\x80|\xf0\x9f\x98\x80</text>" },
+                { "a\xef\xbf\xbe|\xef\xbf\xbf|", ">A a?|?|</text>" }, /* U+FFFE, U+FFFF */
+                { "\\u0001\\u001f\\u007f|\xc2\x85\xc2\xa0", ">A ???|?\xc2\xa0</text>" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(freep) char *label = label_of(cases[i].owner);
+
+                ASSERT_STREQ(label, cases[i].label);
+        }
+}
+
+TESTS_MAIN
