@@ -376,6 +376,36 @@ TEST(limits) {
         }
 }
 
+/* Whether rules with that text in "policy" are in force. */
+static bool is_good(const char *policy) {
+        _cleanup_(config_freep) Config *c = NULL;
+        _cleanup_(freep) char *text = NULL;
+
+        ASSERT_TRUE(asprintf(&text, "{\"policy\":{%s}}", policy) > 0);
+        ASSERT_OK(config_load_text(&c, "f", text, strlen(text)));
+        return !c->rules_wrong;
+}
+
+TEST(limits_of_writers_and_pauses) {
+        for (size_t over = 0; over < 2; over++) {
+                _cleanup_(freep) char *text = NULL, *pause = NULL;
+                size_t size;
+                FILE *f = open_memstream(&text, &size);
+
+                ASSERT_NOT_NULL(f);
+                (void) fputs("\"writers\":[", f);
+                for (size_t i = 0; i < GROUPS_MAX + over; i++)
+                        (void) fprintf(f, "%s{\"unit\":\"u%zu.service\",\"owner\":\"o\"}",
+                                       i ? "," : "", i);
+                (void) fputs("]", f);
+                ASSERT_EQ(fclose(f), 0);
+                ASSERT_EQ(is_good(text), over == 0);
+                ASSERT_TRUE(asprintf(&pause, "\"placement\":[{\"pause_max\":%zu}]",
+                                     PAUSE_MAX_MAX + over) > 0);
+                ASSERT_EQ(is_good(pause), over == 0);
+        }
+}
+
 TEST(out_of_memory) {
         static const char text[] =
                 "{\"policy\":{\"groups\":[{\"name\":\"a\",\"owners\":[\"a\",\"b\"],\"users\":[1],"
