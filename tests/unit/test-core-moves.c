@@ -286,7 +286,6 @@ TEST(auto_moves_and_creates) {
 
 /* It would go in the middle of the moves, and they fail; so the other one moves. */
 TEST(who_is_being_stopped_does_not_move) {
-        _cleanup_(reason_done) Reason reason = {};
         Operation *stop, *op;
         FIXTURE(f);
 
