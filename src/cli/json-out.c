@@ -9,7 +9,7 @@
 static void line(JsonOut *o) {
         static const char blanks[] = "\n                                ";
 
-        static_assert(sizeof(blanks) == 2 + 2 * JSON_OUT_DEPTH_MAX);
+        static_assert(sizeof(blanks) == 2 + 2 * JSON_OUT_DEPTH_MAX, "two blanks a level");
         (void) fwrite_unlocked(blanks, 1, 1 + 2 * o->depth, o->file);
 }
 
