@@ -21,10 +21,12 @@ struct Target {
 
 static void target_done(Target *t) {
         reason_done(&t->reason);
-        scenario_done(&t->s);
+        if (t->s.model)
+                scenario_done(&t->s);
 }
 
 static void begin(Target *t, const char *parents, const char *rules, const char *devices) {
+        target_done(t); /* of the one before */
         *t = (Target) {};
         ASSERT_OK(scenario_init(&t->s));
         ASSERT_TRUE(scenario_add_parents(&t->s, parents));
@@ -40,7 +42,7 @@ static int place(Target *t, uint64_t offset) {
 }
 
 TEST(a_place_is_free_aligned_and_in_the_pool) {
-        _cleanup_(target_done) Target t;
+        _cleanup_(target_done) Target t = {};
 
         begin(&t, "a=64M,at=64M", "", "16M@a+64M 16M@a+96M");
         ASSERT_EQ(place(&t, 64 * M), OUTCOME_INVALID);
@@ -59,7 +61,7 @@ TEST(a_place_is_free_aligned_and_in_the_pool) {
 
 /* A pool that begins in the middle of what would be a slot, were they counted from the BAR's start. */
 TEST(slots_are_counted_from_the_pool) {
-        _cleanup_(target_done) Target t;
+        _cleanup_(target_done) Target t = {};
 
         begin(&t, "a=48M,slot=12M,at=16M", "", "12M@a+16M");
         ASSERT_EQ(place(&t, 24 * M), OUTCOME_NO_ROOM);
@@ -72,7 +74,7 @@ TEST(slots_are_counted_from_the_pool) {
 
 /* 32 MiB are promised in one piece, and the only one is the second half. */
 TEST(what_is_promised_is_asked) {
-        _cleanup_(target_done) Target t, definition;
+        _cleanup_(target_done) Target t = {}, definition = {};
 
         begin(&t, "a=64M", "group=g:vm* guarantee=32M*1", "8M@a+0 16M@a+16M");
         ASSERT_EQ(place(&t, 40 * M), OUTCOME_NO_ROOM);
@@ -87,7 +89,7 @@ TEST(what_is_promised_is_asked) {
 
 /* The owner's partition comes first, and all of it is what the group is guaranteed. */
 TEST(another_place_is_chosen) {
-        _cleanup_(target_done) Target t;
+        _cleanup_(target_done) Target t = {};
 
         begin(&t, "a=64M", "group=g:vm* partition=a:0:16M guarantee=16M*1",
               "4M@a+20M:vm1 4M@a+16M 4M@a+32M 4M@a+48M");
@@ -99,7 +101,7 @@ TEST(another_place_is_chosen) {
 
 /* A promise that was broken before is not this move's to keep. */
 TEST(what_was_broken_before_is_nobodys_fault) {
-        _cleanup_(target_done) Target t;
+        _cleanup_(target_done) Target t = {};
 
         begin(&t, "a=64M", "group=g:vm* guarantee=64M*1", "16M@a+0");
         ASSERT_EQ(place(&t, 48 * M), 0);
@@ -107,7 +109,7 @@ TEST(what_was_broken_before_is_nobodys_fault) {
 
 /* What stays taken until the device is closed makes no room for what is promised. */
 TEST(what_is_left_may_stay_taken) {
-        _cleanup_(target_done) Target t;
+        _cleanup_(target_done) Target t = {};
 
         begin(&t, "a=32M", "group=g:vm* guarantee=16M*1", "8M@a+16M 8M@a+8M");
         ASSERT_EQ(place(&t, 0), 0);
@@ -118,7 +120,7 @@ TEST(what_is_left_may_stay_taken) {
 }
 
 TEST(no_memory) {
-        _cleanup_(target_done) Target t;
+        _cleanup_(target_done) Target t = {};
         size_t failures = 0;
         long before;
         int r;
