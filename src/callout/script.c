@@ -109,8 +109,12 @@ static void feed(Script *s) {
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return;
-        s->left -= n < 0 ? s->left : (size_t) n;
-        s->input += n < 0 ? 0 : n;
+        if (n < 0)
+                s->left = 0;
+        if (n > 0) {
+                s->left -= (size_t) n;
+                s->input += n;
+        }
         if (s->left == 0)
                 s->input_fd = safe_close(s->input_fd);
 }

@@ -36,7 +36,7 @@ def parse(argv):
                     "`N passed, N failed`, and the exit status says the same.",
         epilog="""names:
   harness/...            do the tests notice what they must notice?
-  build/gcc ...          the build in three variants: gcc, sanitize (ASan and UBSan), clang
+  build/gcc ...          the build in two variants: gcc, sanitize (clang with ASan and UBSan)
   host/gcc/unit/...      host tests of that variant
   kmod/6.12/build ...    the module, W=1 and sparse, for each kernel; kmod/checkpatch
   kmod/6.12/vendors      modules that stand in for vendors' drivers: mtty, tests/vm/modules
