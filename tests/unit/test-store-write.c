@@ -314,14 +314,7 @@ static unsigned count_syncs(const Change *c) {
 }
 
 /* A fork is slow with the address sanitizer, and what is asked here is not asked of memory. */
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#define SYNC_STEP 4
-#else
-#define SYNC_STEP 1
-#endif
+#define SYNC_STEP (TEST_SANITIZED ? 4 : 1)
 
 /* The test above would see it: each sync that is left out breaks some change at some instant. */
 TEST(every_sync_is_needed) {

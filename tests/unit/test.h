@@ -30,6 +30,16 @@ struct TestCase {
 _unused_ static TestCase *test_first, **test_last = &test_first;
 static const char *test_running = "?";
 
+/* 1 where the address sanitizer is in: what is slow with it may do less of the same. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define TEST_SANITIZED 1
+#else
+#define TEST_SANITIZED 0
+#endif
+
 #define TEST(name)                                                                                 \
         static void test_##name(void);                                                             \
         static TestCase test_case_##name = { #name, test_##name, NULL };                           \
