@@ -7,7 +7,7 @@
 
 const char *text_printable(const char *s, char **ret_own) {
         *ret_own = NULL;
-        if (utf8_is_valid(s))
+        if (utf8_is_sendable(s))
                 return s;
         *ret_own = json_printable(s);
         return *ret_own;

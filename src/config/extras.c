@@ -120,7 +120,8 @@ static bool digest_is_valid(const char *s) {
 }
 
 #define EXTRAS_OWNER                                                                               \
-        .is_valid = name_is_valid_owner, .expect = "an owner in quotes, at most 63 bytes"
+        .is_valid = name_is_valid_owner,                                                           \
+        .expect = "an owner in quotes, at most 63 bytes of plain text"
 
 static const JsonField until_fields[] = {
         { "definition", JSON_FIELD(Extras, until, json_decode_string), .flags = JSON_REQUIRED,

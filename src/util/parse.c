@@ -163,7 +163,7 @@ bool name_is_valid_owner(const char *s) {
                 uint32_t c = 0;
                 size_t n = utf8_decode(s + total, SIZE_MAX, &c);
 
-                if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0))
+                if (n == 0 || !utf8_is_plain(c))
                         return false;
                 total += n;
                 if (total > 63)

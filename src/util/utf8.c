@@ -51,12 +51,35 @@ bool utf8_is_valid(const char *s) {
         return true;
 }
 
+static bool is_control(uint32_t c) {
+        return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
+static bool is_noncharacter(uint32_t c) {
+        return (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe;
+}
+
+bool utf8_is_plain(uint32_t c) {
+        return !is_control(c) && !is_noncharacter(c);
+}
+
+bool utf8_is_sendable(const char *s) {
+        uint32_t c = 0;
+
+        for (size_t n; *s; s += n) {
+                n = utf8_decode(s, SIZE_MAX, &c);
+                if (n == 0 || is_noncharacter(c))
+                        return false;
+        }
+        return true;
+}
+
 void utf8_make_plain(char *s) {
         while (*s) {
                 uint32_t c = 0;
                 size_t n = utf8_decode(s, SIZE_MAX, &c);
 
-                if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0)) {
+                if (n == 0 || !utf8_is_plain(c)) {
                         n = MAX(n, (size_t) 1);
                         memset(s, '?', n);
                 }

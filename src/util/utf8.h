@@ -14,7 +14,17 @@
 size_t utf8_decode(const char *s, size_t size, uint32_t *ret);
 bool utf8_is_valid(const char *s);
 /*
+ * Neither a control character nor one of the 66 that Unicode keeps from interchange: U+FDD0 to
+ * U+FDEF, and the last two of each plane (the Unicode Standard, 23.7).
+ */
+bool utf8_is_plain(uint32_t c);
+/*
+ * Valid and without those 66, control characters or not: what sd-bus sends and takes. To it all
+ * other text is EINVAL, although neither RFC 3629 nor D-Bus (specification 0.21) has such a rule.
+ */
+bool utf8_is_sendable(const char *s);
+/*
  * For names that strangers chose and sentences repeat: in place, "?" for each byte of what is no
- * character (a name that was cut, too) and of control characters. The length stays.
+ * character (a name that was cut, too) and of those that are not plain. The length stays.
  */
 void utf8_make_plain(char *s);

@@ -207,4 +207,42 @@ TEST(what_cannot_be_defined) {
         fixture_done(&f);
 }
 
+/*
+ * U+FFFE is UTF-8, but sd-bus neither sends nor takes it: an answer that had it would fail, whoever
+ * asked. An owner that has it is none; a label of a driver's that has it is shown escaped.
+ */
+TEST(what_no_bus_carries_spoils_no_answer) {
+        static const char *const owners[] = { "a\xef\xbf\xbe", "a\xef\xb7\x90", "a\xff",
+                                              "a\\ufffe" };
+        Fixture f;
+
+        fixture_init(&f);
+        tree_write(&f.tree, "sys/devices/pci0000:00/" PARENT "/mdev_supported_types/" TYPE "/name",
+                   "a \xef\xbf\xbe card\n");
+        fixture_start(&f);
+        for (size_t i = 0; i < ARRAY_SIZE(owners); i++) {
+                _cleanup_(freep) char *invalid = NULL, *owner = NULL;
+                char text[64];
+                Reply r = {};
+
+                define(&f, PARENT, UUID1);
+                (void) snprintf(text, sizeof(text), "{\"owner\": \"%s\"}\n", owners[i]);
+                tree_write(&f.tree, EXTRAS1, text);
+                CALL(&f, f.client, &r, MANAGER, "Reload", "");
+                reply_done(&r);
+                CALL(&f, f.client, &r, MANAGER, "Describe", "");
+                reply_done(&r);
+                CALL(&f, f.client, &r, MDEVD_OBJECT_ROOT, "org.freedesktop.DBus.ObjectManager",
+                     "GetManagedObjects", "");
+                reply_done(&r);
+                invalid = get_property(&f, DEVICE1, MDEVD_IFACE_DEVICE, "Invalid");
+                ASSERT_CONTAINS(invalid, EXTRAS1 ":1:");
+                owner = get_property(&f, DEVICE1, MDEVD_IFACE_DEVICE, "Owner");
+                ASSERT_STREQ(owner, "");
+                verb(&f, "Undefine");
+                ASSERT_FALSE(file_exists(&f, EXTRAS1));
+        }
+        fixture_done(&f);
+}
+
 TESTS_MAIN

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-text.c: what sd-bus would refuse to send is found, and only that. */
+#include <limits.h>
+#include <locale.h>
+#include <sys/socket.h>
+#include <wchar.h>
+
 #include "bus/bus-error.h"
 #include "bus/text.h"
 #include "test.h"
@@ -14,6 +19,36 @@ TEST(printable_copies_only_what_it_must) {
         ASSERT_STREQ(text_printable("a\xff", &own), "a\\xff");
         ASSERT_NOT_NULL(own);
         free(own);
+}
+
+/* sd-bus is asked itself, about every character: its rule is not ours to know by heart. */
+TEST(sendable_is_what_sd_bus_sends) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        int fds[2];
+
+        ASSERT_NOT_NULL(setlocale(LC_CTYPE, "C.UTF-8"));
+        ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        ASSERT_OK(sd_bus_new(&bus));
+        ASSERT_OK(sd_bus_set_fd(bus, fds[0], fds[0]));
+        ASSERT_OK(sd_bus_start(bus));
+        for (uint32_t c = 1; c <= 0x10ffff; c++) {
+                char text[MB_LEN_MAX + 1] = "";
+                bool sent;
+
+                if (c % 0x1000 == 1) { /* not all in one message */
+                        m = sd_bus_message_unref(m);
+                        ASSERT_TRUE(sd_bus_message_new_signal(bus, &m, "/a", "a.b", "C") >= 0);
+                }
+                if (c >= 0xd800 && c <= 0xdfff)
+                        continue;
+                ASSERT_TRUE(wcrtomb(text, (wchar_t) c, &(mbstate_t) {}) != (size_t) -1);
+                sent = sd_bus_message_append_basic(m, 's', text) >= 0;
+                if (sent != utf8_is_sendable(text))
+                        test_fail(__FILE__, __LINE__, "U+%04x: sd-bus %s it", c,
+                                  sent ? "sends" : "refuses");
+        }
+        ASSERT_EQ(close(fds[1]), 0);
 }
 
 TEST(an_error_is_text_whatever_its_sentence) {

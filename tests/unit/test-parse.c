@@ -178,6 +178,10 @@ TEST(owners) {
                 "a\xc3",            /* cut off */
                 "\xe2\x82",
                 "\xff",
+                "a\xef\xbf\xbe",     /* U+FFFE, U+FFFF, U+FDD0, U+10FFFF: of no bus */
+                "\xef\xbf\xbf",
+                "\xef\xb7\x90",
+                "\xf4\x8f\xbf\xbf",
         };
         char buf[80];
 
@@ -185,7 +189,7 @@ TEST(owners) {
         ASSERT_TRUE(name_is_valid_owner("vm 1/\"x\""));
         ASSERT_TRUE(name_is_valid_owner("M\xc3\xbcller \xe2\x82\xac \xf0\x9f\x98\x80"));
         ASSERT_TRUE(name_is_valid_owner("\xc2\xa0"));
-        ASSERT_TRUE(name_is_valid_owner("\xf4\x8f\xbf\xbf"));
+        ASSERT_TRUE(name_is_valid_owner("\xf4\x8f\xbf\xbd"));
         ASSERT_TRUE(name_is_valid_owner("\xed\x9f\xbf"));
         ASSERT_FALSE(name_is_valid_owner(NULL));
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)

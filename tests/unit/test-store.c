@@ -425,9 +425,19 @@ TEST(bad_extras) {
         } cases[] = {
                 { "{", ":1:2: expected a key in double quotes, found the end of the file" },
                 { "{\"owner\":1}",
-                 ":1:10: expected an owner in quotes, at most 63 bytes, found 1" },
+                 ":1:10: expected an owner in quotes, at most 63 bytes of plain text, "
+                 "found 1" },
                 { "{\"owner\":\"a\\nb\"}",
-                 ":1:10: expected an owner in quotes, at most 63 bytes, found \"a\\u000ab\"" },
+                 ":1:10: expected an owner in quotes, at most 63 bytes of plain text, "
+                 "found \"a\\u000ab\"" },
+                { "{\"owner\":\"a\xef\xbf\xbe\"}", /* sd-bus would not send it */
+                 ":1:10: expected an owner in quotes, at most 63 bytes of plain text, "
+                 "found \"a\xef\xbf\xbe\"" },
+                { "{\"owner\":\"a\\ufdd0\"}",
+                 ":1:10: expected an owner in quotes, at most 63 bytes of plain text, "
+                 "found \"a\xef\xb7\x90\"" },
+                { "{\"owner\":\"a\xff\"}",
+                 ":1:12: expected text in UTF-8, found the byte 0xff" },
                 { "{\"reserve\":\"no\"}", ":1:12: expected true or false, found \"no\"" },
                 { NULL, ": expected a plain file, found a symbolic link" },
         };

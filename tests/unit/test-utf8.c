@@ -105,6 +105,21 @@ TEST(a_nul_is_no_character) {
         ASSERT_EQ(c, UNTOUCHED);
 }
 
+TEST(plain_characters) {
+        static const uint32_t plain[] = { 0x20, 0x7e, 0xa0, 0xfdcf, 0xfdf0, 0xfffd, 0x10000,
+                                          0x10fffd };
+        static const uint32_t not_plain[] = { 0x1f, 0x7f, 0x9f, 0xfdd0, 0xfdef, 0xfffe, 0xffff,
+                                              0x1fffe, 0x10ffff };
+
+        for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+                ASSERT_TRUE(utf8_is_plain(plain[i]));
+        for (size_t i = 0; i < ARRAY_SIZE(not_plain); i++)
+                ASSERT_FALSE(utf8_is_plain(not_plain[i]));
+        ASSERT_TRUE(utf8_is_sendable("a\nb"));
+        ASSERT_FALSE(utf8_is_sendable("a\xef\xbf\xbe"));
+        ASSERT_FALSE(utf8_is_sendable("a\xff"));
+}
+
 TEST(what_is_made_plain) {
         static const struct {
                 const char *text, *plain;
@@ -115,6 +130,7 @@ TEST(what_is_made_plain) {
                 { "\xc2\x9b""2J", "??2J" },    /* CSI in one character */
                 { "\xd0\x9a\xd0", "\xd0\x9a?" }, /* cut in a character */
                 { "\xffz", "?z" },
+                { "a\xef\xbf\xbe", "a???" }, /* U+FFFE: the bus would not have it */
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -51,19 +51,14 @@ void svg_done(Svg *svg) {
         *svg = (Svg) {};
 }
 
-/* Char of XML 1.0, section 2.2, but for the control characters that a picture cannot show. */
-static bool is_xml(uint32_t c) {
-        return c >= 0x20 && !(c >= 0x7f && c < 0xa0) && c != 0xfffe && c != 0xffff;
-}
-
-/* A stranger's text: "?" for what XML has no word for. */
+/* A stranger's text: "?" for what a picture cannot show; what XML has no word for is of that. */
 static void print_text(FILE *f, const char *text) {
         for (size_t n; *text; text += n) {
                 uint32_t c = 0;
                 size_t size = utf8_decode(text, SIZE_MAX, &c);
 
                 n = MAX(size, (size_t) 1);
-                if (size == 0 || !is_xml(c))
+                if (size == 0 || !utf8_is_plain(c))
                         (void) fputc('?', f);
                 else if (c == '&')
                         (void) fputs("&amp;", f);
