@@ -37,6 +37,21 @@ TEST(problems_have_a_place_or_none) {
         ASSERT_CONTAINS(text, "\n!/c:4:1: z. | Correct");
 }
 
+TEST(a_sentence_ends_once) {
+        _cleanup_(freep) char *text = troubles_of(
+                "{\"problems\":["
+                "{\"file\":\"/a\",\"line\":1,\"column\":1,\"warning\":true,"
+                "\"text\":\"unknown key \\\"polcy\\\" is ignored; did you mean \\\"policy\\\"?\"},"
+                "{\"file\":\"/b\",\"line\":0,\"column\":0,\"warning\":false,\"text\":\"x.\"},"
+                "{\"file\":\"/c\",\"line\":0,\"column\":0,\"warning\":false,\"text\":\"\"}],"
+                "\"definitions\":[{\"uuid\":\"" UUID "\",\"invalid\":\"/d:1:1: bad?\"}]}");
+
+        ASSERT_CONTAINS(text, "did you mean \"policy\"? | ");
+        ASSERT_CONTAINS(text, "/b: x. | ");
+        ASSERT_CONTAINS(text, "/c: . | ");
+        ASSERT_CONTAINS(text, "/d:1:1: bad? | ");
+}
+
 TEST(a_revoked_device_names_its_owner_if_it_has_one) {
         _cleanup_(freep) char *vm = troubles_of("{\"devices\":[{\"uuid\":\"" UUID "\",\"owner\":"
                                                 "\"vm1\",\"state\":\"revoked\"}]}");

@@ -51,7 +51,15 @@ static char *say(const char *format, ...) {
         return r < 0 ? NULL : text;
 }
 
+/* A full stop, if the sentence has none yet: some end by asking whether something else was meant. */
+static const char *sentence_end(const char *sentence) {
+        size_t n = strlen(sentence);
+
+        return n > 0 && strchr(".?!", sentence[n - 1]) ? "" : ".";
+}
+
 static int read_problem(Health *h, const JsonNode *p) {
+        const char *text = node_text(p, "text") ?: "";
         uint64_t line = node_number(p, "line");
         char place[48] = "";
         int r;
@@ -61,7 +69,7 @@ static int read_problem(Health *h, const JsonNode *p) {
                                 node_number(p, "column"));
         r = add(h, say("Correct the file, look with `mdevdctl policy check`, then `systemctl "
                        "reload mdevd`."),
-                "%s%s: %s.", node_text(p, "file"), place, node_text(p, "text"));
+                "%s%s: %s%s", node_text(p, "file"), place, text, sentence_end(text));
         if (r >= 0 && node_true(p, "warning")) {
                 h->troubles[h->n - 1].warning = true;
                 h->n_warnings++;
@@ -74,8 +82,8 @@ static int read_definition(Health *h, const State *s, const JsonNode *d) {
         const JsonNode *p = node_find(s->parents, "name", node_text(d, "parent"));
 
         if (invalid)
-                return add(h, say("Correct that file, or `mdevdctl undefine %s`.", uuid), "%s.",
-                           invalid);
+                return add(h, say("Correct that file, or `mdevdctl undefine %s`.", uuid), "%s%s",
+                           invalid, sentence_end(invalid));
         if (!node_true(d, "autostart") || !p || !streq_ptr(node_text(p, "state"), "registered"))
                 return 0;
         json_foreach(i, s->devices)
