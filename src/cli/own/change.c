@@ -181,7 +181,7 @@ static int run_owner(const Verb *verb, const Given *given) {
         r = client_method(&t.client, t.path, MDEVD_IFACE_DEVICE, "SetOwner", &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", given->operand2);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") : target_send(&t, m, given);
+        return r < 0 ? exit_not_sent(r, "owner") : target_send(&t, m, given);
 }
 
 static const Option owner_options[] = { OWN_JSON_OPTIONS };

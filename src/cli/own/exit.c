@@ -23,3 +23,10 @@ int exit_refused(Client *c) {
         (void) client_failed(c);
         return client_is_daemon_missing(c) ? EXIT_NOT_RUNNING : exit_of_error(c->error.name);
 }
+
+int exit_not_sent(int error, const char *what) {
+        if (error != -EINVAL)
+                return answer_failed_errno(error, "cannot ask mdevd");
+        (void) answer_failed("That %s is not text in UTF-8; use a plain name.", what);
+        return EXIT_USAGE;
+}

@@ -16,5 +16,10 @@ enum {
 
 /* Says what the daemon or the bus refused; the exit status for it. */
 int exit_refused(Client *c);
+/*
+ * Says that a call could not be made: @error is of appending its arguments. -EINVAL is of @what, a
+ * string that somebody typed: what is sent must be utf8_is_sendable().
+ */
+int exit_not_sent(int error, const char *what);
 /* The exit status for an error of that name. */
 int exit_of_error(const char *name);

@@ -51,7 +51,7 @@ static char *say(const char *format, ...) {
         return r < 0 ? NULL : text;
 }
 
-/* A full stop, if the sentence has none yet: some end by asking whether something else was meant. */
+/* A full stop where there is none yet: some sentences end by asking what was meant. */
 static const char *sentence_end(const char *sentence) {
         size_t n = strlen(sentence);
 

@@ -98,8 +98,7 @@ static int run_move(const Verb *verb, const Given *given) {
                                           checked_number(given, MOVE_EXTENT));
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd")
-                     : follow_and_print(&t.client, m, given);
+        return r < 0 ? exit_not_sent(r, "pool") : follow_and_print(&t.client, m, given);
 }
 
 const Verb own_move = {
@@ -171,8 +170,7 @@ static int run_defrag(const Verb *verb, const Given *given) {
                 r = append_size(m, given, DEFRAG_MAX, "max_bytes");
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd")
-                     : follow_and_print(&client, m, given);
+        return r < 0 ? exit_not_sent(r, "pool") : follow_and_print(&client, m, given);
 }
 
 const Verb own_defrag = {

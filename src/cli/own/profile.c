@@ -105,11 +105,12 @@ static int plan(const Given *given) {
                 r = client_send(&client, m, &reply);
         if (r > 0)
                 return exit_refused(&client);
-        own_open(&s, given, true);
-        if (r >= 0)
-                r = print_steps(&s, reply, &blocked);
         if (r < 0)
-                (void) answer_failed_errno(r, "cannot ask mdevd");
+                return exit_not_sent(r, "profile");
+        own_open(&s, given, true);
+        r = print_steps(&s, reply, &blocked);
+        if (r < 0)
+                (void) answer_failed_errno(r, "cannot show it");
         return screen_close(&s) == EXIT_SUCCESS && r >= 0 && !blocked ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
@@ -120,8 +121,7 @@ static int apply(const Given *given) {
 
         if (r > 0)
                 return exit_refused(&client);
-        return r < 0 ? answer_failed_errno(r, "cannot ask mdevd") 
-                     : follow_and_print(&client, m, given);
+        return r < 0 ? exit_not_sent(r, "profile") : follow_and_print(&client, m, given);
 }
 
 static int run(const Verb *verb, const Given *given) {

@@ -55,10 +55,9 @@ static int append_number(sd_bus_message *m, const char *text) {
         return sd_bus_message_append(m, "{sv}", "numa", "i", (int32_t) n);
 }
 
-/* D-Bus carries no other: no half characters, and none of those that are for nobody (U+FFFE). */
 static int no_text(int error, const char *what) {
         if (error == -EINVAL)
-                (void) answer_failed("That %s is not text in UTF-8; use a plain name.", what);
+                (void) exit_not_sent(error, what);
         return error;
 }
 
