@@ -2,14 +2,23 @@
 /* answer.c owns the shape of what is said on stderr. */
 #include "cli/answer.h"
 
-#include <stdarg.h>
+#include "util/utf8.h"
 
 static void say(const char *begin, const char *format, va_list ap) _printf_(2, 0);
 
 static void say(const char *begin, const char *format, va_list ap) {
         (void) fputs(begin, stderr);
-        (void) vfprintf(stderr, format, ap);
+        answer_print(format, ap);
         (void) fputc('\n', stderr);
+}
+
+void answer_print(const char *format, va_list ap) {
+        char *text;
+
+        if (vasprintf(&text, format, ap) < 0)
+                return;
+        utf8_write_escaped(stderr, text);
+        free(text);
 }
 
 int answer_failed(const char *format, ...) {
@@ -27,13 +36,18 @@ int answer_failed_because(const char *cause, const char *format, ...) {
         va_start(ap, format);
         say("Error: ", format, ap);
         va_end(ap);
-        (void) fputs("\nCaused by:\n    ", stderr);
-        for (const char *c = cause; *c; c++) {
-                (void) fputc(*c, stderr);
-                if (*c == '\n')
-                        (void) fputs("    ", stderr);
+        (void) fputs("\nCaused by:\n", stderr);
+        for (const char *c = cause;; c++) {
+                size_t n = strcspn(c, "\n");
+                _cleanup_(freep) char *line = strndup(c, n);
+
+                (void) fputs("    ", stderr);
+                utf8_write_escaped(stderr, line ?: "");
+                (void) fputc('\n', stderr);
+                c += n;
+                if (!*c)
+                        break;
         }
-        (void) fputc('\n', stderr);
         return EXIT_FAILED;
 }
 

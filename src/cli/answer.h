@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdarg.h>
+
 #include "util/macro.h"
 
 /* As mdevctl's: 1, it failed, with one "Error:" line; 2, the command line is wrong. */
@@ -17,6 +19,8 @@ int answer_failed(const char *format, ...) _printf_(1, 2);
 int answer_failed_because(const char *cause, const char *format, ...) _printf_(2, 3);
 /* "Error: what: the system's words for @error", a negative errno. */
 int answer_failed_errno(int error, const char *what);
+/* Words of a sentence, to stderr; what somebody chose is escaped, as in all sentences here. */
+void answer_print(const char *format, va_list ap) _printf_(1, 0);
 /* "Warning: …" */
 void answer_warn(const char *format, ...) _printf_(1, 2);
 /* What was printed to stdout is out, or EXIT_FAILED. A reader that has gone is no failure. */

@@ -5,10 +5,9 @@
  */
 #include "cli/grammar.h"
 
-#include <stdarg.h>
-
+#include "cli/answer.h"
 #include "util/closest.h"
-#include "util/macro.h"
+#include "util/utf8.h"
 
 #define HELP_INDEX (-1)
 #define VERSION_INDEX (-2)
@@ -33,7 +32,7 @@ static int wrong(const Words *w, const char *format, ...) {
 
         (void) fputs("error: ", stderr);
         va_start(ap, format);
-        (void) vfprintf(stderr, format, ap);
+        answer_print(format, ap);
         va_end(ap);
         (void) fprintf(stderr, "\n\nSee '%s %s --help'.\n", w->program, w->verb->name);
         return GRAMMAR_WRONG;
@@ -261,7 +260,9 @@ void grammar_unknown_verb(const char *program, const char *name, const Verb *con
         for (const Verb *const *v = verbs; *v; v++)
                 if ((*v)->title)
                         (void) closest_offer(&c, (*v)->name);
-        (void) fprintf(stderr, "error: there is no command '%s'", name);
+        (void) fputs("error: there is no command '", stderr);
+        utf8_write_escaped(stderr, name);
+        (void) fputc('\'', stderr);
         if (c.name)
                 (void) fprintf(stderr, "; did you mean '%s'?", c.name);
         (void) fprintf(stderr, "\n\nSee '%s --help'.\n", program);

@@ -7,6 +7,7 @@
 
 #include "callout/callout.h"
 #include "cli/actives.h"
+#include "cli/answer.h"
 #include "cli/argument.h"
 #include "cli/json-out.h"
 #include "config/extras.h"
@@ -165,7 +166,7 @@ static int add_defined(int root_fd, const char *parent, const Uuid *uuid, bool i
         if (d->invalid && invalid)
                 return listing_add(l, TAKE_PTR(d), false, true);
         if (d->invalid) {
-                (void) fprintf(stderr, "Warning: %s; this definition is left out\n", d->invalid);
+                answer_warn("%s; this definition is left out", d->invalid);
                 return 0;
         }
         active = is_active(actives, d);
@@ -186,8 +187,7 @@ static int add_defined_of(int root_fd, const char *parent, const ListingFilter *
         if (r == -ENOMEM)
                 return r;
         if (r < 0 && r != -ENOTDIR && r != -ENOENT)
-                (void) fprintf(stderr, "Warning: /%s: %s; its definitions are left out\n", folder,
-                               strerror(-r));
+                answer_warn("/%s: %s; its definitions are left out", folder, strerror(-r));
 
         for (size_t i = 0; i < names.n; i++) {
                 Uuid uuid;

@@ -86,3 +86,19 @@ void utf8_make_plain(char *s) {
                 s += n;
         }
 }
+
+void utf8_write_escaped(FILE *f, const char *s) {
+        while (*s) {
+                uint32_t c = 0;
+                size_t n = utf8_decode(s, SIZE_MAX, &c);
+
+                bool good = n > 0 && (utf8_is_plain(c) || c == '\n');
+
+                n = MAX(n, (size_t) 1);
+                if (good)
+                        (void) fwrite(s, 1, n, f);
+                for (size_t i = 0; !good && i < n; i++)
+                        (void) fprintf(f, "\\x%02x", (unsigned char) s[i]);
+                s += n;
+        }
+}

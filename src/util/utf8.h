@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /*
  * Bytes of the character that @s begins with; 0: none does, or it is U+0000. Reads @size bytes at
@@ -28,3 +29,8 @@ bool utf8_is_sendable(const char *s);
  * character (a name that was cut, too) and of those that are not plain. The length stays.
  */
 void utf8_make_plain(char *s);
+/*
+ * For sentences that repeat what somebody chose, to a terminal: "\x1b" for each byte of what is no
+ * character, and of those that are not plain. Newlines stay: sentences have some of their own.
+ */
+void utf8_write_escaped(FILE *f, const char *s);

@@ -142,4 +142,28 @@ TEST(what_is_made_plain) {
         }
 }
 
+TEST(what_is_written_escaped) {
+        static const struct {
+                const char *text, *escaped;
+        } cases[] = {
+                { "", "" },
+                { "vm \xc3\xa4\nb", "vm \xc3\xa4\nb" },
+                { "\x1b[31m\x7f\t", "\\x1b[31m\\x7f\\x09" },
+                { "\xc2\x9b""2J", "\\xc2\\x9b2J" },
+                { "a\xff\xd0", "a\\xff\\xd0" },
+                { "\xef\xbf\xbez", "\\xef\\xbf\\xbez" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(freep) char *text = NULL;
+                size_t size;
+                FILE *f = open_memstream(&text, &size);
+
+                ASSERT_NOT_NULL(f);
+                utf8_write_escaped(f, cases[i].text);
+                ASSERT_EQ(fclose(f), 0);
+                ASSERT_STREQ(text, cases[i].escaped);
+        }
+}
+
 TESTS_MAIN
