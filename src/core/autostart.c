@@ -164,24 +164,12 @@ static int on_backoff(sd_event_source *s, uint64_t usec, void *userdata) {
 /* The timer goes off for the first that waits; while none does there is none. */
 static void set_backoff(Manager *m) {
         uint64_t first = UINT64_MAX;
-        int r = 0;
+        int r;
 
         list_foreach(a, &m->attempts, Attempt, node)
                 if (a->state == ATTEMPT_WAITING)
                         first = MIN(first, a->due_usec);
-        if (first == UINT64_MAX) {
-                if (m->backoff)
-                        (void) sd_event_source_set_enabled(m->backoff, SD_EVENT_OFF);
-                return;
-        }
-        if (!m->backoff)
-                r = sd_event_add_time(m->event, &m->backoff, CLOCK_MONOTONIC, first, 0, on_backoff,
-                                      m);
-        else {
-                r = sd_event_source_set_time(m->backoff, first);
-                if (r >= 0)
-                        r = sd_event_source_set_enabled(m->backoff, SD_EVENT_ONESHOT);
-        }
+        r = manager_set_timer(m, &m->backoff, first, on_backoff);
         if (r < 0)
                 (void) log_warning_errno(r, FIELDS(.topic = "autostart"),
                                          "Cannot set a timer for devices that are to be up: %m");

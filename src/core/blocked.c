@@ -122,17 +122,11 @@ static void set_timer(Manager *m, uint64_t usec) {
         uint64_t set;
         int r;
 
-        if (!m->blocked)
-                r = sd_event_add_time(m->event, &m->blocked, CLOCK_MONOTONIC, usec, 0, on_time, m);
-        else {
-                /* one that comes earlier sets it anew when it has come */
-                if (sd_event_source_get_enabled(m->blocked, NULL) > 0 &&
-                    sd_event_source_get_time(m->blocked, &set) >= 0 && set <= usec)
-                        return;
-                r = sd_event_source_set_time(m->blocked, usec);
-                if (r >= 0)
-                        r = sd_event_source_set_enabled(m->blocked, SD_EVENT_ONESHOT);
-        }
+        /* one that comes earlier sets it anew when it has come */
+        if (m->blocked && sd_event_source_get_enabled(m->blocked, NULL) > 0 &&
+            sd_event_source_get_time(m->blocked, &set) >= 0 && set <= usec)
+                return;
+        r = manager_set_timer(m, &m->blocked, usec, on_time);
         if (r < 0)
                 (void) log_warning_errno(r, NULL, "Cannot set a timer for running operations: %m");
 }

@@ -114,6 +114,10 @@ struct Tried {
 };
 #define TRIED_KILLS_MAX 3
 
+/* A mend whose worker has died is begun again after 1, 2, 4 and 8 s, then at a reload or a start. */
+#define MEND_BACKOFF_USEC UINT64_C(1000000)
+#define MENDS_AGAIN_MAX 4
+
 struct Manager {
         sd_event *event;
         char *root;
@@ -144,6 +148,7 @@ struct Manager {
         List attempts;
         sd_event_source *unplug;  /* for openers that are to be killed */
         sd_event_source *backoff; /* for attempts that wait */
+        sd_event_source *mends;   /* for mends that wait */
         List tried;
         bool started;    /* the model is built */
         bool autostart;  /* manager_autostart() was called */
@@ -161,6 +166,13 @@ struct Manager {
                 if ((m)->observer.member)                                                          \
                         (m)->observer.member((object), (m)->observer.userdata);                    \
         })
+
+/*
+ * @timer goes off at @usec of CLOCK_MONOTONIC, once; made when it is first needed, and the caller's.
+ * UINT64_MAX: not at all. Negative: it could not be set.
+ */
+int manager_set_timer(Manager *m, sd_event_source **timer, uint64_t usec,
+                      sd_event_time_handler_t on_time);
 
 /* ---- refresh.c ---- */
 
@@ -379,10 +391,19 @@ void holds_note(Operation *op);
 int moves_add_to_record(Manager *m, const Moves *moves, Record *record, Reason *reason);
 /* The state of the devices that it moves is another. */
 void moves_tell(Operation *op);
+bool moves_has_nested_vmx(Manager *m);
+
+/* ---- mends.c ---- */
+
 /* The worker is gone: a move that it left in the middle gets an operation that ends it. */
-void moves_settle(Operation *op);
-/* Those whose record an earlier daemon took away before it had begun that. */
-void moves_mend_left(Manager *m);
+void mends_settle(Operation *op);
+/* After the model has caught up: begins again what has waited for long enough. */
+void mends_check(Manager *m);
+/*
+ * Now, and as often as ever: at start, also for those whose record an earlier daemon took away before
+ * it had begun that; and at a reload.
+ */
+void mends_begin(Manager *m);
 
 /* ---- writers.c ---- */
 

@@ -65,6 +65,7 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->linger);
         sd_event_source_disable_unref(m->blocked);
         sd_event_source_disable_unref(m->unplug);
+        sd_event_source_disable_unref(m->mends);
         list_foreach_safe(op, &m->operations, Operation, node)
                 operation_free(op);
         worker_pool_free(m->workers);
@@ -89,6 +90,18 @@ void manager_take_control(Manager *m, int fd) {
 
 void manager_set_observer(Manager *m, const Observer *observer) {
         m->observer = *observer;
+}
+
+int manager_set_timer(Manager *m, sd_event_source **timer, uint64_t usec,
+                      sd_event_time_handler_t on_time) {
+        int r;
+
+        if (usec == UINT64_MAX)
+                return *timer ? sd_event_source_set_enabled(*timer, SD_EVENT_OFF) : 0;
+        if (!*timer)
+                return sd_event_add_time(m->event, timer, CLOCK_MONOTONIC, usec, 0, on_time, m);
+        r = sd_event_source_set_time(*timer, usec);
+        return r < 0 ? r : sd_event_source_set_enabled(*timer, SD_EVENT_ONESHOT);
 }
 
 /* Two daemons on one root would adopt each other's operations. */
@@ -193,7 +206,7 @@ int manager_autostart(Manager *m) {
         m->autostart = true;
         (void) worker_pool_prepare(m->workers); /* else the first operation does */
         parents_forgive(m, NULL);
-        moves_mend_left(m);
+        mends_begin(m);
         profiles_remove_unwanted(m);
         refresh_autostart(m);
         return 0;
@@ -225,6 +238,7 @@ int manager_reload(Manager *m) {
         (void) refresh_open_kmod(m);
         parents_forgive(m, NULL);
         autostart_retry(m, NULL, false);
+        mends_begin(m);
         refresh_all(m);
         refresh_autostart(m);
         parents_collect(m);

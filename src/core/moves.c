@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * moves.c: owns what moves, why, and what becomes of a move that was left in the middle: such a
- * device is in two places, which the module shows and policy counts, and an operation of its own
- * ends that, the shorter way.
- */
+/* moves.c: owns what moves, and why. What becomes of a move that was left in the middle: mends.c. */
 #include "core/internal.h"
 #include "sysfs/sysfs.h"
 #include "util/fs.h"
@@ -16,7 +12,7 @@
  * A guest that runs guests on Intel's processors may have told the processor where one of its pages
  * is, and no revocation reaches that: what such a device leaves goes to another when it was closed.
  */
-static bool has_nested_vmx(Manager *m) {
+bool moves_has_nested_vmx(Manager *m) {
         _cleanup_(freep) char *text = NULL;
 
         return read_attr_at(m->root_fd, NESTED_VMX, &text) >= 0 &&
@@ -100,7 +96,7 @@ static int check_move(Manager *m, const Device *d, const char *pool, Pool **ret,
 int manager_move(Manager *m, Device *d, const MoveTarget *target, const char *client,
                  Operation **ret, Reason *reason) {
         _cleanup_(record_freep) Record *record = NULL;
-        const bool releases = d->opened == 0 || !has_nested_vmx(m);
+        const bool releases = d->opened == 0 || !moves_has_nested_vmx(m);
         RecordMove move = { .uuid = d->uuid };
         size_t extent = 0;
         Pool *pool;
@@ -159,7 +155,7 @@ int moves_add_to_record(Manager *m, const Moves *moves, Record *record, Reason *
                 record->pause_ms = MIN(record->pause_ms, pause_of(m, moves->moves[i].device));
         if (record->pause_ms > PAUSE_MAX_MAX)
                 record->pause_ms = 0;
-        if (!any_is_open(m, record) || !has_nested_vmx(m))
+        if (!any_is_open(m, record) || !moves_has_nested_vmx(m))
                 return 0;
         return reason_set(reason, OUTCOME_NOT_SUPPORTED,
                           "Devices that would have to move are in use, and what they leave would not "
@@ -234,65 +230,6 @@ int manager_defragment(Manager *m, Parent *p, const char *pool, uint64_t max_byt
         if (r != 0)
                 return r;
         return start(m, TAKE_PTR(record), ret);
-}
-
-/* ---- what was left ---- */
-
-static bool is_left(const Device *d) {
-        return d->other.used && !d->other.finished;
-}
-
-static int mend(Manager *m, Device *d) {
-        _cleanup_(record_freep) Record *record = NULL;
-        const RecordMove move = { .uuid = d->uuid, .extent = d->other.extent,
-                                  .to = d->other.place };
-        Operation *op;
-        int r;
-
-        r = request_make_record(&record, RECORD_MOVE, d->parent, "mdevd");
-        if (r >= 0)
-                r = record_add_move(record, &move);
-        if (r >= 0)
-                r = request_set_string(&record->type, d->type);
-        if (r < 0)
-                return r;
-        record->uuid = d->uuid;
-        record->origin = d->origin;
-        record->ours = record->mend = true;
-        record->release = d->opened == 0 || !has_nested_vmx(m);
-        return operation_new(m, TAKE_PTR(record), OPERATION_QUEUED, &op);
-}
-
-static void mend_logged(Manager *m, Device *d) {
-        int r = mend(m, d);
-
-        if (r < 0)
-                (void) log_error_errno(r, FIELDS(.topic = "move", .parent = d->parent->name,
-                                                 .device = UUID_STR(&d->uuid)),
-                                       "Cannot end the move of %s: %m", UUID_STR(&d->uuid));
-}
-
-void moves_settle(Operation *op) {
-        Manager *m = op->manager;
-        Parent *p = model_find_parent(m->model, op->record->parent);
-
-        /* what the module refused to mend, it refuses again */
-        if (!p || (op->record->mend && op->record->step == STEP_DONE))
-                return;
-        for (size_t i = op->record->n_moved; i < op->record->n_moves; i++) {
-                Device *d = model_find_device(m->model, p, &op->record->moves[i].uuid, NULL);
-
-                if (d && is_left(d))
-                        mend_logged(m, d);
-        }
-}
-
-void moves_mend_left(Manager *m) {
-        list_foreach(d, &m->model->devices, Device, node)
-                if (is_left(d) && d->origin != ORIGIN_FOREIGN &&
-                    !operation_find_running(m, d->parent->name, &d->uuid))
-                        mend_logged(m, d);
-        operation_dispatch(m);
 }
 
 /* ---- what is seen ---- */

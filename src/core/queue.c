@@ -225,6 +225,7 @@ void operation_dispatch(Manager *m) {
                 }
                 r = start(op);
                 if (r < 0) {
+                        mends_settle(op);
                         operation_set_result(op, OUTCOME_FAILED, r,
                                    "No worker could be started for %s on %s: %s.",
                                    record_kind_to_string(op->record->kind), op->record->parent,

@@ -109,6 +109,13 @@ static void settle_move(Operation *op) {
                 record_set_result(op->record, OUTCOME_OK, 0, NULL);
                 return;
         }
+        if (op->record->mend) {
+                operation_set_result(op, OUTCOME_FAILED, 0,
+                           "The worker that was to end the move of %s on %s was killed before it "
+                           "had reported.",
+                           UUID_STR(&op->record->uuid), op->record->parent);
+                return;
+        }
         operation_set_result(op, OUTCOME_FAILED, 0,
                    "The worker that was to move devices on %s was killed before it had moved all: "
                    "what it had begun is being finished or undone.",
@@ -160,7 +167,7 @@ static void (*const settlers[_RECORD_KIND_MAX])(Operation *op) = {
 };
 
 void operation_settle(Operation *op) {
-        moves_settle(op);
+        mends_settle(op);
         if (settlers[op->record->kind])
                 settlers[op->record->kind](op);
 }

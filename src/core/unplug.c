@@ -87,20 +87,8 @@ static int on_time(sd_event_source *s, uint64_t usec, void *userdata) {
 }
 
 static void set_timer(Manager *m, uint64_t usec) {
-        int r = 0;
+        int r = manager_set_timer(m, &m->unplug, usec, on_time);
 
-        if (usec == UINT64_MAX) {
-                if (m->unplug)
-                        (void) sd_event_source_set_enabled(m->unplug, SD_EVENT_OFF);
-                return;
-        }
-        if (!m->unplug)
-                r = sd_event_add_time(m->event, &m->unplug, CLOCK_MONOTONIC, usec, 0, on_time, m);
-        else {
-                r = sd_event_source_set_time(m->unplug, usec);
-                if (r >= 0)
-                        r = sd_event_source_set_enabled(m->unplug, SD_EVENT_ONESHOT);
-        }
         if (r < 0)
                 (void) log_warning_errno(r, FIELDS(.topic = "unplug"),
                                          "Cannot set a timer for devices whose parent is going "

@@ -849,7 +849,8 @@ static void maybe_kill(const char *root, bool after) {
         if (!at)
                 return;
         if ((at[0] == '-') == after && abs(atoi(at)) == count &&
-            access(P("%s/fake/killed", root), F_OK) < 0) {
+            (access(P("%s/fake/killed", root), F_OK) < 0 ||
+             access(P("%s/fake/kill-all", root), F_OK) == 0)) {
                 write_text(P("%s/fake/killed", root), "");
                 (void) raise(SIGKILL);
         }

@@ -7,7 +7,8 @@
  *
  * With FAKE_KERNEL_KILL_AT=<n> in the environment, or n in <root>/fake/kill-at, a worker kills itself
  * by SIGKILL before its n-th call that changes something (0 is the first; from when the file is there),
- * with a minus sign: right after that call. <root>/fake/killed tells that it did: one does.
+ * with a minus sign: right after that call. <root>/fake/killed tells that it did: one does,
+ * or all of them as long as there is a file <root>/fake/kill-all.
  */
 #pragma once
 

@@ -46,8 +46,8 @@ static inline void on_operation_removed(Operation *op, void *userdata) {
         ((Fixture *) userdata)->operations_removed++;
 }
 
-/* A daemon begins its life on the tree. */
-static inline void fixture_start(Fixture *f) {
+/* A daemon begins its life on the tree, and knows what there is; it has done nothing yet. */
+static inline void fixture_build(Fixture *f) {
         const Observer observer = {
                 .device_added = on_device_added,
                 .device_removed = on_device_removed,
@@ -61,6 +61,10 @@ static inline void fixture_start(Fixture *f) {
         ASSERT_OK(manager_new(&f->manager, f->event, f->tree->root));
         manager_set_observer(f->manager, &observer);
         ASSERT_OK(manager_start(f->manager));
+}
+
+static inline void fixture_start(Fixture *f) {
+        fixture_build(f);
         ASSERT_OK(manager_autostart(f->manager));
 }
 

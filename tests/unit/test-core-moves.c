@@ -7,6 +7,7 @@
 #define BAR(size) "\"bars\": [ { \"pool\": \"fb\", \"size\": \"" size "\" } ]"
 #define KILL_AT "fake/kill-at"
 #define KILLED "fake/killed"
+#define KILL_ALL "fake/kill-all"
 #define U4 "44444444-4444-4444-8444-444444444444"
 
 static void add_module(Fixture *f, const char *rule) {
@@ -440,19 +441,155 @@ TEST(a_mend_begins_nothing) {
         ASSERT_OK(kmod_open(&k, f.tree->root_fd));
         for (unsigned i = 0; i < 6; i++)
                 ASSERT_OK(kmod_move_chunk(k, &arg));
-        fixture_restart(&f);
-        op = first_operation(&f);
-        ASSERT_NOT_NULL(op);
-        ASSERT_TRUE(op->record->mend);
-        /* as at a close, before the worker has looked */
+        fixture_stop(&f);
+        fixture_build(&f);
+        /* as at a close, before the worker looks, and before the daemon hears of it */
         arg.back = true;
         for (unsigned i = 0; i < 6; i++)
                 ASSERT_OK(kmod_move_chunk(k, &arg));
         kmod_free(k);
+        ASSERT_OK(manager_autostart(f.manager));
+        op = first_operation(&f);
+        ASSERT_NOT_NULL(op);
+        ASSERT_TRUE(op->record->mend);
         wait_for(&f, op);
         run_idle(&f);
         ASSERT_FALSE(find_device(&f, U1)->other.used);
         ASSERT_EQ(find_device(&f, U1)->extents[0].offset, 0);
+}
+
+/* The daemon's next life finds @U1 in the middle of a move, and each worker dies at once. */
+static void leave_and_kill(Fixture *f) {
+        KmodMove arg = { .bar = 2, .offset = 48 * MIB, .uuid = uuid_of(U1) };
+        Kmod *k;
+
+        ASSERT_OK(kmod_open(&k, f->tree->root_fd));
+        for (unsigned i = 0; i < 3; i++)
+                ASSERT_OK(kmod_move_chunk(k, &arg));
+        kmod_free(k);
+        fixture_stop(f);
+        fake_write(f->tree, "0", KILL_AT);
+        fake_write(f->tree, "", KILL_ALL);
+}
+
+static void let_live(Fixture *f) {
+        fake_remove(f->tree, KILL_AT);
+        fake_remove(f->tree, KILL_ALL);
+}
+
+/* The clock is where the next try is due. */
+static void pass_pause(Fixture *f) {
+        find_device(f, U1)->mend_usec = 1;
+        ASSERT_OK(sd_event_source_set_time(f->manager->mends, 1));
+}
+
+/* The @n-th has died at once, not before @since; nothing is tried before its pause is over. */
+static void assert_pause(Fixture *f, unsigned n, uint64_t since) {
+        const uint64_t pause = UINT64_C(1000000) << (n - 1);
+        Device *d = find_device(f, U1);
+        uint64_t due;
+
+        RUN_UNTIL(f, d->mends >= n || list_length(manager_get_operations(f->manager)) > 20);
+        ASSERT_EQ(d->mends, n);
+        run_pending(f);
+        ASSERT_EQ(d->mends, n);
+        ASSERT_EQ(operations_count_running(f->manager), 0);
+        ASSERT_TRUE(d->mend_usec >= since + pause);
+        ASSERT_TRUE(d->mend_usec <= operation_monotonic_usec() + pause);
+        ASSERT_OK(sd_event_source_get_time(f->manager->mends, &due));
+        ASSERT_EQ(due, d->mend_usec);
+        ASSERT_TRUE(sd_event_source_get_enabled(f->manager->mends, NULL) > 0);
+}
+
+static void assert_pauses(Fixture *f, uint64_t since) {
+        Device *d = find_device(f, U1);
+
+        for (unsigned n = 1; n <= 4; n++) {
+                assert_pause(f, n, since);
+                since = operation_monotonic_usec();
+                pass_pause(f);
+        }
+        RUN_UNTIL(f, d->mends >= 5 || list_length(manager_get_operations(f->manager)) > 20);
+        ASSERT_EQ(d->mends, 5);
+        run_pending(f);
+        ASSERT_EQ(operations_count_running(f->manager), 0);
+        ASSERT_EQ(d->mend_usec, 0);
+        ASSERT_EQ(sd_event_source_get_enabled(f->manager->mends, NULL), 0);
+        ASSERT_EQ(d->state, DEVICE_MOVING);
+        ASSERT_EQ(count_records(f), 0);
+}
+
+static void assert_mended(Fixture *f) {
+        RUN_UNTIL(f, !find_device(f, U1)->other.used);
+        run_idle(f);
+        ASSERT_EQ(find_device(f, U1)->state, DEVICE_LIVE);
+        ASSERT_EQ(find_device(f, U1)->mends, 0);
+        ASSERT_EQ(find_device(f, U1)->extents[0].offset, 0);
+        ASSERT_EQ(sd_event_source_get_enabled(f->manager->mends, NULL), 0);
+}
+
+/* A worker that always dies is not all that this machine does from now on. */
+TEST(a_mend_that_dies_is_tried_five_times) {
+        uint64_t since;
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        leave_and_kill(&f);
+        since = operation_monotonic_usec();
+        fixture_start(&f);
+        assert_pauses(&f, since);
+        ASSERT_EQ(list_length(manager_get_operations(f.manager)), 5);
+        ASSERT_CONTAINS(first_operation(&f)->record->text, "was killed before it had reported");
+
+        /* a reload tries as often as ever, and one that goes on ends it */
+        since = operation_monotonic_usec();
+        ASSERT_OK(manager_reload(f.manager));
+        assert_pauses(&f, since);
+        ASSERT_OK(manager_reload(f.manager));
+        assert_pause(&f, 1, 0);
+        let_live(&f);
+        pass_pause(&f);
+        assert_mended(&f);
+}
+
+TEST(a_mend_that_was_given_up_is_tried_at_the_next_start) {
+        uint64_t since;
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        leave_and_kill(&f);
+        since = operation_monotonic_usec();
+        fixture_start(&f);
+        assert_pauses(&f, since);
+        let_live(&f);
+        fixture_restart(&f);
+        run_idle(&f);
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_LIVE);
+        ASSERT_FALSE(find_device(&f, U1)->other.used);
+}
+
+/* What another has done while it waited is done. */
+TEST(a_mend_that_waits_is_forgotten_when_the_move_has_ended) {
+        KmodMove arg = { .bar = 2, .offset = 48 * MIB, .back = true };
+        Kmod *k;
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        leave_and_kill(&f);
+        fixture_start(&f);
+        assert_pause(&f, 1, 0);
+        arg.uuid = uuid_of(U1);
+        ASSERT_OK(kmod_open(&k, f.tree->root_fd));
+        for (unsigned i = 0; i < 3; i++)
+                ASSERT_OK(kmod_move_chunk(k, &arg));
+        kmod_free(k);
+        refresh_query(f.manager);
+        assert_mended(&f);
+        ASSERT_EQ(find_device(&f, U1)->mend_usec, 0);
+        ASSERT_EQ(list_length(manager_get_operations(f.manager)), 1);
 }
 
 /* It takes its time by its own moves: nothing in the kernel holds it up. */
