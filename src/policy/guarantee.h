@@ -7,7 +7,8 @@
  * The answer "it has room" is always true. "It has none" is exact where the promises that compete
  * may use the same parents, have one BAR each and no limit for a parent, or one parent each;
  * elsewhere a cleverer distribution may exist (with limits some hundred are tried), and a request is
- * refused that could have been granted.
+ * refused that could have been granted. How vendors' types share a parent nobody tells: what is said
+ * of these is an estimate, see vendor_has_room() in trial.c.
  */
 #pragma once
 

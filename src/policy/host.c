@@ -121,15 +121,20 @@ Limits host_group_in_all(const Host *h, unsigned group) {
 }
 
 /* available_instances knows nothing of what is planned; of what has arrived it was read after. */
-uint64_t host_vendor_room(const Host *h, const Parent *parent, const Type *type) {
-        uint64_t n = type->available;
+uint64_t host_vendor_coming(const Host *h, const Parent *parent, const Type *type) {
+        uint64_t n = 0;
 
         if (h->planned)
                 list_foreach(p, h->planned, Planned, node)
-                        if (n > 0 && p->parent == parent && p->type == type &&
-                            !model_find_device(h->model, parent, &p->uuid, NULL))
-                                n--;
+                        n += p->parent == parent && p->type == type &&
+                             !model_find_device(h->model, parent, &p->uuid, NULL);
         return n;
+}
+
+uint64_t host_vendor_room(const Host *h, const Parent *parent, const Type *type) {
+        const uint64_t coming = host_vendor_coming(h, parent, type);
+
+        return type->available > coming ? type->available - coming : 0;
 }
 
 Limits type_needs(const Type *type) {

@@ -37,6 +37,8 @@ Limits host_group_on_unit(const Host *h, size_t i, unsigned group);
 /* Over all parents. */
 Limits host_group_in_all(const Host *h, unsigned group);
 
+/* How many devices of a type are being made on @parent that its driver does not count yet. */
+uint64_t host_vendor_coming(const Host *h, const Parent *parent, const Type *type);
 /* How many devices of a vendor's type can still be made on its parent, plans counted. */
 uint64_t host_vendor_room(const Host *h, const Parent *parent, const Type *type);
 

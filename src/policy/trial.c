@@ -180,13 +180,38 @@ static bool rules_allow(const Trial *t, size_t i, const Group *group, const Type
         return group_room(t, i, group, &need) > 0;
 }
 
-/* Vendors' types use each other's room up, nobody knows how: another type there leaves none. */
-static bool vendor_has_room(const Trial *t, size_t i, const Type *type) {
-        size_t unit = t->host->places[i].unit;
-        uint64_t same = taken_on_unit(t, unit, type);
+/* What comes to this very parent in this trial or is being made there: siblings say themselves. */
+static uint64_t vendor_coming(const Trial *t, size_t i, const Type *type) {
+        const Place *place = &t->host->places[i];
+        uint64_t n = 0;
 
-        return taken_on_unit(t, unit, NULL) == same &&
-               host_vendor_room(t->host, t->host->places[i].parent, type) > same;
+        if (view_count_type(place->view, type->id) > 0) /* plans are in there; they may be many */
+                n = host_vendor_coming(t->host, place->parent, type);
+        for (size_t j = 0; j < t->n_taken; j++)
+                if (t->taken[j].place == i && t->taken[j].type == type)
+                        n += t->taken[j].n;
+        return n;
+}
+
+/*
+ * A driver says how many of each type it has room for, not how they share it. The estimate: where
+ * there is room for n of a type, each of these uses the n-th part of every other type's room,
+ * rounded up. That is so where types are parts of one thing, such as ports or memory.
+ */
+static bool vendor_has_room(const Trial *t, size_t i, const Type *type) {
+        const Place *place = &t->host->places[i];
+        const uint64_t room = type->available;
+        uint64_t used = vendor_coming(t, i, type);
+
+        list_foreach(other, &place->parent->types, Type, node) {
+                uint64_t n;
+
+                if (other == type || other->available == 0) /* what has come is told */
+                        continue;
+                n = MIN(vendor_coming(t, i, other), (uint64_t) other->available);
+                used += (n * room + other->available - 1) / other->available;
+        }
+        return used < room;
 }
 
 int trial_take_device(Trial *t, size_t i, const Group *group, const Group *space,

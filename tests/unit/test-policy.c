@@ -174,6 +174,26 @@ TEST(a_vendors_room_and_plans) {
         ASSERT_CONTAINS(reason.text, "offers 1 more of nvidia-22 and as many are being made");
 }
 
+/* What is being made of other types is not in what the driver offers yet. */
+TEST(a_vendors_other_types_under_way_use_room) {
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(scenario_done) Scenario s = {};
+        List all = LIST_INIT(all);
+        char where[256];
+        Planned plan;
+
+        begin(&s, "a,vendor=m-1:6,vendor=m-2:3", "", "reserve:m-1@a reserve:m-1@a");
+        plan = plan_for(&s, "a", "m-2", NULL, "", 100);
+        list_append(&all, &plan.node);
+        ASSERT_OK(place(&s, &all, "m-2", where, &reason)); /* leaves 2 of 6 */
+        plan.type->available = 2;
+        parent_find_type(plan.parent, "m-1")->available = 4;
+        ASSERT_EQ(place(&s, &all, "m-2", where, &reason), OUTCOME_NO_ROOM); /* leaves none */
+        ASSERT_CONTAINS(reason.text, "reserves a m-1");
+        list_unlink(&plan.node);
+        ASSERT_OK(place(&s, &all, "m-2", where, &reason));
+}
+
 /* A definition that reserves and is being started reserves no second time. */
 TEST(a_definition_under_way) {
         const Extent e = { .size = 32 * M, .bar = 2 };
