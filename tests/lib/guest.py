@@ -19,7 +19,7 @@ from qmp import Qmp, QmpError
 
 PROGRAM = "/usr/lib/mdevd-test/guest.elf"
 STATE = "/run/mdevd-guest"
-LIMIT = 60
+LIMIT = 100
 
 HELP = """guest: nested guests with a mediated device
   guest start NAME UUID [QEMU-ARGUMENT…]   boot one; UUID - means without a device
