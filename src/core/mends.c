@@ -88,24 +88,30 @@ static int on_time(sd_event_source *s, uint64_t usec, void *userdata) {
 
 void mends_check(Manager *m) {
         uint64_t now = operation_monotonic_usec(), next = UINT64_MAX;
+        bool begun = false;
         int r;
 
         list_foreach(d, &m->model->devices, Device, node) {
-                if (!is_left(d))
+                if (!is_left(d)) {
                         d->mends = 0;
-                if (!is_left(d) || d->mend_usec == 0)
                         d->mend_usec = 0;
-                else if (d->mend_usec > now)
+                }
+                if (d->mend_usec == 0)
+                        continue;
+                if (d->mend_usec > now)
                         next = MIN(next, d->mend_usec);
                 /* the end of an operation wakes us, too */
-                else if (!operation_find_running(m, d->parent->name, &d->uuid))
+                else if (!operation_find_running(m, d->parent->name, &d->uuid)) {
                         mend_logged(m, d);
+                        begun = true;
+                }
         }
         r = manager_set_timer(m, &m->mends, next, on_time);
         if (r < 0)
                 (void) log_warning_errno(r, FIELDS(.topic = "move"),
                                          "Cannot set a timer for moves that were left: %m");
-        operation_dispatch(m);
+        if (begun)
+                operation_dispatch(m);
 }
 
 void mends_begin(Manager *m) {

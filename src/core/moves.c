@@ -192,9 +192,9 @@ static bool is_in(const Pool *pool, const Extent *e) {
 /* One that runs already is joined, or waited for when it is of another pool than the one named. */
 static int join_defragment(Manager *m, const Parent *p, const char *name, Operation **ret,
                            Reason *reason) {
-        list_foreach(op, &m->operations, Operation, node) {
-                const Pool *pool = name ? parent_find_pool(p, name) : NULL;
+        const Pool *pool = name ? parent_find_pool(p, name) : NULL;
 
+        list_foreach(op, &m->operations, Operation, node) {
                 if (op->state != OPERATION_RUNNING || op->record->kind != RECORD_DEFRAGMENT ||
                     !streq(op->record->parent, p->name))
                         continue;

@@ -109,7 +109,8 @@ int explain_way_out(Search *s, Candidate *c, char **ret) {
                 return r;
         if (r == 0)
                 return describe_moves(&removals, "removing", end, ret);
-        return asprintf(ret, "no device stands in the way that could go") < 0 ? -ENOMEM : 0;
+        *ret = strdup("no device stands in the way that could go");
+        return *ret ? 0 : -ENOMEM;
 }
 
 /* Fewest bytes over all parents on which only room is wanting. */

@@ -528,17 +528,24 @@ static void assert_mended(Fixture *f) {
         ASSERT_EQ(sd_event_source_get_enabled(f->manager->mends, NULL), 0);
 }
 
+/* A move is left in the middle, and no worker lives long enough to end it. */
+static void give_up(Fixture *f) {
+        uint64_t since;
+
+        bring_up(f, "");
+        wait_for(f, create_device(f, NULL, "fb-16M", U1, "vm1"));
+        leave_and_kill(f);
+        since = operation_monotonic_usec();
+        fixture_start(f);
+        assert_pauses(f, since);
+}
+
 /* A worker that always dies is not all that this machine does from now on. */
 TEST(a_mend_that_dies_is_tried_five_times) {
         uint64_t since;
         FIXTURE(f);
 
-        bring_up(&f, "");
-        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
-        leave_and_kill(&f);
-        since = operation_monotonic_usec();
-        fixture_start(&f);
-        assert_pauses(&f, since);
+        give_up(&f);
         ASSERT_EQ(list_length(manager_get_operations(f.manager)), 5);
         ASSERT_CONTAINS(first_operation(&f)->record->text, "was killed before it had reported");
 
@@ -554,15 +561,9 @@ TEST(a_mend_that_dies_is_tried_five_times) {
 }
 
 TEST(a_mend_that_was_given_up_is_tried_at_the_next_start) {
-        uint64_t since;
         FIXTURE(f);
 
-        bring_up(&f, "");
-        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
-        leave_and_kill(&f);
-        since = operation_monotonic_usec();
-        fixture_start(&f);
-        assert_pauses(&f, since);
+        give_up(&f);
         let_live(&f);
         fixture_restart(&f);
         run_idle(&f);
