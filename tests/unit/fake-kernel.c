@@ -411,6 +411,11 @@ unsigned fake_module_count(const char *root) {
 
 /* ---- ioctls ---- */
 
+static int make_device(const char *root, const char *parent_path, const char *type,
+                       const char *uuid);
+static void mdev_uevent(const char *root, const char *action, const char *parent_path,
+                        const char *uuid);
+
 static int on_get_info(FakeModule *m, const char *root, void *arg) {
         struct mdevd_get_info *info = arg;
 
@@ -573,6 +578,19 @@ static int on_listen(FakeModule *m, const char *root, void *arg) {
 }
 
 /* The writer goes on at once, and has his device. */
+/* The writer's create goes on: mdev core makes it visible. */
+static void show_device(const char *root, const FakeRequest *q) {
+        const char *path = P("sys/" DEVPATH "/%s", q->parent), *type = P("mdevd-%s", q->type);
+        const uint8_t *u = q->uuid;
+        const char *uuid = P("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+                             u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10],
+                             u[11], u[12], u[13], u[14], u[15]);
+
+        if (make_device(root, path, type, uuid) < 0)
+                abort();
+        mdev_uevent(root, "add", path, uuid);
+}
+
 static int on_answer(FakeModule *m, const char *root, void *arg) {
         const struct mdevd_answer *a = arg;
         FakeRequest *q = a->cookie > 0 && a->cookie <= m->n_requests ?
@@ -599,6 +617,7 @@ static int on_answer(FakeModule *m, const char *root, void *arg) {
         q->outcome = 0;
         d->record.state = MDEVD_DEVICE_LIVE;
         send_event(root, MDEVD_EVENT_DEVICE_ADDED, q->parent, q->uuid, 0, NULL);
+        show_device(root, q);
         return 0;
 }
 
