@@ -118,6 +118,7 @@ struct mdevd_config {
  * @group: its IOMMU group or NULL; constant
  * @dma: enum mdevd_dma; @config_lock
  * @unsafe: it masters the bus by MDEVD_CONFIGURE_UNSAFE_DMA; mdevd_lock
+ * @settling: counts the calls of mdevd_parent_settle(); mdevd_lock
  * @vectors_used: which interrupt vectors a claim has; NULL while none are
  *	allocated.  Comes and goes under @config_lock while there is no claim;
  *	its bits: mdevd_lock
@@ -148,6 +149,7 @@ struct mdevd_parent {
 	struct iommu_group *group;
 	u32 dma;
 	bool unsafe;
+	u32 settling;
 	unsigned long *vectors_used;
 	const struct mdevd_vendor_ops *vendor;
 	void *card;
@@ -323,6 +325,7 @@ struct mdevd_bar {
  * @type: copy of its type, with the ids of its own
  * @dying: the mdev is being removed, no new opens; mdevd_lock
  * @lost: the parent is going away, no new opens; mdevd_lock
+ * @settled: the last round of mdevd_parent_settle(); mdevd_lock
  * @memory_lock: see the head of this file
  * @gone: nothing backs the BARs any more: @dummy does; memory_lock
  * @held: MDEVD_HELD_*: why whoever touches the BARs waits, or 0; memory_lock
@@ -368,6 +371,7 @@ struct mdevd_vdev {
 	struct mdevd_type type;
 	bool dying;
 	bool lost;
+	u32 settled;
 	struct rw_semaphore memory_lock;
 	bool gone;
 	u32 held;
@@ -431,6 +435,7 @@ struct mdevd_parent *mdevd_parent_new(struct pci_dev *pdev);
 void mdevd_parent_put(struct mdevd_parent *parent);
 int mdevd_parent_link(struct mdevd_parent *parent);
 void mdevd_parent_unlink(struct mdevd_parent *parent);
+void mdevd_parent_settle(struct mdevd_parent *parent);
 void mdevd_parent_fail(struct mdevd_parent *parent);
 void mdevd_parent_shut(struct mdevd_parent *parent);
 struct mdevd_parent *mdevd_parent_find(const char *name);
@@ -599,6 +604,8 @@ int mdevd_map_zap_range(struct mdevd_vdev *v, u32 bar, u64 start, u64 length);
 void mdevd_map_move(struct mdevd_vdev *v, bool moving, u64 lo, u64 hi);
 void mdevd_map_set_held(struct mdevd_vdev *v, u32 why, bool held);
 int mdevd_map_zap(struct mdevd_vdev *v);
+void mdevd_map_cut(struct mdevd_vdev *v);
+void mdevd_map_settle(struct mdevd_vdev *v, unsigned long until);
 void mdevd_map_revoke(struct mdevd_vdev *v);
 u64 mdevd_map_bytes(struct mdevd_vdev *v);
 void mdevd_map_done(struct mdevd_vdev *v);

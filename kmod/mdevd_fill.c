@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -213,6 +214,49 @@ int mdevd_fill_sync(struct mdevd_vdev *v)
 			return -EINTR;
 		}
 		mmap_read_unlock(e->mm);
+		eager_free(e);
+	}
+
+	return 1;
+}
+
+/* Is the lock of a process free for once, before it is @until? */
+static bool lock_seen_free(struct mm_struct *mm, unsigned long until)
+{
+	while (!mmap_read_trylock(mm)) {
+		if (time_after(jiffies, until))
+			return false;
+		fsleep(USEC_PER_MSEC);
+	}
+	mmap_read_unlock(mm);
+
+	return true;
+}
+
+/**
+ * mdevd_fill_sync_until - mdevd_fill_sync() for who acts for other devices too
+ * @v: the device, in a state in which no other page is filled in
+ * @until: jiffies at which it gives up
+ *
+ * A VMM can keep its lock for as long as it likes, say in an mmap() of a file of
+ * a file system of its own, and then nobody else is to wait for it.
+ *
+ * Return: 1 if there was one, whose VMA can be found now; 0 if there was none;
+ * -ETIMEDOUT.
+ */
+int mdevd_fill_sync_until(struct mdevd_vdev *v, unsigned long until)
+{
+	struct eager *e, *next;
+	LIST_HEAD(noted);
+
+	if (!eager_take(v, &noted))
+		return 0;
+
+	list_for_each_entry_safe(e, next, &noted, node) {
+		if (!lock_seen_free(e->mm, until)) {
+			eager_give_back(v, &noted);
+			return -ETIMEDOUT;
+		}
 		eager_free(e);
 	}
 

@@ -148,6 +148,32 @@ int mdevd_map_zap(struct mdevd_vdev *v)
 }
 
 /**
+ * mdevd_map_cut - the first half of mdevd_map_zap(), which waits for no VMM
+ * @v: the device, in a state in which faults do not bring pages back
+ *
+ * mdevd_map_settle() follows, once this has been done to all whom it concerns.
+ */
+void mdevd_map_cut(struct mdevd_vdev *v)
+{
+	unmap_mapping_range(mdevd_inode_mapping(v), 0, 0, true);
+}
+
+/**
+ * mdevd_map_settle - the second half
+ * @v: the device
+ * @until: jiffies at which it gives up
+ *
+ * What it gives up on are the pages of one mmap() under way, of a VMM that does
+ * not let it end: they stay until the next call or the VMM's close, for which
+ * whoever has the function unbound waits anyhow.
+ */
+void mdevd_map_settle(struct mdevd_vdev *v, unsigned long until)
+{
+	if (mdevd_fill_sync_until(v, until) > 0)
+		mdevd_map_cut(v);
+}
+
+/**
  * mdevd_map_zap_range - unmap the pages of a piece of a BAR
  * @v: the device, in a state in which faults do not bring them back
  * @bar: the BAR
@@ -204,9 +230,7 @@ void mdevd_map_set_held(struct mdevd_vdev *v, u32 why, bool held)
  * @v: the device; who waits for the end of a hold is woken
  *
  * Every address becomes one page of ones that belongs to this device alone.
- * No page of the parent is mapped when this returns, but where the caller was
- * killed: then one mmap() under way may keep its own until the VMM closes, and
- * the parent waits for that too.
+ * mdevd_map_settle() is the caller's.
  */
 void mdevd_map_revoke(struct mdevd_vdev *v)
 {
@@ -221,7 +245,7 @@ void mdevd_map_revoke(struct mdevd_vdev *v)
 	up_write(&v->memory_lock);
 
 	wake_up_all(&v->hold_wait);
-	mdevd_map_zap(v);
+	mdevd_map_cut(v);
 }
 
 /**

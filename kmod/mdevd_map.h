@@ -67,6 +67,7 @@ int mdevd_fill_range(struct mdevd_vdev *v, const struct mdevd_view *view,
 		     u64 start, u64 end, bool eager);
 void mdevd_fill_eager(struct mdevd_vdev *v, const struct mdevd_view *view);
 int mdevd_fill_sync(struct mdevd_vdev *v);
+int mdevd_fill_sync_until(struct mdevd_vdev *v, unsigned long until);
 void mdevd_fill_forget(struct mdevd_vdev *v);
 
 #endif /* MDEVD_MAP_H */

@@ -136,9 +136,48 @@ struct mdevd_type_entry *mdevd_parent_type(struct mdevd_parent *parent,
 	return NULL;
 }
 
+/* How long all devices of a parent together wait for VMMs in mid mmap(). */
+#define SETTLE_MAX	HZ
+
+/**
+ * mdevd_parent_settle - wait for what VMMs were filling in when it was taken
+ * @parent: the parent, of which every device has been cut off; mdevd_lock is
+ *	held, and let go of meanwhile
+ *
+ * Only here does a VMM's own lock matter, and not for long: so none keeps the
+ * parent from taking the BARs away from another.
+ */
+void mdevd_parent_settle(struct mdevd_parent *parent)
+{
+	unsigned long until = jiffies + SETTLE_MAX;
+	struct mdevd_claim *claim;
+	u32 round = ++parent->settling;
+
+	lockdep_assert_held(&mdevd_lock);
+
+restart:
+	list_for_each_entry(claim, &parent->claims, node) {
+		struct mdevd_vdev *v = claim->vdev;
+
+		/* a later round does it for an earlier one, too */
+		if (!v || (s32)(v->settled - round) >= 0)
+			continue;
+
+		v->settled = round;
+		get_device(&v->vdev.device);
+		mutex_unlock(&mdevd_lock);
+
+		mdevd_map_settle(v, until);
+		vfio_put_device(&v->vdev);
+
+		mutex_lock(&mdevd_lock);
+		goto restart;
+	}
+}
+
 /*
  * Takes the BARs away from every device and asks every VMM to let go, all
- * before mdev core waits for the first of them.
+ * before anybody waits for the first of them.
  */
 static void revoke_all(struct mdevd_parent *parent)
 {
@@ -166,6 +205,7 @@ restart:
 		mutex_lock(&mdevd_lock);
 		goto restart;
 	}
+	mdevd_parent_settle(parent);
 	mutex_unlock(&mdevd_lock);
 }
 

@@ -53,13 +53,15 @@ restart:
 
 		get_device(&v->vdev.device);
 		mutex_unlock(&mdevd_lock);
+		mdevd_map_cut(v);
 		/* cut short by a signal: who is at it sees ones, or begins anew */
-		if (!mdevd_map_zap(v))
-			mdevd_vendor_dma_drain(v);
+		mdevd_vendor_dma_drain(v);
 		vfio_put_device(&v->vdev);
 		mutex_lock(&mdevd_lock);
 		goto restart;
 	}
+	if (held)
+		mdevd_parent_settle(parent);
 }
 
 /**

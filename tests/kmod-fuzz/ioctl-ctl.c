@@ -14,7 +14,6 @@
 #define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
 
 static int ctls[CTLS];
-static int listener;
 
 int ctl_fd(unsigned i) {
         return ctls[i];
@@ -396,58 +395,36 @@ static void step_read(unsigned ctl) {
                        "read of %zu bytes of events returns %zd", (size_t)count, r);
 }
 
-/* ---- sysfs ---- */
+/* All of a parent's devices and reservations go, so that it can be unconfigured, and comes back. */
+static void step_empty(void) {
+        int parent = (int)rnd_below(PARENTS);
+        bool want;
 
-static void text_uuid(const uint8_t *b, char *text, size_t size) {
-        snprintf(text, size,
-                 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-                 b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
-                 b[14], b[15]);
+        if (!model.parents[parent].configured)
+                return;
+        vfio_end();
+        for (int i = 0; i < CLAIMS; i++)
+                if (model.claims[i].used && model.claims[i].parent == parent && model.claims[i].live)
+                        sysfs_remove(i);
+        for (unsigned i = 0; i < CTLS; i++)
+                reopen(i);
+        while (model.parents[parent].configured)
+                EXPECT((unconfigure(0, parent, &want) == 0) == want, "UNCONFIGURE of an empty one");
+        done[DONE_UNCONFIGURE]++;
+        EXPECT(configure(parent, false) == 0, "CONFIGURE of an empty one");
+        model.parents[parent].configured = true;
+        done[DONE_CONFIGURE]++;
 }
 
-static void step_create(void) {
-        int at = random_claim(false);
-        struct model_claim *c = &model.claims[at < 0 ? 0 : at];
-        char uuid[40];
-        int r;
+static void step_sysfs(bool make) {
+        int at = random_claim(!make);
 
         if (at < 0)
                 return;
-        text_uuid(c->uuid, uuid, sizeof(uuid));
-        r = mdev_create(model.parents[c->parent].name, c->type, uuid);
-        calls++;
-        EXPECT(r >= 0, "create of reserved %s: %s", uuid, strerror(-r));
-        c->live = true;
-        done[DONE_CREATE]++;
-}
-
-static void drain(void) {
-        struct pollfd p = { .fd = listener, .events = POLLIN };
-        struct mdevd_event event;
-
-        while (poll(&p, 1, 0) == 1 && p.revents & POLLIN)
-                EXPECT(ctl_event(listener, &event) == 0, "event");
-}
-
-static void remove_claim(int at) {
-        char uuid[40];
-
-        drain();
-        text_uuid(model.claims[at].uuid, uuid, sizeof(uuid));
-        EXPECT(mdev_remove(uuid) >= 0, "remove of %s", uuid);
-        calls++;
-        /* its extents are free when they are clean, and not before */
-        EXPECT(ctl_wait(listener, MDEVD_EVENT_DEVICE_GONE, uuid) == 0, "GONE");
-        EXPECT(ctl_wait(listener, MDEVD_EVENT_DEVICE_CLEAN, uuid) == 0, "CLEAN");
-        model_drop(at);
-        done[DONE_REMOVE]++;
-}
-
-static void step_remove(void) {
-        int at = random_claim(true);
-
-        if (at >= 0 && !vfio_is_open(at))
-                remove_claim(at);
+        if (make)
+                sysfs_create(at);
+        else if (!vfio_is_open(at))
+                sysfs_remove(at);
 }
 
 /* ---- all of it ---- */
@@ -460,7 +437,7 @@ void ctl_init(void) {
         }
         for (unsigned i = 0; i < CTLS; i++)
                 EXPECT((ctls[i] = ctl_open(O_RDWR)) >= 0, "/dev/mdevd cannot be opened");
-        EXPECT((listener = ctl_open(O_RDWR)) >= 0, "/dev/mdevd cannot be opened");
+        sysfs_init();
 }
 
 void ctl_step(void) {
@@ -488,15 +465,17 @@ void ctl_step(void) {
         else if (pick < 985)
                 reopen(ctl);
         else if (pick < 987)
-                step_create();
+                step_sysfs(true);
         else if (pick < 989)
-                step_remove();
+                step_sysfs(false);
+        else if (pick == 989 && rnd_chance(5))
+                step_empty();
 }
 
 void ctl_end(void) {
         for (int i = 0; i < CLAIMS; i++)
                 if (model.claims[i].used && model.claims[i].live)
-                        remove_claim(i);
+                        sysfs_remove(i);
         for (unsigned i = 0; i < CTLS; i++)
                 reopen(i);
         model_compare(ctls[0]);
@@ -508,5 +487,5 @@ void ctl_end(void) {
         }
         for (unsigned i = 0; i < CTLS; i++)
                 close(ctls[i]);
-        close(listener);
+        sysfs_end();
 }

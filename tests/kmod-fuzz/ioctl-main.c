@@ -12,7 +12,7 @@
 
 #define CHECK_EVERY 512
 
-#define ENOUGH 20000 /* of so many calls some of each kind must have gone through */
+#define ENOUGH 50000 /* of so many calls some of each kind must have gone through */
 
 uint64_t calls, done[DONES];
 

@@ -65,22 +65,13 @@ static void read_shadow(struct open_device *d, int bar) {
                        "a device just opened holds something already");
 }
 
-static void text_uuid(const uint8_t *b, char *text) {
-        for (int i = 0; i < 16; i++) {
-                text += sprintf(text, "%02x", b[i]);
-                if (i == 3 || i == 5 || i == 7 || i == 9)
-                        *text++ = '-';
-        }
-        *text = '\0';
-}
-
 static void open_device(struct open_device *d, int claim) {
         const struct model_claim *c = &model.claims[claim];
         const struct mdevd_type *type = model_type(c->parent, c->type);
-        char uuid[40];
+        char uuid[37];
         int r;
 
-        text_uuid(c->uuid, uuid);
+        uuid_text(c->uuid, uuid);
         r = device_open(&d->dev, uuid);
         EXPECT(r == 0, "open of %s: %s", uuid, strerror(-r));
         *d = (struct open_device){ .claim = claim, .dev = d->dev };

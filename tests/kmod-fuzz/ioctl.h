@@ -81,6 +81,15 @@ void model_forget_ctl(int ctl);
 /* one QUERY must say what the model says */
 void model_compare(int ctl);
 
+/* ---- ioctl-sysfs.c: devices made and removed ---- */
+
+void sysfs_init(void);
+void sysfs_end(void);
+/* of a reservation; of a device that is not open */
+void sysfs_create(int claim);
+void sysfs_remove(int claim);
+void uuid_text(const uint8_t *b, char text[static 37]);
+
 /* ---- ioctl-ctl.c, ioctl-vfio.c: the calls ---- */
 
 int ctl_fd(unsigned i);
