@@ -58,7 +58,9 @@ static void answer(const struct fuse_in_header *in, const void *arg) {
                                         .attr_valid = 3600, .attr = attributes(FILE_NODE) };
         struct fuse_attr_out attr = { .attr_valid = 3600, .attr = attributes(in->nodeid) };
         /* the second one cannot be cached, so its mmap() throws out what the first one has */
-        struct fuse_open_out opened = { .open_flags = opens > 0 ? FOPEN_DIRECT_IO : 0 };
+        struct fuse_open_out opened = {
+                .open_flags = FOPEN_KEEP_CACHE | (opens > 0 ? FOPEN_DIRECT_IO : 0),
+        };
 
         switch (in->opcode) {
         case FUSE_INIT:
