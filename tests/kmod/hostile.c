@@ -243,8 +243,13 @@ static void test_end(pid_t vmm, struct device *d, volatile char *map) {
 
         fflush(stdout);
         pid = (pid_t)MUST(fork());
-        if (pid == 0)
+        if (pid == 0) {
+                /* it is to wait for a device, and not to be who has one open */
+                munmap((void *)map, 4 * MIB);
+                device_close(d);
+                close(fuse);
                 _exit(-unbind_parent(p0));
+        }
         MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_REVOKED, HOSTILE));
         MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_REVOKED, OTHER));
         CHECK(true, "the parent goes: both are told");
