@@ -187,7 +187,8 @@ static const struct {
 		sizeof(struct mdevd_move),
 		offsetofend(struct mdevd_move, moved),
 		do_move,
-		MDEVD_MOVE_BACK | MDEVD_MOVE_RELEASE,
+		MDEVD_MOVE_BACK | MDEVD_MOVE_RELEASE |
+			MDEVD_MOVE_RELEASE_IF_CLOSED,
 	},
 };
 

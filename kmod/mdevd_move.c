@@ -30,6 +30,8 @@ struct job {
 	u64 guest;		/* where the extent begins in its BAR */
 	u64 length;
 	bool back;
+	bool release;		/* the place that it leaves, once done */
+	bool release_closed;	/* the same, if nobody has it open then */
 	u64 done;		/* bytes in the other place */
 	u32 longest_us;
 };
@@ -124,6 +126,8 @@ static int begin(struct job *job, const struct mdevd_move *arg)
 	job->guest = guest_of(claim->vdev, arg->extent);
 	job->length = job->from->ext.length;
 	job->back = arg->flags & MDEVD_MOVE_BACK;
+	job->release = arg->flags & MDEVD_MOVE_RELEASE;
+	job->release_closed = arg->flags & MDEVD_MOVE_RELEASE_IF_CLOSED;
 	job->done = claim->vdev->moved.lo;
 	return 0;
 }
@@ -262,14 +266,20 @@ static void settle(struct job *job)
 	v->moved.hi = 0;
 	up_write(&v->memory_lock);
 	job->other->finished = true;
+	/*
+	 * Whoever opens it from now on sees the new place alone; and had it
+	 * been open at an earlier chunk, its close would have ended the move.
+	 */
+	if (job->release_closed && !job->claim->opened)
+		job->release = true;
 	mdevd_changed();
 	mutex_unlock(&mdevd_lock);
 }
 
-static void end(struct job *job, bool release)
+static void end(struct job *job)
 {
-	release = release && job->other->finished &&
-		  mdevd_scrub_zero(job->claim, &job->other->backing);
+	bool release = job->release && job->other->finished &&
+		       mdevd_scrub_zero(job->claim, &job->other->backing);
 
 	mutex_lock(&mdevd_lock);
 	job->other->busy = false;
@@ -305,7 +315,7 @@ int mdevd_move(struct mdevd_move *arg)
 
 	arg->longest_us = job.longest_us;
 	arg->moved = job.done;
-	end(&job, arg->flags & MDEVD_MOVE_RELEASE);
+	end(&job);
 	return ret;
 }
 

@@ -25,6 +25,7 @@ int kmod_move_chunk(Kmod *k, KmodMove *move) {
                 .extent = move->extent,
                 .bar = move->bar,
                 .offset = move->offset,
+                .flags = MDEVD_MOVE_RELEASE_IF_CLOSED,
                 .max_chunks = 1,
         };
         int r;

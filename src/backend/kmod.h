@@ -81,7 +81,7 @@ struct KmodMove {
         unsigned bar; /* of the parent; there it goes, to @offset */
         uint64_t offset;
         bool back;    /* to where it came from */
-        bool release; /* at the end the place that it left is zeroed and free */
+        bool release; /* at the end the place that it left is zeroed and free, also of an open device */
         uint64_t moved;      /* out: bytes that are at @offset */
         unsigned longest_us; /* out: how long a touch may have waited */
 };

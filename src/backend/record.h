@@ -96,7 +96,7 @@ struct Record {
         unsigned longest_us; /* that a guest may have waited for a chunk so far */
         unsigned pause_ms; /* a chunk that takes longer ends the moves; 0: none does */
         bool mend;         /* the moves were begun and left: each goes the shorter way, on or back */
-        bool release;      /* what an extent has left is free at once, and not at the last close */
+        bool release;      /* what an extent of an open device has left is free at once */
         unsigned hold_ms;  /* suspend: at most */
         Attribute *attributes;
         size_t n_attributes;

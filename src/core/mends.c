@@ -29,7 +29,7 @@ static int mend(Manager *m, Device *d) {
         record->uuid = d->uuid;
         record->origin = d->origin;
         record->ours = record->mend = true;
-        record->release = d->opened == 0 || !moves_has_nested_vmx(m);
+        record->release = !moves_has_nested_vmx(m);
         return operation_new(m, TAKE_PTR(record), OPERATION_QUEUED, &op);
 }
 

@@ -124,7 +124,7 @@ int manager_move(Manager *m, Device *d, const MoveTarget *target, const char *cl
                 r = record_add_move(record, &move);
         if (r < 0)
                 return r;
-        record->release = releases;
+        record->release = !moves_has_nested_vmx(m);
         return start(m, TAKE_PTR(record), ret);
 }
 
@@ -149,7 +149,7 @@ int moves_add_to_record(Manager *m, const Moves *moves, Record *record, Reason *
         }
         if (moves->n == 0)
                 return 0;
-        record->release = true;
+        record->release = !moves_has_nested_vmx(m);
         record->pause_ms = PAUSE_MAX_MAX + 1;
         for (size_t i = 0; i < moves->n; i++)
                 record->pause_ms = MIN(record->pause_ms, pause_of(m, moves->moves[i].device));

@@ -136,7 +136,7 @@ static void test_errors(void) {
         CHECK_EQ(move(NULL, UUID(61), B, 0, 0), -EPERM, "a type that is not movable");
         CHECK_EQ(move(NULL, UUID(62), B, 0, 0), -ENOENT, "no such device");
         CHECK_EQ(move(NULL, DEV, B, MDEVD_MOVE_BACK, 0), -ENOENT, "back without a move");
-        CHECK_EQ(move(NULL, DEV, B, 4, 0), -EINVAL, "an unknown flag");
+        CHECK_EQ(move(NULL, DEV, B, 8, 0), -EINVAL, "an unknown flag");
         CHECK_EQ(move(NULL, DEV, B + 8, 0, 0), -EINVAL, "an odd place");
         CHECK_EQ(move(NULL, DEV, 56 * MIB, 0, 0), -ERANGE, "half outside the pool");
         CHECK_EQ(move(NULL, DEV, 1ULL << 63, 0, 0), -ERANGE, "far outside the pool");
@@ -245,6 +245,20 @@ static void test_close(struct device *d) {
         CHECK_EQ(extent_offset(DEV), A, "  it is there");
         CHECK_EQ(ctl_reserve_at(ctl, p0, "16M", UUID(63), B, 16 * MIB), 0, "  its old place free");
         MUST(ctl_release(ctl, UUID(63)));
+        CHECK_EQ(move(NULL, DEV, B, MDEVD_MOVE_RELEASE_IF_CLOSED, 0), 0, "and back");
+        CHECK_EQ(move_record(DEV, &record), 0, "  it is closed: its old place is free");
+
+        /* opened between two chunks: its guest may have told of the place that it leaves */
+        MUST(move(NULL, DEV, A, MDEVD_MOVE_RELEASE_IF_CLOSED, 3));
+        MUST(device_open(d, DEV));
+        CHECK_EQ(move(NULL, DEV, A, MDEVD_MOVE_RELEASE_IF_CLOSED, 0), 0, "opened meanwhile");
+        CHECK_EQ(move_record(DEV, &record) ? (int)record.finished : -1, 1, "  it keeps the old place");
+        CHECK_EQ(ctl_reserve_at(ctl, p0, "16M", UUID(63), B, 16 * MIB), -EBUSY, "  until its close");
+        device_close(d);
+        MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_CLOSED, DEV));
+        MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_CLEAN, DEV));
+        CHECK_EQ(move_record(DEV, &record), 0, "  then it is free");
+        CHECK_EQ(extent_offset(DEV), A, "  and the device where it went");
 
         /* closed in the middle of a move */
         MUST(device_open(d, DEV));

@@ -270,6 +270,7 @@ void fake_module_close(const char *root, const uint8_t uuid[16]) {
         if (!d)
                 abort();
         d->record.opened = 0;
+        d->has_other = false; /* a move ends with it, and so does what one left */
         d->record.state = MDEVD_DEVICE_SCRUBBING;
         send_event(root, MDEVD_EVENT_DEVICE_CLOSED, d->parent, uuid, 0, NULL);
         if (!m->hold_scrub)
@@ -752,7 +753,7 @@ static int begin_move(FakeModule *m, FakeDevice *d, const struct mdevd_move *a) 
         return 0;
 }
 
-/* One chunk a call, as long as <root>/fake/chunk-us says; the source is free at the end. */
+/* One chunk a call, as long as <root>/fake/chunk-us says; the source is free as the flags say. */
 static int on_move(FakeModule *m, const char *root, void *arg) {
         struct mdevd_move *a = arg;
         FakeDevice *d = find_device(m, a->uuid);
@@ -774,9 +775,16 @@ static int on_move(FakeModule *m, const char *root, void *arg) {
         a->longest_us = (uint32_t) read_number(P("%s/fake/chunk-us", root), 100);
         if (chunk < left)
                 return 0;
-        if (!(a->flags & MDEVD_MOVE_BACK))
+        d->has_other = !(a->flags & MDEVD_MOVE_RELEASE) &&
+                       (d->record.opened || !(a->flags & MDEVD_MOVE_RELEASE_IF_CLOSED));
+        d->other.finished = true;
+        d->other.moved = 0;
+        if (!(a->flags & MDEVD_MOVE_BACK)) {
+                struct mdevd_extent left_behind = d->extents[a->extent];
+
                 d->extents[a->extent] = d->other.other;
-        d->has_other = false;
+                d->other.other = left_behind;
+        }
         return 0;
 }
 

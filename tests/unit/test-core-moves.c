@@ -361,6 +361,33 @@ TEST(nested_vmx_keeps_what_was_left) {
         ASSERT_NOT_NULL(find_device(&f, U4));
 }
 
+/* The module frees it at once only where no guest can have told of it. */
+TEST(nested_vmx_frees_what_a_closed_device_left) {
+        _cleanup_(reason_done) Reason reason = {};
+        Uuid u1 = uuid_of(U1);
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f, "");
+        fake_write(f.tree, "Y\n", "sys/module/kvm_intel/parameters/nested");
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        ASSERT_EQ(move(&f, U1, 48 * MIB, &op, &reason), 0);
+        wait_for(&f, op);
+        run_idle(&f);
+        ASSERT_FALSE(find_device(&f, U1)->other.used);
+
+        fake_module_open(f.tree->root, u1.bytes, 4711, "qemu");
+        RUN_UNTIL(&f, find_device(&f, U1)->opened == 1);
+        ASSERT_EQ(move(&f, U1, 0, &op, &reason), 0);
+        wait_for(&f, op);
+        run_idle(&f);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        ASSERT_EQ(find_device(&f, U1)->extents[0].offset, 0);
+        ASSERT_TRUE(find_device(&f, U1)->other.used);
+        fake_module_close(f.tree->root, u1.bytes);
+        RUN_UNTIL(&f, !find_device(&f, U1)->other.used);
+}
+
 TEST(defragment_packs_a_pool) {
         _cleanup_(reason_done) Reason reason = {};
         Operation *op;

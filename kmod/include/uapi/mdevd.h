@@ -658,6 +658,8 @@ struct mdevd_set_available {
  * one of its pages, where no revocation reaches.
  */
 #define MDEVD_MOVE_RELEASE	0x2
+/* The same if the device is not open when the last byte has been moved. */
+#define MDEVD_MOVE_RELEASE_IF_CLOSED	0x4
 
 /**
  * struct mdevd_move - MDEVD_MOVE
