@@ -21,6 +21,7 @@
 
 #define PROC "proc"
 #define PROC_FILE_MAX 16384
+#define COMMAND_LINE_MAX (1U << 20) /* QEMU's has all its devices */
 #define ANCESTORS_MAX 64
 #define LINK_MAX_BYTES 64
 
@@ -173,6 +174,17 @@ int holder_unit(const char *cgroup, char ret[static HOLDER_UNIT_MAX]) {
         return 0;
 }
 
+static void name_machine(int proc_fd, pid_t pid, Holder *h) {
+        _cleanup_(freep) char *cmdline = NULL;
+        size_t size = 0;
+        char path[64];
+
+        (void) snprintf(path, sizeof(path), "%d/cmdline", pid);
+        if (read_file_at(proc_fd, path, COMMAND_LINE_MAX, &cmdline, &size) < 0)
+                size = 0;
+        holder_machine(h->where, cmdline ?: "", size, h->machine);
+}
+
 static void describe(int proc_fd, pid_t pid, Holder *ret) {
         _cleanup_(freep) char *command = NULL, *cgroup = NULL;
 
@@ -183,6 +195,7 @@ static void describe(int proc_fd, pid_t pid, Holder *ret) {
         }
         if (read_proc(proc_fd, pid, "cgroup", &cgroup) >= 0)
                 holder_where(cgroup, ret->where);
+        name_machine(proc_fd, pid, ret);
         /* a record that is not UTF-8 cannot be read, and a sentence is for terminals */
         utf8_make_plain(ret->command);
         utf8_make_plain(ret->where);
@@ -302,8 +315,10 @@ static void consider(Search *s, pid_t pid) {
 
         if (!look.holds || (!look.uses && (s->only_users || is_excused(s, pid))))
                 return;
-        if (s->found->n < HOLDERS_MAX)
+        if (s->found->n < HOLDERS_MAX) {
                 describe(s->proc_fd, pid, &s->found->holders[s->found->n]);
+                s->found->holders[s->found->n].uses = look.uses;
+        }
         s->found->n++;
 }
 

@@ -19,6 +19,7 @@
 #define HOLDERS_MAX 16        /* described; all are counted */
 #define HOLDER_DEVICES_MAX 4  /* character devices of one mdev */
 #define HOLDER_WHERE_MAX 128
+#define HOLDER_MACHINE_MAX 256 /* bytes of a virtual machine's name, with its end */
 
 typedef struct HolderDevice HolderDevice;
 typedef struct Holder Holder;
@@ -33,6 +34,9 @@ struct Holder {
         pid_t pid;
         char command[17];             /* its comm */
         char where[HOLDER_WHERE_MAX]; /* "machine NAME", "unit NAME", or "" */
+        /* The virtual machine, by the name that libvirt and oVirt know it by; "": it is none. */
+        char machine[HOLDER_MACHINE_MAX];
+        bool uses; /* as of holders_find_users() */
 };
 
 struct Holders {
@@ -55,6 +59,14 @@ int holders_find_users(int root_fd, const HolderDevice *devices, size_t n_device
 /* The numbers of the mdev's character devices; its folder is a path below the root. */
 int holders_devices_of(int root_fd, const char *folder,
                        HolderDevice ret[static HOLDER_DEVICES_MAX], size_t *ret_n);
+/*
+ * The name of the virtual machine that a process is, by holder_where() and the @size bytes of its
+ * /proc/PID/cmdline: what QEMU was told as its guest's name; else what libvirt has made of that for
+ * the scope, "machine-qemu-1-NAME.scope", which has not every character of it. "": it is none. Who
+ * runs the process chooses the first: it is a name to show, and no proof.
+ */
+void holder_machine(const char *where, const char *cmdline, size_t size,
+                    char ret[static HOLDER_MACHINE_MAX]);
 /* Where a process belongs by the text of its /proc/PID/cgroup. */
 void holder_where(const char *cgroup, char ret[static HOLDER_WHERE_MAX]);
 /*

@@ -23,6 +23,59 @@ static int path_of(const Uuid *uuid, const char *suffix, char **ret) {
         return asprintf(ret, MDEVD_PATH_DEVICES "/%s%s", UUID_STR(uuid), suffix) < 0 ? -ENOMEM : 0;
 }
 
+/* What is not there was not known yet: a device that is about to be made. */
+static int lease_from_json(Lease *l, json_object *o) {
+        const char *kind, *phase, *client = NULL;
+        uint64_t linger;
+        json_object *e;
+        int k;
+
+        if (!json_object_object_get_ex(o, "lease", &e))
+                return 0;
+        if (json_get_string(e, "kind", &kind) < 0 ||
+            json_get_u64(e, "linger", LEASE_LINGER_SEC_MAX, &linger) < 0 ||
+            json_get_string(e, "phase", &phase) < 0 || lease_phase_from_string(phase) < 0 ||
+            json_get_u64(e, "until", UINT64_MAX, &l->until_usec) < 0)
+                return -EBADMSG;
+        k = lease_kind_from_string(kind);
+        if (k < 0)
+                return -EBADMSG;
+        l->kind = k;
+        l->phase = lease_phase_from_string(phase);
+        l->linger_sec = (unsigned) linger;
+        (void) json_get_string(e, "client", &client);
+        free(l->client);
+        l->client = client ? strdup(client) : NULL;
+        return client && !l->client ? -ENOMEM : 0;
+}
+
+static int apply_lease(Device *d, json_object *o) {
+        int r = lease_from_json(&d->lease, o);
+
+        if (r < 0)
+                lease_done(&d->lease);
+        return r;
+}
+
+static int lease_to_json(const Lease *l, json_object *o) {
+        json_object *e;
+        int r;
+
+        if (l->kind == LEASE_NONE)
+                return 0;
+        e = json_object_new_object();
+        r = json_put(o, "lease", e);
+        if (r >= 0)
+                r = json_put_string(e, "kind", lease_kind_to_string(l->kind));
+        if (r >= 0)
+                r = json_put_u64(e, "linger", l->linger_sec);
+        if (r >= 0)
+                r = json_put_string(e, "phase", lease_phase_to_string(l->phase));
+        if (r >= 0)
+                r = json_put_u64(e, "until", l->until_usec);
+        return r < 0 ? r : json_put_string(e, "client", l->client);
+}
+
 static int apply(Device *d, json_object *o) {
         const char *parent, *type, *owner, *origin, *profile;
         uint64_t relabelled = 0;
@@ -45,7 +98,10 @@ static int apply(Device *d, json_object *o) {
                 if (!d->profile)
                         return -ENOMEM;
         }
-        d->origin = k;
+        k = apply_lease(d, o);
+        if (k < 0)
+                return k;
+        d->origin = origin_from_string(origin);
         (void) json_get_u64(o, "relabelled", 1, &relabelled);
         d->relabelled = relabelled;
         if (d->ours && !d->relabelled)
@@ -53,7 +109,7 @@ static int apply(Device *d, json_object *o) {
         return device_set_owner(d, owner);
 }
 
-int origin_load(int root_fd, Device *d) {
+static int load(int root_fd, Device *d, int (*take)(Device *d, json_object *o)) {
         _cleanup_(freep) char *path = NULL;
         char text[ORIGIN_SIZE_MAX];
         json_object *o;
@@ -70,9 +126,17 @@ int origin_load(int root_fd, Device *d) {
                 return -EBADMSG;
         text[n] = '\0';
         o = json_tokener_parse(text);
-        r = o ? apply(d, o) : -EBADMSG;
+        r = o ? take(d, o) : -EBADMSG;
         json_object_put(o);
         return r;
+}
+
+int origin_load(int root_fd, Device *d) {
+        return load(root_fd, d, apply);
+}
+
+int origin_load_lease(int root_fd, Device *d) {
+        return load(root_fd, d, apply_lease);
 }
 
 /* Only root looks into it: a link's text can be read by whoever finds it. */
@@ -103,33 +167,50 @@ static int make_link(int root_fd, const char *path, const char *text) {
         }
 }
 
-static int save(int root_fd, const Uuid *uuid, const char *parent, const char *type,
-                const char *owner, Origin origin, const char *profile, bool relabelled) {
+/* What is said of one device. */
+typedef struct Note Note;
+
+struct Note {
+        const Uuid *uuid;
+        const char *parent, *type, *owner, *profile;
+        Origin origin;
+        bool relabelled;
+        Lease lease; /* borrowed, as the rest */
+};
+
+static int note_to_json(const Note *n, json_object *o) {
+        int r;
+
+        r = json_put_string(o, "parent", n->parent);
+        if (r >= 0)
+                r = json_put_string(o, "type", n->type);
+        if (r >= 0)
+                r = json_put_string(o, "owner", n->owner);
+        if (r >= 0)
+                r = json_put_string(o, "origin", origin_to_string(n->origin));
+        if (r >= 0)
+                r = json_put_string(o, "profile", n->profile);
+        if (r >= 0 && n->relabelled)
+                r = json_put_u64(o, "relabelled", 1);
+        return r < 0 ? r : lease_to_json(&n->lease, o);
+}
+
+static int save(int root_fd, const Note *note) {
         _cleanup_(freep) char *path = NULL, *temporary = NULL;
         json_object *o;
         const char *text;
         int r;
 
-        r = path_of(uuid, "", &path);
+        r = path_of(note->uuid, "", &path);
         if (r >= 0)
-                r = path_of(uuid, ".new", &temporary);
+                r = path_of(note->uuid, ".new", &temporary);
         if (r < 0)
                 return r;
 
         o = json_object_new_object();
         if (!o)
                 return -ENOMEM;
-        r = json_put_string(o, "parent", parent);
-        if (r >= 0)
-                r = json_put_string(o, "type", type);
-        if (r >= 0)
-                r = json_put_string(o, "owner", owner);
-        if (r >= 0)
-                r = json_put_string(o, "origin", origin_to_string(origin));
-        if (r >= 0)
-                r = json_put_string(o, "profile", profile);
-        if (r >= 0 && relabelled)
-                r = json_put_u64(o, "relabelled", 1);
+        r = note_to_json(note, o);
         text = r < 0 ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
         if (r >= 0)
                 r = text ? make_link(root_fd, temporary, text) : -ENOMEM;
@@ -142,13 +223,36 @@ static int save(int root_fd, const Uuid *uuid, const char *parent, const char *t
 }
 
 int origin_save(int root_fd, const Device *d) {
-        return save(root_fd, &d->uuid, d->parent->name, d->type, d->owner, d->origin,
-                    d->profile, d->relabelled);
+        const Note note = {
+                .uuid = &d->uuid,
+                .parent = d->parent->name,
+                .type = d->type,
+                .owner = d->owner,
+                .profile = d->profile,
+                .origin = d->origin,
+                .relabelled = d->relabelled,
+                .lease = d->lease,
+        };
+
+        return save(root_fd, &note);
 }
 
 int origin_announce(int root_fd, const Record *r) {
-        return save(root_fd, &r->uuid, r->parent, r->type, r->owner ?: "", r->origin,
-                    r->profile, false);
+        const Note note = {
+                .uuid = &r->uuid,
+                .parent = r->parent,
+                .type = r->type,
+                .owner = r->owner ?: "",
+                .profile = r->profile,
+                .origin = r->origin,
+                .lease = {
+                        .kind = r->lease,
+                        .linger_sec = r->linger_sec,
+                        .client = r->lease == LEASE_CLIENT ? r->client : NULL,
+                },
+        };
+
+        return save(root_fd, &note);
 }
 
 bool origin_is_known(int root_fd, const Uuid *uuid) {

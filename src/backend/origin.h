@@ -10,6 +10,8 @@
 
 /* Fills origin, and owner where the kernel does not know it, of @d if its file fits. */
 int origin_load(int root_fd, Device *d);
+/* Only the lease; of none the file says nothing. */
+int origin_load_lease(int root_fd, Device *d);
 int origin_save(int root_fd, const Device *d);
 /* The same for a device that is about to be made: the file is there before it. */
 int origin_announce(int root_fd, const Record *r);

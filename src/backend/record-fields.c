@@ -107,6 +107,8 @@ NUMBER_FIELD(hold_ms)
 NUMBER_FIELD(pause_ms)
 NUMBER_FIELD(release)
 NUMBER_FIELD(mend)
+NUMBER_FIELD(lease)
+NUMBER_FIELD(linger_sec)
 
 static const NumberField number_fields[] = {
         NUMBER(define, 1),         NUMBER(autostart, 1),       NUMBER(reserve, 1),
@@ -114,7 +116,8 @@ static const NumberField number_fields[] = {
         NUMBER(force, 1),
         NUMBER(caller, INT32_MAX), NUMBER(opened, INT32_MAX),  NUMBER(opener, INT32_MAX),
         NUMBER(hold_ms, INT32_MAX), NUMBER(pause_ms, INT32_MAX), NUMBER(release, 1),
-        NUMBER(mend, 1),
+        NUMBER(mend, 1),           NUMBER(lease, _LEASE_KIND_MAX - 1),
+        NUMBER(linger_sec, LEASE_LINGER_SEC_MAX),
 };
 
 static int numbers_from_json(Record *r, json_object *o) {

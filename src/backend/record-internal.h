@@ -28,5 +28,9 @@ int record_moves_to_json(const Record *r, json_object *o);
 int record_progress_from_json(Record *r, json_object *o);
 int record_progress_to_json(const Record *r, json_object *o);
 
+/* Who has the device open: record-holders.c. Only a question's answer has the keys. */
+int record_holders_from_json(Record *r, json_object *o);
+int record_holders_to_json(const Record *r, json_object *o);
+
 int record_config_from_json(json_object *o, const char *name, Parent **ret);
 json_object *record_config_to_json(const Parent *p);

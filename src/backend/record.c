@@ -55,6 +55,7 @@ Record *record_free(Record *r) {
                 return NULL;
         attributes_free(r->attributes, r->n_attributes);
         free(r->moves);
+        free(r->holders);
         free(r->parent);
         free(r->parent_path);
         free(r->type);
@@ -174,6 +175,9 @@ static int change_from_json(Record *r, json_object *o) {
         if (k < 0)
                 return -EBADMSG;
         r->outcome = k;
+        k = record_holders_from_json(r, o);
+        if (k < 0)
+                return k;
         r->error = -(int) n;
         if (json_get_string(o, "text", &text) >= 0) {
                 free(r->text);
@@ -306,7 +310,7 @@ static int put_change(const Record *r, json_object *o) {
                 k = json_put_u64(o, "errno", -r->error);
         if (k >= 0)
                 k = json_put_string(o, "text", r->text);
-        return k;
+        return k < 0 ? k : record_holders_to_json(r, o);
 }
 
 static json_object *extents_to_json(const Record *r) {

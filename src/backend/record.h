@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "backend/holders.h"
 #include "model/model.h"
 #include "model/outcome.h"
 
@@ -83,6 +84,8 @@ struct Record {
         bool relabel;   /* modify: the device that is active gets the owner as well */
         bool insist;    /* stop: although it is in use */
         bool force;     /* although a callout script refuses it */
+        LeaseKind lease; /* create: of the device; LEASE_CLIENT: that of `client` */
+        unsigned linger_sec; /* of that */
         pid_t caller;   /* stop: it and its ancestors may hold the group open; 0: nobody */
         unsigned opened; /* stop: how many times it was open, of our module's devices */
         pid_t opener;    /* stop, evict: who opened it first; 0: not known */
@@ -100,6 +103,7 @@ struct Record {
         unsigned hold_ms;  /* suspend: at most */
         Attribute *attributes;
         size_t n_attributes;
+        Holders *holders; /* look: the answer; owned, NULL before it */
         Parent *config; /* configure: an unlinked parent with pools and types; owned */
         Outcome outcome;
         int error;  /* negative errno behind the outcome, 0 where there is none */

@@ -49,24 +49,22 @@ static int refuse(Job *j, const char *who) {
 }
 
 /* What the module said, where /proc does not show us the process. */
-static int describe_opened(Job *j, char **ret) {
-        Holders one = { .n = 1 };
+static void take_opener(Job *j, Holders *ret) {
+        Holder *h = &ret->holders[0];
 
-        if (j->record->opener <= 0)
-                return asprintf(ret, "%u place%s", j->record->opened,
-                                j->record->opened == 1 ? "" : "s") < 0 ? -ENOMEM : 0;
-        holder_describe(j->root_fd, j->record->opener, &one.holders[0]);
-        if (!one.holders[0].command[0] && j->record->opener_name)
-                (void) snprintf(one.holders[0].command, sizeof(one.holders[0].command), "%.16s",
-                                j->record->opener_name);
-        return describe(&one, ret);
+        if (j->record->opened == 0)
+                return;
+        ret->n = 1;
+        holder_describe(j->root_fd, j->record->opener, h);
+        h->uses = true;
+        if (!h->command[0] && j->record->opener_name)
+                (void) snprintf(h->command, sizeof(h->command), "%.16s", j->record->opener_name);
 }
 
-/* *@ret stays NULL where nobody has it open but, maybe, @caller and its ancestors. */
-static int find_holders(Job *j, pid_t caller, char **ret) {
+/* Nobody where nobody has it open but, maybe, @caller and its ancestors. */
+static int find(Job *j, pid_t caller, Holders *ret) {
         _cleanup_(freep) char *folder = NULL;
         HolderDevice devices[HOLDER_DEVICES_MAX];
-        Holders holders = {};
         size_t n = 0;
         int r;
 
@@ -74,28 +72,47 @@ static int find_holders(Job *j, pid_t caller, char **ret) {
         if (r >= 0)
                 r = holders_devices_of(j->root_fd, folder, devices, &n);
         if (r >= 0)
-                r = holders_find(j->root_fd, devices, n, caller, &holders);
+                r = holders_find(j->root_fd, devices, n, caller, ret);
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
                 (void) log_warning_errno(r, &(LogFields){ .topic = "worker" },
                                          "Cannot find out who has %s open: %m",
                                          UUID_STR(&j->record->uuid));
-        if (holders.n > 0)
-                return describe(&holders, ret);
-        return j->record->opened > 0 ? describe_opened(j, ret) : 0;
+        if (ret->n == 0 && j->record->opener > 0)
+                take_opener(j, ret);
+        return 0;
+}
+
+/* *@ret stays NULL where there is nobody. */
+static int say(Job *j, const Holders *holders, char **ret) {
+        if (holders->n > 0)
+                return describe(holders, ret);
+        if (j->record->opened == 0)
+                return 0;
+        return asprintf(ret, "%u place%s", j->record->opened, j->record->opened == 1 ? "" : "s") < 0 ?
+                       -ENOMEM : 0;
 }
 
 int job_check_holders(Job *j) {
         _cleanup_(freep) char *who = NULL;
+        Holders holders = {};
         int r;
 
         if (j->record->ours && j->record->opened == 0)
                 return 0;
-        r = find_holders(j, j->record->caller, &who);
+        r = find(j, j->record->caller, &holders);
+        if (r >= 0)
+                r = say(j, &holders, &who);
         return r < 0 || !who ? r : refuse(j, who);
 }
 
 int job_look(Job *j) {
-        return find_holders(j, 0, &j->record->text);
+        int r;
+
+        j->record->holders = calloc(1, sizeof(*j->record->holders));
+        if (!j->record->holders)
+                return -ENOMEM;
+        r = find(j, 0, j->record->holders);
+        return r < 0 ? r : say(j, j->record->holders, &j->record->text);
 }

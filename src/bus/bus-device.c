@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* bus-device.c: org.mdevd1.Device, documented in dbus/org.mdevd1.Device.xml. */
+#include "bus/bus-holders.h"
 #include "bus/bus-internal.h"
 #include "bus/device-verb.h"
 #include "bus/nodes.h"
@@ -93,7 +94,31 @@ GETTER(invalid) {
 GETTER(opened) {
         const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "u", d->device ? d->device->opened : 0U);
+        return sd_bus_message_append(reply, "u",
+                                     !d->device       ? 0U :
+                                     d->device->ours ? d->device->opened :
+                                                       d->device->n_users);
+}
+
+GETTER(lease) {
+        const Mdev *d = userdata;
+
+        return sd_bus_message_append(reply, "s",
+                                     lease_kind_to_string(d->device ? d->device->lease.kind :
+                                                                      LEASE_NONE));
+}
+
+GETTER(lease_until) {
+        const Mdev *d = userdata;
+
+        return sd_bus_message_append(reply, "t",
+                                     d->device ? d->device->lease.until_usec : UINT64_C(0));
+}
+
+GETTER(linger) {
+        const Mdev *d = userdata;
+
+        return sd_bus_message_append(reply, "u", d->device ? d->device->lease.linger_sec : 0U);
 }
 
 GETTER(extents) {
@@ -208,6 +233,9 @@ const sd_bus_vtable bus_device_vtable[] = {
                                 device_method_set_owner, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetAttributes", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", attributes),
                                 device_method_get_attributes, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetHolders", SD_BUS_NO_ARGS,
+                                SD_BUS_RESULT("a(usss)", holders, "u", total),
+                                device_method_get_holders, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Uuid", "s", get_uuid, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Parent", "o", get_parent, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("ParentName", "s", get_parent_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -222,6 +250,9 @@ const sd_bus_vtable bus_device_vtable[] = {
         CHANGING("Invalid", "s", invalid),
         CHANGING("Extents", "a(yytt)", extents),
         CHANGING("Opened", "u", opened),
+        CHANGING("Lease", "s", lease),
+        CHANGING("LeaseUntil", "t", lease_until),
+        CHANGING("Linger", "u", linger),
         SD_BUS_PROPERTY("Faults", "t", get_faults, 0, 0),
         SD_BUS_PROPERTY("HugeFaults", "t", get_huge_faults, 0, 0),
         SD_BUS_PROPERTY("Insertions", "t", get_insertions, 0, 0),

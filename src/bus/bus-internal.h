@@ -11,6 +11,7 @@
 #include "bus/authz.h"
 #include "bus/bus.h"
 #include "bus/changes.h"
+#include "bus/clients.h"
 #include "bus/mdev.h"
 #include "bus/peer.h"
 #include "bus/turns.h"
@@ -37,6 +38,8 @@ struct Bus {
         Changes changes;
         Mdev found; /* scratch of bus_device_find(): of the object that sd-bus asks for now */
         List calls; /* of Call, waiting for their operation */
+        List holder_calls; /* of HolderCall */
+        Clients *clients;
         sd_event_source *status;
         size_t n_devices, n_parents; /* as the service manager was told */
         unsigned n_pending, n_failed; /* as clients and the service manager were told */

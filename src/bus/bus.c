@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "bus/bus-error.h"
+#include "bus/bus-holders.h"
 #include "bus/bus-internal.h"
 #include "bus/call.h"
 #include "bus/path.h"
@@ -196,6 +197,7 @@ static void on_device_added(Device *d, void *userdata) {
         Definition *definition = definition_of(b, d);
 
         status_later(b);
+        clients_note(b->clients, d);
         if (definition)
                 changes_replace(&b->changes, definition, OBJECT_DEVICE, d);
         else
@@ -391,6 +393,7 @@ int bus_new(Bus **ret, sd_event *event, Manager *manager) {
         if (!b)
                 return -ENOMEM;
         list_init(&b->calls);
+        list_init(&b->holder_calls);
         b->event = sd_event_ref(event);
         b->manager = manager;
 
@@ -403,6 +406,9 @@ int bus_new(Bus **ret, sd_event *event, Manager *manager) {
         r = peers_new(&b->peers, b->bus);
         if (r < 0)
                 return r;
+        r = clients_new(&b->clients, b->bus, manager);
+        if (r < 0)
+                return r;
         r = authz_new(&b->authz, b->bus);
         if (r < 0)
                 return r;
@@ -412,6 +418,8 @@ int bus_new(Bus **ret, sd_event *event, Manager *manager) {
         r = turns_new(&b->turns, b->bus, event);
         if (r < 0)
                 return r;
+        list_foreach(d, &manager_get_model(manager)->devices, Device, node)
+                clients_note(b->clients, d);
         observe(b);
         *ret = TAKE_PTR(b);
         return 0;
@@ -423,6 +431,8 @@ Bus *bus_free(Bus *b) {
         manager_set_observer(b->manager, &(Observer){});
         turns_free(b->turns);
         calls_stop(b);
+        holder_calls_stop(b);
+        clients_free(b->clients);
         authz_free(b->authz);
         peers_free(b->peers);
         changes_done(&b->changes);

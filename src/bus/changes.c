@@ -18,7 +18,8 @@ struct ObjectSpec {
 
 static const char *const device_properties[] = {
         "Type",     "State",   "Owner",       "Origin",  "Persistent", "Autostart",
-        "Reserve",  "DefinedType", "Invalid", "Extents", "Opened",     NULL,
+        "Reserve",  "DefinedType", "Invalid", "Extents", "Opened",
+        "Lease",    "LeaseUntil",  "Linger",  NULL,
 };
 
 static const ObjectSpec specs[_OBJECT_KIND_MAX] = {

@@ -175,7 +175,10 @@ static void write_device(Writer *w, const Device *d) {
         string(w, "owner", d->owner);
         string(w, "state", device_state_to_string(manager_get_state(w->manager, d)));
         string(w, "origin", origin_to_string(d->origin));
-        number(w, "opened", d->opened);
+        number(w, "opened", d->ours ? d->opened : d->n_users);
+        string(w, "lease", lease_kind_to_string(d->lease.kind));
+        number(w, "lease_until_usec", d->lease.until_usec);
+        number(w, "linger", d->lease.linger_sec);
         number(w, "faults", d->faults);
         number(w, "huge_faults", d->faults_huge);
         number(w, "insertions", d->insertions);

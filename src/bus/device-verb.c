@@ -170,6 +170,10 @@ static int authorize(Bus *b, sd_bus_message *m, const Mdev *d, unsigned parts, u
         return check_owners(d, *ret_uid, e);
 }
 
+int device_authorize(Bus *b, sd_bus_message *m, const Mdev *d, uid_t *ret_uid, sd_bus_error *e) {
+        return authorize(b, m, d, PART_DEVICE, ret_uid, e);
+}
+
 static int verb(sd_bus_message *m, void *userdata, const Verb *v, CallAnswer answer,
                 sd_bus_error *e) {
         const Mdev d = *(const Mdev *) userdata; /* sd-bus may look for others meanwhile */

@@ -20,5 +20,8 @@ DEVICE_VERB(suspend);
 DEVICE_VERB(resume);
 DEVICE_VERB(move);
 
+/* Of the device, or what is defined, for org.mdevd1.manage; returns as bus_authorize(). */
+int device_authorize(Bus *b, sd_bus_message *m, const Mdev *d, uid_t *ret_uid, sd_bus_error *e);
+
 int device_method_set_owner(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int device_method_get_attributes(sd_bus_message *m, void *userdata, sd_bus_error *e);

@@ -229,6 +229,39 @@ int options_read_pool(sd_bus_message *m, Request *request, sd_bus_error *e) {
         return replace_string(&request->pool, pool);
 }
 
+static int read_lease(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        const char *word;
+        int r, kind;
+
+        r = sd_bus_message_read_basic(m, 's', &word);
+        if (r < 0)
+                return r;
+        kind = lease_kind_from_string(word);
+        if (kind < 0)
+                return sd_bus_error_setf(e, BUS_ERROR_INVALID_ARGUMENT,
+                                         "\"%s\" is no lease; there are none, client and vm.",
+                                         BUS_QUOTE(word));
+        request->lease = kind;
+        return 0;
+}
+
+static int read_linger(sd_bus_message *m, Request *request, sd_bus_error *e) {
+        uint32_t seconds;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 'u', &seconds);
+        if (r < 0)
+                return r;
+        if (seconds > LEASE_LINGER_SEC_MAX)
+                return sd_bus_error_setf(e, BUS_ERROR_INVALID_ARGUMENT,
+                                         "A lease lingers for at most %u s (a day), and %u were asked "
+                                         "for; leave out the lease, and stop the device yourself.",
+                                         LEASE_LINGER_SEC_MAX, seconds);
+        request->linger_sec = seconds;
+        request->linger_given = true;
+        return 0;
+}
+
 static int read_moves(sd_bus_message *m, Request *request, sd_bus_error *e) {
         return read_bool(m, &request->moves);
 }
@@ -271,6 +304,8 @@ static const Option options[] = {
         { "config", "b", "a boolean", OPTIONS_MODIFY, read_config },
         { "insist", "b", "a boolean", OPTIONS_STOP, read_insist },
         { "force", "b", "a boolean", ANY, read_force },
+        { "lease", "s", "a string", OPTIONS_CREATE, read_lease },
+        { "linger", "u", "an unsigned number", OPTIONS_CREATE, read_linger },
         { "moves", "b", "a boolean", OPTIONS_CREATE, read_moves },
         { "offset", "t", "an unsigned number of 64 bits", OPTIONS_MOVE, read_offset },
         { "extent", "u", "an unsigned number", OPTIONS_MOVE, read_extent },
@@ -382,6 +417,10 @@ int options_read_request(sd_bus_message *m, unsigned methods, Request **ret, sd_
         r = options_read(m, methods, request, e);
         if (r < 0)
                 return r;
+        if (request->linger_given && request->lease == LEASE_NONE)
+                return sd_bus_error_set(e, BUS_ERROR_INVALID_ARGUMENT,
+                                        "Option \"linger\" says how a lease ends, and there is none; "
+                                        "give \"lease\" as well, or leave it out.");
         *ret = TAKE_PTR(request);
         return 0;
 }

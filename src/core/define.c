@@ -162,6 +162,8 @@ int manager_define(Manager *m, Request *request, const char *client, Operation *
         if (r != 0)
                 return r;
         r = manager_refuse_profile(m, &q->uuid, reason);
+        if (r == 0)
+                r = leases_check_define(d, reason);
         if (r != 0)
                 return r;
         r = make_define(m, q, d, client, &record, reason);

@@ -14,12 +14,28 @@
 
 /* ---- linking ---- */
 
+/* As it was announced; or as an earlier daemon has noted it, after which that operation goes on. */
+static int take_lease(Manager *m, Device *d, const Record *record) {
+        const Lease announced = {
+                .kind = record->lease,
+                .linger_sec = record->linger_sec,
+                .client = record->lease == LEASE_CLIENT ? record->client : NULL,
+        };
+
+        if (record->lease == LEASE_NONE)
+                return 0;
+        return origin_load_lease(m->root_fd, d) < 0 ? lease_copy(&d->lease, &announced) : 0;
+}
+
 static int take_origin(Manager *m, Device *d) {
         const Operation *op = operation_find_maker(m, d->parent->name, &d->uuid);
         int r;
 
         if (op && streq(op->record->type, d->type)) {
                 d->origin = op->record->origin;
+                r = take_lease(m, d, op->record);
+                if (r < 0)
+                        return r;
                 if (op->record->profile) {
                         free(d->profile);
                         d->profile = strdup(op->record->profile);
@@ -82,6 +98,7 @@ static int link_device(Manager *m, Device *d) {
         }
         model_link_device(m->model, d);
         manager_tell(m, device_added, d);
+        leases_begin(m, d);
         manager_tell(m, parent_changed, p);
         /* available_instances; after an operation of ours they are new already */
         if (!d->ours && !operation_find_maker(m, p->name, &d->uuid))
@@ -103,6 +120,7 @@ void devices_unlink(Manager *m, Device *d) {
                  "Device %s of %s is gone.", UUID_STR(&d->uuid), p->name);
         manager_tell(m, device_removed, d);
         operations_forget_device(m, d);
+        lease_users_forget(m, d);
         refresh_counts(m, p->name);
         device_free(d);
         /* its file may be another's by now: one that is made while this was being cleaned */
@@ -340,6 +358,8 @@ void devices_note_opener(Manager *m, const KmodEvent *event) {
                 return;
         }
         d->opener = event->pid;
+        /* what was opened and closed within one turn was open, too */
+        leases_note_open(m, d, true, leases_now_usec());
         snprintf(d->opener_name, sizeof(d->opener_name), "%s", event->comm);
         log_info(FIELDS(.message_id = LOG_ID_DEVICE_OPENED, .topic = "device", .parent = p->name,
                         .device = UUID_STR(&d->uuid), .owner = d->owner),

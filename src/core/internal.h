@@ -2,7 +2,7 @@
 /*
  * internal.h: what the files of core share and nobody above sees. A file a noun: manager (the
  * whole), refresh (catching up with the kernel), parents, devices, definitions, operation, queue,
- * blocked, request, define, recover, unplug, autostart.
+ * blocked, request, define, recover, unplug, leases, looks, autostart.
  */
 #pragma once
 
@@ -47,6 +47,7 @@ typedef struct Load Load;
 typedef struct Refresh Refresh;
 typedef struct Attempt Attempt;
 typedef struct Tried Tried;
+typedef struct LeaseUsers LeaseUsers;
 
 /* What keeps one parent busy: linked while it has running operations, each of which holds it. */
 struct Load {
@@ -147,6 +148,10 @@ struct Manager {
         List writers; /* of Writer: who wait for the answer to a create request */
         List attempts;
         sd_event_source *unplug;  /* for openers that are to be killed */
+        sd_event_source *lease_timer;
+        List lease_users; /* of LeaseUsers: of vendors' devices that are leased */
+        List looks;       /* of Look: who asks who has a device open */
+        Worker *looking;  /* at the first of them */
         sd_event_source *backoff; /* for attempts that wait */
         sd_event_source *mends;   /* for mends that wait */
         List tried;
@@ -458,6 +463,34 @@ void application_go_on(Operation *op);
 
 /* Kills who has had a device open for too long since its parent began to go away. */
 void unplug_check(Manager *m);
+
+/* ---- leases.c ---- */
+
+uint64_t leases_now_usec(void); /* CLOCK_BOOTTIME */
+/* A device was linked: its time begins, unless it began under an earlier daemon. */
+void leases_begin(Manager *m, Device *d);
+/* Whether somebody has the device open. */
+void leases_note_open(Manager *m, Device *d, bool open, uint64_t now);
+/* Begins to remove one whose lease is due. */
+void leases_end(Manager *m, Device *d, uint64_t now);
+/* After the model has caught up: ends those that are due, and sets the timer for the others. */
+void leases_check(Manager *m);
+void leases_check_at(Manager *m, uint64_t now);
+/* Positive: what is, or will be, defined cannot be leased, and @reason says so. */
+int leases_check_request(Manager *m, const Request *q, const Parent *p, Reason *reason);
+int leases_check_define(const Device *d, Reason *reason); /* @d may be NULL */
+
+/* ---- lease-users.c ---- */
+
+/* The same of a vendor's device. Answers when to look again; UINT64_MAX: an event will tell. */
+uint64_t lease_users_check(Manager *m, Device *d, uint64_t now);
+void lease_users_forget(Manager *m, const Device *d);
+void lease_users_done(Manager *m);
+
+/* ---- looks.c ---- */
+
+/* Who asks is told nothing any more. */
+void looks_done(Manager *m);
 
 /* ---- autostart.c ---- */
 

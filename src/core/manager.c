@@ -29,6 +29,8 @@ int manager_new(Manager **ret, sd_event *event, const char *root) {
         list_init(&m->loads);
         list_init(&m->writers);
         list_init(&m->attempts);
+        list_init(&m->lease_users);
+        list_init(&m->looks);
         list_init(&m->tried);
         m->event = sd_event_ref(event);
         m->root = strdup(root);
@@ -66,6 +68,9 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->blocked);
         sd_event_source_disable_unref(m->unplug);
         sd_event_source_disable_unref(m->mends);
+        sd_event_source_disable_unref(m->lease_timer);
+        lease_users_done(m);
+        looks_done(m);
         list_foreach_safe(op, &m->operations, Operation, node)
                 operation_free(op);
         worker_pool_free(m->workers);

@@ -138,6 +138,20 @@ int manager_plan_profile(Manager *m, const char *name, ProfileDiff *ret, Reason 
  */
 int manager_apply_profile(Manager *m, const char *name, bool force, const char *client,
                           Operation **ret, Reason *reason);
+/* That name was a client's, and is nobody's any more: what was leased to it goes. */
+void manager_client_left(Manager *m, const char *client);
+
+/* @holders: borrowed; NULL: it could not be found out. Never from within the call that asked. */
+typedef void (*HoldersDone)(Manager *m, const Holders *holders, void *userdata);
+
+/* Who ask at one time, in all; more are refused: OUTCOME_LIMIT. */
+#define LOOKS_MAX 256
+
+/* Who has the device open now: @done is called once, when a worker has looked. */
+int manager_find_holders(Manager *m, const Device *device, HoldersDone done, void *userdata,
+                         Reason *reason);
+/* Whoever asked with that @userdata is not told any more. */
+void manager_forget_holders(Manager *m, const void *userdata);
 /* As the model has it, or DEVICE_MOVING while an operation moves it. */
 DeviceState manager_get_state(Manager *m, const Device *device);
 /* Reads the record of a running one; all 0 where nothing moves. */

@@ -337,6 +337,7 @@ static int on_refresh(sd_event_source *s, void *userdata) {
                 parents_bring_up(m);
                 unplug_check(m);
                 mends_check(m);
+                leases_check(m);
                 if (m->refresh.autostart) {
                         m->refresh.autostart = false;
                         autostart_run(m);

@@ -9,12 +9,17 @@
 
 #define CLIENT_LENGTH_MAX 255
 
-/* The same wish, as far as it was uttered: whoever left the parent open takes any. */
-static bool is_same(const Request *q, const Record *r) {
+/*
+ * The same wish, as far as it was uttered: whoever left the parent open takes any. What is to go with
+ * one client is not what is to go with another.
+ */
+static bool is_same(const Request *q, const char *client, const Record *r) {
         return r->kind == RECORD_CREATE && uuid_equal(&q->uuid, &r->uuid) &&
                (!q->parent || streq(q->parent, r->parent)) &&
                (streq(q->type, r->type) || streq_ptr(q->type, r->type_name)) &&
                streq(q->owner ?: "", r->owner ?: "") && q->define == r->define &&
+               q->lease == r->lease && (q->lease != LEASE_CLIENT || streq_ptr(client, r->client)) &&
+               (!q->lease || q->linger_sec == r->linger_sec) &&
                (q->autostart == CHOICE_YES) == r->autostart &&
                attributes_equal(q->attributes, q->n_attributes, r->attributes, r->n_attributes);
 }
@@ -23,10 +28,10 @@ static bool is_same(const Request *q, const Record *r) {
  * The create that made a device which is there still, when this is the same request once more. One
  * that is removed already, and whose memory is not clean yet, is nobody's answer.
  */
-static Operation *find_repeated(Manager *m, const Request *q) {
+static Operation *find_repeated(Manager *m, const Request *q, const char *client) {
         list_foreach(op, &m->operations, Operation, node)
                 if (op->state == OPERATION_DONE && op->device &&
-                    op->device->state != DEVICE_DYING && is_same(q, op->record))
+                    op->device->state != DEVICE_DYING && is_same(q, client, op->record))
                         return op;
         return NULL;
 }
@@ -107,6 +112,8 @@ int request_make_create(const Request *q, const Placement *place, const char *cl
                 k = record_add_attribute(r, q->attributes[i].name, q->attributes[i].value);
         if (k < 0)
                 return k;
+        r->lease = q->lease;
+        r->linger_sec = q->lease ? q->linger_sec : 0;
         r->force = q->force;
         r->define = q->define;
         r->autostart = q->autostart == CHOICE_YES;
@@ -155,14 +162,15 @@ static int describe_plan(const Request *q, const Placement *place, const Moves *
 }
 
 /* What is known of the UUID before any room is looked for. Positive: an Outcome. */
-static int check_create(Manager *m, const Request *q, Operation **ret, Reason *reason) {
+static int check_create(Manager *m, const Request *q, const char *client, Operation **ret,
+                        Reason *reason) {
         Operation *op;
 
         op = operation_find_running(m, NULL, &q->uuid);
-        if (op && !is_same(q, op->record))
+        if (op && !is_same(q, client, op->record))
                 return request_refuse_running(op, &q->uuid, reason);
         if (!op)
-                op = find_repeated(m, q);
+                op = find_repeated(m, q, client);
         *ret = op;
         if (op)
                 return 0;
@@ -274,6 +282,9 @@ static int check_place(Manager *m, const Request *q, Placement *ret, Moves *move
         r = place_or_move(m, q, ret, moves, reason);
         if (r != 0)
                 return r;
+        r = leases_check_request(m, q, ret->parent, reason);
+        if (r != 0)
+                return r;
         r = q->define ? definitions_check_new(m, ret->parent->name, &q->uuid, reason) : 0;
         if (r != 0)
                 return r;
@@ -288,7 +299,8 @@ static bool is_answer(Manager *m, const Request *q, const Device *d) {
         if (d->origin != ORIGIN_REQUEST || d->state == DEVICE_RESERVED || d->state == DEVICE_DYING ||
             (q->parent && !streq(q->parent, d->parent->name)) ||
             !(streq(q->type, d->type) || (t && streq(q->type, t->name))) ||
-            !streq(q->owner ?: "", d->owner) || q->define != (def != NULL))
+            !streq(q->owner ?: "", d->owner) || q->define != (def != NULL) ||
+            q->lease != d->lease.kind || (q->lease && q->linger_sec != d->lease.linger_sec))
                 return false;
         if (!def)
                 return q->n_attributes == 0;
@@ -308,6 +320,7 @@ static int answer_lost(Manager *m, const Request *q, const char *client, Operati
         int r;
 
         if (!d || !is_answer(m, q, d) ||
+            (q->lease == LEASE_CLIENT && !streq_ptr(client, d->lease.client)) ||
             !origin_is_recent(m->root_fd, &d->uuid, OPERATION_LINGER_USEC))
                 return 0;
         place.parent = d->parent;
@@ -332,7 +345,7 @@ int manager_plan(Manager *m, const Request *q, Placement *ret, Reason *reason) {
         Operation *op;
         int r;
 
-        r = check_create(m, q, &op, reason);
+        r = check_create(m, q, NULL, &op, reason);
         if (r == 0)
                 r = check_place(m, q, ret, &moves, reason);
         return r != 0 ? r : describe_plan(q, ret, &moves, reason);
@@ -346,7 +359,7 @@ int manager_create(Manager *m, Request *request, const char *client, Operation *
         int r;
 
         *ret = NULL;
-        r = check_create(m, q, ret, reason);
+        r = check_create(m, q, client, ret, reason);
         if (r == 0 && !*ret && !q->plan)
                 r = answer_lost(m, q, client, ret);
         if (r != 0 || (*ret && !q->plan))

@@ -53,6 +53,7 @@ Device *device_free(Device *d) {
         if (d->model)
                 model_unlink_device(d);
         attributes_free(d->attributes, d->n_attributes);
+        lease_done(&d->lease);
         free(d->profile);
         free(d->type);
         free(d->owner);

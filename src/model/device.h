@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "model/extent.h"
+#include "model/lease.h"
 #include "model/types.h"
 #include "util/list.h"
 #include "util/uuid.h"
@@ -75,6 +76,8 @@ struct Device {
         unsigned evictions;   /* how many times that was begun */
         uint64_t mend_usec;   /* CLOCK_MONOTONIC: when the end of its move is tried again; 0: never */
         unsigned mends;       /* how many of those tries have died */
+        Lease lease;
+        unsigned n_users;     /* of a vendor's with a lease: who uses it, at the last look */
         bool seen; /* scratch of a reconciliation */
 };
 

@@ -12,6 +12,7 @@ int request_new(Request **ret, const char *type) {
         q->origin = ORIGIN_REQUEST;
         q->numa_node = -1;
         q->extent = -1;
+        q->linger_sec = LEASE_LINGER_SEC;
         q->offset = q->max_bytes = UINT64_MAX;
         q->autostart = q->reserve = q->live = q->config = CHOICE_OPEN;
 

@@ -36,6 +36,9 @@ struct Request {
         Choice live, config; /* modify: the device, its definition */
         bool insist;   /* stop: although somebody has it open */
         bool force;    /* although a callout script refuses it */
+        LeaseKind lease;     /* create */
+        unsigned linger_sec; /* of that */
+        bool linger_given;
         bool moves;    /* create: others may be moved to make room, where the policy says "ask" */
         char *pool;    /* defragment: NULL is any */
         uint64_t max_bytes; /* defragment: of all moves; UINT64_MAX is any */

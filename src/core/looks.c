@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * looks.c: owns the questions who has a device open. A worker answers them, since it reads all of
+ * /proc; one after the other, for more at once would only take turns. Who asks of a device that is
+ * asked about already, and not yet looked at, gets the same answer.
+ */
+#include "core/internal.h"
+
+typedef struct Look Look;
+typedef struct Asker Asker;
+
+struct Look {
+        List node; /* in manager->looks; the first one is under way while there is a worker */
+        Record *question;
+        List askers;
+};
+
+struct Asker {
+        List node;
+        HoldersDone done;
+        void *userdata;
+};
+
+static Look *look_free(Look *l) {
+        if (!l)
+                return NULL;
+        list_unlink(&l->node);
+        list_foreach_safe(a, &l->askers, Asker, node) {
+                list_unlink(&a->node);
+                free(a);
+        }
+        record_free(l->question);
+        free(l);
+        return NULL;
+}
+DEFINE_CLEANUP(Look *, look_free)
+
+static int make_question(const Device *d, Record **ret) {
+        _cleanup_(record_freep) Record *record = NULL;
+        int r;
+
+        r = request_make_record(&record, RECORD_LOOK, d->parent, NULL);
+        if (r < 0)
+                return r;
+        record->uuid = d->uuid;
+        record->ours = d->ours;
+        if (d->ours) {
+                record->opened = d->opened;
+                record->opener = d->opener;
+                r = request_set_string(&record->opener_name, d->opener_name);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(record);
+        return 0;
+}
+
+static void answer(Manager *m, Look *l, const Holders *holders) {
+        while (!list_is_empty(&l->askers)) {
+                Asker *a = list_first(&l->askers, Asker, node);
+                HoldersDone done = a->done;
+                void *userdata = a->userdata;
+
+                list_unlink(&a->node);
+                free(a);
+                done(m, holders, userdata);
+        }
+        look_free(l);
+}
+
+static void begin_next(Manager *m);
+
+static void on_look(Worker *w, const Record *record, void *userdata) {
+        Manager *m = userdata;
+        Look *l = list_first(&m->looks, Look, node);
+        bool found = record && record->step == STEP_DONE && record->outcome == OUTCOME_OK;
+
+        list_unlink(&l->node); /* whoever asks from now on is for the next one */
+        m->looking = worker_free(w);
+        answer(m, l, found ? record->holders : NULL);
+        begin_next(m);
+}
+
+static void begin_next(Manager *m) {
+        while (!m->looking && !list_is_empty(&m->looks)) {
+                Look *l = list_first(&m->looks, Look, node);
+                int r;
+
+                if (list_is_empty(&l->askers)) {
+                        look_free(l);
+                        continue;
+                }
+                r = worker_ask(&m->looking, m->workers, l->question, on_look, m);
+                if (r >= 0)
+                        return;
+                (void) log_warning_errno(r,
+                                         FIELDS(.topic = "holders", .parent = l->question->parent,
+                                                .device = UUID_STR(&l->question->uuid)),
+                                         "Cannot look who has %s open: %m",
+                                         UUID_STR(&l->question->uuid));
+                list_unlink(&l->node);
+                answer(m, l, NULL);
+        }
+}
+
+/* One that waits, or a new one at the end; the one under way may have passed a new holder by. */
+static int find_look(Manager *m, const Device *d, Look **ret) {
+        _cleanup_(look_freep) Look *l = NULL;
+        int r;
+
+        list_foreach(i, &m->looks, Look, node)
+                if (!(m->looking && i == list_first(&m->looks, Look, node)) &&
+                    uuid_equal(&i->question->uuid, &d->uuid) &&
+                    streq(i->question->parent, d->parent->name)) {
+                        *ret = i;
+                        return 0;
+                }
+        l = calloc(1, sizeof(*l));
+        if (!l)
+                return -ENOMEM;
+        list_init(&l->node);
+        list_init(&l->askers);
+        r = make_question(d, &l->question);
+        if (r < 0)
+                return r;
+        list_append(&m->looks, &l->node);
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
+static size_t count(Manager *m) {
+        size_t n = 0;
+
+        list_foreach(l, &m->looks, Look, node)
+                n += list_length(&l->askers);
+        return n;
+}
+
+int manager_find_holders(Manager *m, const Device *d, HoldersDone done, void *userdata,
+                         Reason *reason) {
+        Asker *a;
+        Look *l;
+        int r;
+
+        if (count(m) >= LOOKS_MAX)
+                return reason_set(reason, OUTCOME_LIMIT,
+                                  "%d calls ask who has a device open already; wait for their "
+                                  "answers.", LOOKS_MAX);
+        a = calloc(1, sizeof(*a));
+        if (!a)
+                return -ENOMEM;
+        r = find_look(m, d, &l);
+        if (r < 0) {
+                free(a);
+                return r == -ENODEV ? reason_set(reason, OUTCOME_NO_DEVICE,
+                                                 "Parent %s of %s has just gone.", d->parent->name,
+                                                 UUID_STR(&d->uuid)) :
+                                      r;
+        }
+        a->done = done;
+        a->userdata = userdata;
+        list_init(&a->node);
+        list_append(&l->askers, &a->node);
+        begin_next(m);
+        return 0;
+}
+
+void manager_forget_holders(Manager *m, const void *userdata) {
+        list_foreach(l, &m->looks, Look, node)
+                list_foreach_safe(a, &l->askers, Asker, node)
+                        if (a->userdata == userdata) {
+                                list_unlink(&a->node);
+                                free(a);
+                        }
+}
+
+void looks_done(Manager *m) {
+        m->looking = worker_free(m->looking);
+        list_foreach_safe(l, &m->looks, Look, node)
+                look_free(l);
+}
