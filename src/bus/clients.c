@@ -13,6 +13,8 @@
         "type='signal',sender='" DBUS "',path='/org/freedesktop/DBus',interface='" DBUS "',"       \
         "member='NameOwnerChanged',arg2=''"
 
+#define RETRY_USEC (10 * UINT64_C(1000000))
+
 typedef struct Client Client;
 
 struct Client {
@@ -26,6 +28,7 @@ struct Clients {
         sd_bus *bus;      /* referenced */
         Manager *manager; /* borrowed */
         sd_bus_slot *match; /* NULL: nobody is watched */
+        sd_event_source *retry;
         List list;
 };
 
@@ -54,6 +57,7 @@ Clients *clients_free(Clients *c) {
                 return NULL;
         list_foreach_safe(i, &c->list, Client, node)
                 client_free(i);
+        sd_event_source_disable_unref(c->retry);
         sd_bus_slot_unref(c->match);
         sd_bus_unref(c->bus);
         free(c);
@@ -90,21 +94,6 @@ static int on_departure(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return 0;
 }
 
-/* Else it stays for good, as a device without a lease: that is said, and the next one tries again. */
-static void tell_unwatched(const char *why) {
-        log_warning(&(LogFields){ .topic = "lease" },
-                    "Clients that devices are leased to cannot be watched (%s), so these stay when "
-                    "they leave the bus.", why);
-}
-
-static int on_match(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const sd_bus_error *error = sd_bus_message_get_error(reply);
-
-        if (error)
-                tell_unwatched(error->message ?: error->name);
-        return 0;
-}
-
 static int on_query(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         Client *client = userdata;
         int there = 1;
@@ -116,38 +105,101 @@ static int on_query(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         return 0;
 }
 
+/* Whether he is there still. An answer to an earlier question would be older than the match. */
+static int client_ask(Client *client) {
+        client->query = sd_bus_slot_unref(client->query);
+        return sd_bus_call_method_async(client->clients->bus, &client->query, DBUS,
+                                        "/org/freedesktop/DBus", DBUS, "NameHasOwner", on_query,
+                                        client, "s", client->name);
+}
+
+static int on_match(sd_bus_message *reply, void *userdata, sd_bus_error *e);
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata);
+
+/* A bus that refuses a match has too many of them: said at every try, tried as long as it matters. */
+static void retry_later(Clients *c, const char *why) {
+        int r;
+
+        c->match = sd_bus_slot_unref(c->match);
+        log_warning(&(LogFields){ .topic = "lease" },
+                    "Clients that devices are leased to cannot be watched (%s); tried again in %u s, "
+                    "and whoever leaves before is found then.", why,
+                    (unsigned) (RETRY_USEC / 1000000));
+        if (!c->retry)
+                r = sd_event_add_time_relative(sd_bus_get_event(c->bus), &c->retry, CLOCK_MONOTONIC,
+                                               RETRY_USEC, 0, on_retry, c);
+        else {
+                r = sd_event_source_set_time_relative(c->retry, RETRY_USEC);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(c->retry, SD_EVENT_ONESHOT);
+        }
+        if (r < 0)
+                (void) log_warning_errno(r, &(LogFields){ .topic = "lease" },
+                                         "Cannot set a timer for that, so the devices of those stay "
+                                         "until the next device is leased: %m");
+}
+
+static int watch(Clients *c) {
+        int r;
+
+        r = sd_bus_add_match_async(c->bus, &c->match, MATCH, on_departure, on_match, c);
+        list_foreach(i, &c->list, Client, node)
+                if (r >= 0)
+                        r = client_ask(i);
+        return r;
+}
+
+static int on_match(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+
+        if (error)
+                retry_later(userdata, error->message ?: error->name);
+        return 0;
+}
+
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
+        Clients *c = userdata;
+        int r;
+
+        if (c->match || list_is_empty(&c->list))
+                return 0;
+        r = watch(c);
+        if (r < 0)
+                retry_later(c, strerrordesc_np(-r));
+        return 0;
+}
+
 static int client_new(Clients *c, const char *name) {
         Client *client = calloc(1, sizeof(*client));
-        int r = 0;
 
         if (!client)
                 return -ENOMEM;
         list_init(&client->node);
         client->clients = c;
         client->name = strdup(name);
-        if (!client->name)
-                r = -ENOMEM;
-        if (r >= 0 && !c->match)
-                r = sd_bus_add_match_async(c->bus, &c->match, MATCH, on_departure, on_match, c);
-        if (r >= 0)
-                r = sd_bus_call_method_async(c->bus, &client->query, DBUS, "/org/freedesktop/DBus",
-                                             DBUS, "NameHasOwner", on_query, client, "s", name);
-        if (r < 0) {
+        if (!client->name) {
                 client_free(client);
-                return r;
+                return -ENOMEM;
         }
         list_append(&c->list, &client->node);
-        return 0;
+        return c->match ? client_ask(client) : watch(c);
 }
 
 void clients_note(Clients *c, const Device *d) {
         const char *name = d->lease.client;
         int r;
 
-        /* from a file of an earlier daemon, and what is no name would be refused by the bus */
         if (!name || d->lease.phase != LEASE_UNOPENED || find(c, name))
                 return;
-        r = sd_bus_service_name_is_valid(name) > 0 ? client_new(c, name) : -EINVAL;
+        /* from a file of an earlier daemon, and what is no name would be refused by the bus */
+        if (sd_bus_service_name_is_valid(name) <= 0) {
+                const LogFields f = { .topic = "lease", .device = UUID_STR(&d->uuid) };
+
+                log_warning(&f, "Device %s is leased to a client whose name is none on a bus, so "
+                            "it stays until it is removed.", UUID_STR(&d->uuid));
+                return;
+        }
+        r = client_new(c, name);
         if (r < 0)
-                tell_unwatched(strerrordesc_np(-r));
+                retry_later(c, strerrordesc_np(-r));
 }

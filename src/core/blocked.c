@@ -64,29 +64,11 @@ static void on_look(Worker *w, const Record *record, void *userdata) {
 }
 
 static int make_question(const Operation *op, Record **ret) {
-        _cleanup_(record_freep) Record *record = NULL;
-        Parent *p = model_find_parent(op->manager->model, op->record->parent);
-        Device *d = p ? model_find_device(op->manager->model, p, &op->record->uuid, NULL) : NULL;
-        int r;
+        const Record *r = op->record;
+        Parent *p = model_find_parent(op->manager->model, r->parent);
+        const Device *d = p ? model_find_device(op->manager->model, p, &r->uuid, NULL) : NULL;
 
-        r = record_new(&record, RECORD_LOOK);
-        if (r < 0)
-                return r;
-        record->uuid = op->record->uuid;
-        record->ours = op->record->ours;
-        record->parent = strdup(op->record->parent);
-        record->parent_path = strdup(op->record->parent_path);
-        if (!record->parent || !record->parent_path)
-                return -ENOMEM;
-        if (d && record->ours) {
-                record->opened = d->opened;
-                record->opener = d->opener;
-                record->opener_name = strdup(d->opener_name);
-                if (!record->opener_name)
-                        return -ENOMEM;
-        }
-        *ret = TAKE_PTR(record);
-        return 0;
+        return looks_make_question(r->parent, r->parent_path, &r->uuid, d, r->ours, ret);
 }
 
 static void look(Operation *op, uint64_t now) {

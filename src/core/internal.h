@@ -489,6 +489,9 @@ void lease_users_done(Manager *m);
 
 /* ---- looks.c ---- */
 
+/* Asks who has it open. @d: what the model knows of it (may be NULL); a worker answers by the rest. */
+int looks_make_question(const char *parent, const char *parent_path, const Uuid *uuid,
+                        const Device *d, bool ours, Record **ret);
 /* Who asks is told nothing any more. */
 void looks_done(Manager *m);
 

@@ -23,6 +23,7 @@ struct LeaseUsers {
         Device *device;
         List exits;
         uint64_t look_usec; /* CLOCK_BOOTTIME */
+        uint64_t retry_usec; /* after a look that failed: none before, not even the last one */
         unsigned n_looks;
         bool asking;
 };
@@ -135,6 +136,11 @@ static uint64_t interval(LeaseUsers *u, bool watched) {
         return LOOK_USEC << MIN(u->n_looks++, LOOK_DOUBLED_MAX);
 }
 
+static uint64_t retry_later(LeaseUsers *u, uint64_t now) {
+        u->look_usec = u->retry_usec = now + interval(u, false);
+        return u->retry_usec;
+}
+
 static void on_holders(Manager *m, const Holders *holders, void *userdata) {
         LeaseUsers *u = userdata;
         uint64_t now = leases_now_usec();
@@ -143,7 +149,7 @@ static void on_holders(Manager *m, const Holders *holders, void *userdata) {
 
         u->asking = false;
         if (!holders) {
-                u->look_usec = now + interval(u, false);
+                retry_later(u, now);
                 refresh_wake(m);
                 return;
         }
@@ -179,7 +185,9 @@ static uint64_t next_look(const LeaseUsers *u) {
         const Lease *l = &u->device->lease;
         uint64_t until = l->until_usec > 0 ? l->until_usec : UINT64_MAX;
 
-        return l->phase == LEASE_CLOSED || l->phase == LEASE_OVER ? until : MIN(u->look_usec, until);
+        if (l->phase != LEASE_CLOSED && l->phase != LEASE_OVER)
+                until = MIN(u->look_usec, until);
+        return MAX(u->retry_usec, until);
 }
 
 uint64_t lease_users_check(Manager *m, Device *d, uint64_t now) {
@@ -194,10 +202,8 @@ uint64_t lease_users_check(Manager *m, Device *d, uint64_t now) {
                 return next_look(u);
         if (operation_find_running(m, NULL, &d->uuid))
                 return UINT64_MAX; /* its end makes us look again */
-        if (manager_find_holders(m, d, on_holders, u, &reason) != 0) {
-                u->look_usec = now + interval(u, false);
-                return u->look_usec;
-        }
+        if (manager_find_holders(m, d, on_holders, u, &reason) != 0)
+                return retry_later(u, now);
         u->asking = true;
         return UINT64_MAX;
 }

@@ -101,6 +101,8 @@ static uint64_t check_device(Manager *m, Device *d, uint64_t now) {
         if (!d->ours)
                 return lease_users_check(m, d, now);
         leases_note_open(m, d, d->opened > 0, now);
+        if (operation_find_running(m, NULL, &d->uuid))
+                return UINT64_MAX; /* its end makes us look again */
         if (lease_is_due(&d->lease, now))
                 leases_end(m, d, now);
         return d->lease.until_usec > 0 ? d->lease.until_usec : UINT64_MAX;

@@ -35,22 +35,26 @@ static Look *look_free(Look *l) {
 }
 DEFINE_CLEANUP(Look *, look_free)
 
-static int make_question(const Device *d, Record **ret) {
+int looks_make_question(const char *parent, const char *parent_path, const Uuid *uuid,
+                        const Device *d, bool ours, Record **ret) {
         _cleanup_(record_freep) Record *record = NULL;
         int r;
 
-        r = request_make_record(&record, RECORD_LOOK, d->parent, NULL);
+        r = record_new(&record, RECORD_LOOK);
         if (r < 0)
                 return r;
-        record->uuid = d->uuid;
-        record->ours = d->ours;
-        if (d->ours) {
+        record->uuid = *uuid;
+        record->ours = ours;
+        r = request_set_string(&record->parent, parent);
+        if (r >= 0)
+                r = request_set_string(&record->parent_path, parent_path);
+        if (r >= 0 && d && ours) {
                 record->opened = d->opened;
                 record->opener = d->opener;
                 r = request_set_string(&record->opener_name, d->opener_name);
-                if (r < 0)
-                        return r;
         }
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(record);
         return 0;
 }
@@ -81,23 +85,25 @@ static void on_look(Worker *w, const Record *record, void *userdata) {
         begin_next(m);
 }
 
+static int begin(Manager *m, const Look *l) {
+        int r = worker_ask(&m->looking, m->workers, l->question, on_look, m);
+
+        return r >= 0 ? 0 :
+               log_warning_errno(r, FIELDS(.topic = "holders", .parent = l->question->parent,
+                                           .device = UUID_STR(&l->question->uuid)),
+                                 "Cannot look who has %s open: %m", UUID_STR(&l->question->uuid));
+}
+
 static void begin_next(Manager *m) {
         while (!m->looking && !list_is_empty(&m->looks)) {
                 Look *l = list_first(&m->looks, Look, node);
-                int r;
 
                 if (list_is_empty(&l->askers)) {
                         look_free(l);
                         continue;
                 }
-                r = worker_ask(&m->looking, m->workers, l->question, on_look, m);
-                if (r >= 0)
+                if (begin(m, l) >= 0)
                         return;
-                (void) log_warning_errno(r,
-                                         FIELDS(.topic = "holders", .parent = l->question->parent,
-                                                .device = UUID_STR(&l->question->uuid)),
-                                         "Cannot look who has %s open: %m",
-                                         UUID_STR(&l->question->uuid));
                 list_unlink(&l->node);
                 answer(m, l, NULL);
         }
@@ -120,7 +126,10 @@ static int find_look(Manager *m, const Device *d, Look **ret) {
                 return -ENOMEM;
         list_init(&l->node);
         list_init(&l->askers);
-        r = make_question(d, &l->question);
+        if (!d->parent->path)
+                return -ENODEV;
+        r = looks_make_question(d->parent->name, d->parent->path, &d->uuid, d, d->ours,
+                                &l->question);
         if (r < 0)
                 return r;
         list_append(&m->looks, &l->node);
@@ -161,8 +170,13 @@ int manager_find_holders(Manager *m, const Device *d, HoldersDone done, void *us
         a->userdata = userdata;
         list_init(&a->node);
         list_append(&l->askers, &a->node);
-        begin_next(m);
-        return 0;
+        /* if others wait or are being answered, its turn comes */
+        if (m->looking || list_length(&m->looks) > 1 || list_length(&l->askers) > 1)
+                return 0;
+        r = begin(m, l);
+        if (r < 0)
+                look_free(l); /* with who asks: the call fails, and he is told nothing more */
+        return r;
 }
 
 void manager_forget_holders(Manager *m, const void *userdata) {

@@ -147,7 +147,7 @@ typedef void (*HoldersDone)(Manager *m, const Holders *holders, void *userdata);
 /* Who ask at one time, in all; more are refused: OUTCOME_LIMIT. */
 #define LOOKS_MAX 256
 
-/* Who has the device open now: @done is called once, when a worker has looked. */
+/* Who has the device open now: @done is called once, when a worker has looked; not if this fails. */
 int manager_find_holders(Manager *m, const Device *device, HoldersDone done, void *userdata,
                          Reason *reason);
 /* Whoever asked with that @userdata is not told any more. */
