@@ -295,10 +295,14 @@ TEST(a_definition_is_its_owners_whosever_the_device_is) {
         CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "org.mdevd1.manage", path,
                    MDEVD_IFACE_DEVICE, "GetAttributes", "");
         CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "org.mdevd1.manage", path,
+                   MDEVD_IFACE_DEVICE, "GetHolders", "");
+        CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "org.mdevd1.manage", path,
                    MDEVD_IFACE_DEVICE, "Undefine", "");
         ASSERT_CONTAINS(strstr(polkit.asked, "owner=other"), "\n");
         ASSERT_CONTAINS(strstr(polkit.asked, "owner=other") + 1, "owner=other");
         polkit.mode = POLKIT_YES;
+        CALL(&f, nobody, &r, path, MDEVD_IFACE_DEVICE, "GetHolders", "");
+        reply_done(&r);
         CALL(&f, nobody, &r, path, MDEVD_IFACE_DEVICE, "Stop", "");
         reply_done(&r);
         end(&f);

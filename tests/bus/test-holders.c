@@ -228,6 +228,33 @@ TEST(a_blocked_removal_says_who_holds_the_device) {
         end(&f);
 }
 
+/* Who has it open, told to root; how many there are when it is nobody. */
+TEST(holders_are_told) {
+        const char *command, *machine, *where;
+        uint32_t pid, total;
+        pid_t holder;
+        Reply r = {};
+        Fixture f;
+
+        begin(&f);
+        CALL(&f, f.client, &r, ON1, "GetHolders", "");
+        ASSERT_EQ(sd_bus_message_read(r.m, "a(usss)u", 0, &total), 1);
+        ASSERT_EQ(total, 0);
+        reply_done(&r);
+        holder = fixture_hold(GROUP, NOBODY);
+        CALL(&f, f.client, &r, ON1, "GetHolders", "");
+        ASSERT_EQ(sd_bus_message_read(r.m, "a(usss)u", 1, &pid, &command, &machine, &where, &total),
+                  1);
+        ASSERT_EQ(pid, (uint32_t) holder);
+        ASSERT_STREQ(command, "test-bus-holder");
+        ASSERT_STREQ(machine, "");
+        ASSERT_EQ(total, 1);
+        reply_done(&r);
+        let_go(holder);
+        drop_group(&f);
+        end(&f);
+}
+
 TEST(a_blocked_create_says_so) {
         _cleanup_(freep) char *op = NULL, *state = NULL;
         const char *path;
