@@ -68,7 +68,6 @@ TEST(he_leaves_while_the_daemon_is_away) {
 }
 
 TEST(what_is_no_lease) {
-        _cleanup_(freep) char *path = NULL;
         Reply r = {};
         Fixture f;
 
