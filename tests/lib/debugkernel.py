@@ -175,9 +175,10 @@ class DebugImage:
     more_mib = MORE_MIB
     slower = SLOWER
     kver = BASE  # the cases are told the series that they know
-    # Only the agent and what cases start: a whole host takes a quarter of an hour to come up there,
-    # and compiling the profiles of AppArmor another.
-    cmdline = ("apparmor=0", "systemd.unit=test-agent.service")
+    # Only the agent, udev and what cases start: a whole host takes a quarter of an hour to come up
+    # there, and compiling the profiles of AppArmor another.
+    cmdline = ("apparmor=0", "systemd.unit=test-agent.service",
+               "systemd.wants=systemd-udevd.service")
 
     def __init__(self, base, kernel):
         self.root = base.root
