@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define GRAMMAR_OPTIONS_MAX 16
+#define GRAMMAR_OPTIONS_MAX 20
 
 typedef struct Option Option;
 typedef struct Given Given;

@@ -87,6 +87,30 @@ static const char *maker_of(const JsonNode *d) {
         return origin;
 }
 
+static uint64_t boottime_usec(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_BOOTTIME, &ts);
+        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
+}
+
+/* What ends it; a daemon that knows no leases says nothing of them. */
+static void print_lease(const Screen *s, const JsonNode *d) {
+        uint64_t until = node_number(d, "lease_until_usec"), now = boottime_usec();
+        const char *lease = node_text(d, "lease") ?: "none";
+
+        if (streq(lease, "none"))
+                return;
+        if (until > 0)
+                line(s, "Lease", "%s; goes in %" PRIu64 " s unless somebody opens it", lease,
+                     until > now ? (until - now) / USEC_PER_SEC : 0);
+        else if (streq(lease, "client"))
+                line(s, "Lease", "%s; goes when who made it leaves the bus, unless somebody opens it",
+                     lease);
+        else
+                line(s, "Lease", "%s; goes %s s after its last close", lease, node_text(d, "linger"));
+}
+
 static void print_device(const Screen *s, const JsonNode *d) {
         uint64_t opened = node_number(d, "opened");
 
@@ -96,6 +120,7 @@ static void print_device(const Screen *s, const JsonNode *d) {
                 line(s, "Open", "%" PRIu64 " time%s", opened, opened == 1 ? "" : "s");
         else
                 line(s, "Open", "no");
+        print_lease(s, d);
         if (json_find(d, "extents") && node_list(d, "extents")->n_members > 0)
                 line(s, "Mapped", "%s; %s faults (%s answered with 2 MiB), %s insertions",
                      SIZE_STR(node_number(d, "mapped_bytes")), node_text(d, "faults"),

@@ -5,7 +5,9 @@
 #include "cli/own/find.h"
 #include "cli/own/follow.h"
 #include "cli/own/wish.h"
+#include "model/lease.h"
 #include "names.h"
+#include "util/parse.h"
 
 /* ---- create and define ---- */
 
@@ -43,11 +45,29 @@ static int run_create(const Verb *verb, const Given *given) {
                     "For QEMU: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/");
 }
 
+static bool is_lease(const char *text) {
+        return streq(text, lease_kind_to_string(LEASE_VM));
+}
+
+static bool is_linger(const char *text) {
+        uint64_t n;
+
+        return parse_u64(text, &n) >= 0 && n <= LEASE_LINGER_SEC_MAX;
+}
+
+/* A lease "client" is for programs that stay on the bus. */
 static const Option create_options[] = {
         WISH_OPTIONS,
         [WISH_NUMA] = { "numa", .value = "NODE", .help = "Only parents of this NUMA node" },
         [WISH_MOVES] = { "moves", .help = "Move other devices if only that makes room" },
         [WISH_DEFINE] = { "define", .help = "With a definition, so that it can be made again" },
+        [WISH_LEASE] = { "lease", .value = "LEASE", .is_valid = is_lease,
+                         .expect = "vm; a lease \"client\" would end with this command, which leaves "
+                                   "the bus",
+                         .help = "\"vm\": it goes by itself, after its last close" },
+        [WISH_LINGER] = { "linger", .value = "SEC", .is_valid = is_linger,
+                          .expect = "seconds, 0 to 86400",
+                          .help = "So long after that; 30" },
 };
 
 #define DEFINITION_NEEDS (OPTION_BIT(WISH_AUTO) | OPTION_BIT(WISH_RESERVE))
@@ -55,12 +75,16 @@ static const Option create_options[] = {
 const Verb own_create = {
         .name = "create",
         .title = "Make a device",
-        .text = "Waits until a virtual machine can open it, and prints its UUID.\n",
+        .text = "Waits until a virtual machine can open it, and prints its UUID. One that is leased\n"
+                "and never opened goes after ten minutes.\n",
         .operand = "TYPE",
         .options = create_options,
         .n_options = ARRAY_SIZE(create_options),
-        .rules = { { .given = DEFINITION_NEEDS, .needs = OPTION_BIT(WISH_DEFINE) } },
-        .example = "  mdevdctl create fb-4M --owner=vm1\n",
+        .rules = { { .given = DEFINITION_NEEDS, .needs = OPTION_BIT(WISH_DEFINE) },
+                   { .given = OPTION_BIT(WISH_LINGER), .needs = OPTION_BIT(WISH_LEASE) },
+                   { .given = OPTION_BIT(WISH_LEASE), .excludes = OPTION_BIT(WISH_DEFINE) } },
+        .example = "  mdevdctl create fb-4M --owner=vm1\n"
+                   "  mdevdctl create fb-4M --owner=vm8 --lease=vm --linger=60\n",
         .run = run_create,
 };
 

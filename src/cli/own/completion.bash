@@ -30,6 +30,7 @@ _mdevdctl_names() { # what stands for it, the word before it
         for one in ${1//|/ }; do
                 case $one in
                 FILE) compgen -f -- "$cur" ;;
+                LEASE) echo vm ;;
                 MODE) printf '%s\n' short pretty off ;;
                 check | explain | plan | apply) echo "$one" ;;
                 UUID | PARENT | TYPE | POOL | OWNER | NAME | ID)

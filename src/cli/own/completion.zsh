@@ -10,6 +10,7 @@ _mdevdctl_names() { # what stands for it, the word before it
         for one in ${(s:|:)1}; do
                 case $one in
                 FILE) _files ;;
+                LEASE) names+=(vm) ;;
                 MODE) names+=(short pretty off) ;;
                 check | explain | plan | apply) names+=($one) ;;
                 UUID | PARENT | TYPE | POOL | OWNER | NAME | ID)

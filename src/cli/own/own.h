@@ -39,8 +39,8 @@ void own_open(Screen *s, const Given *given, bool page);
 
 #define OWN_VERBS                                                                                  \
         X(status) X(map) X(list) X(parents) X(types) X(plan) X(create) X(define) X(edit) X(start)  \
-        X(stop) X(undefine) X(owner) X(operations) X(monitor) X(top) X(log) X(policy) X(profile)  \
-        X(move) X(defrag) X(suspend) X(resume) X(complete)
+        X(stop) X(undefine) X(owner) X(holders) X(operations) X(monitor) X(top) X(log) X(policy)   \
+        X(profile) X(move) X(defrag) X(suspend) X(resume) X(complete)
 #define X(name) extern const Verb own_##name;
 OWN_VERBS
 #undef X

@@ -6,6 +6,7 @@
 #include "cli/jsonfile.h"
 #include "cli/own/exit.h"
 #include "names.h"
+#include "util/parse.h"
 
 /* "NAME=VALUE,NAME=VALUE": a value with a comma needs --jsonfile. */
 static int read_attributes(const char *text, Definition *d) {
@@ -55,6 +56,18 @@ static int append_number(sd_bus_message *m, const char *text) {
         return sd_bus_message_append(m, "{sv}", "numa", "i", (int32_t) n);
 }
 
+static int append_lease(sd_bus_message *m, const Given *g) {
+        uint64_t linger;
+        int r = 0;
+
+        if (GIVEN(g, WISH_LEASE))
+                r = sd_bus_message_append(m, "{sv}", "lease", "s", g->values[WISH_LEASE]);
+        if (r < 0 || !GIVEN(g, WISH_LINGER))
+                return r;
+        (void) parse_u64(g->values[WISH_LINGER], &linger); /* it was found to be one */
+        return sd_bus_message_append(m, "{sv}", "linger", "u", (uint32_t) linger);
+}
+
 static int no_text(int error, const char *what) {
         if (error == -EINVAL)
                 (void) exit_not_sent(error, what);
@@ -83,6 +96,8 @@ static int append_options(sd_bus_message *m, const Given *g, const Definition *d
                             "owner");
         if (r >= 0 && GIVEN(g, WISH_NUMA))
                 r = append_number(m, g->values[WISH_NUMA]);
+        if (r >= 0)
+                r = append_lease(m, g);
         if (r >= 0 && d->n_attributes > 0)
                 r = client_append_attributes(m, d);
         for (size_t i = 0; i < ARRAY_SIZE(flags) && r >= 0; i++)

@@ -17,6 +17,8 @@ enum {
         WISH_NUMA, /* not of "define" */
         WISH_DEFINE,
         WISH_MOVES,
+        WISH_LEASE, /* of "create" alone, as the next */
+        WISH_LINGER,
         _WISH_MAX,
 };
 

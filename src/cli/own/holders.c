@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* holders.c: the verb "holders": who has a device open. */
+#include <inttypes.h>
+
+#include "cli/own/exit.h"
+#include "cli/own/find.h"
+#include "cli/own/table.h"
+#include "util/json.h"
+
+typedef struct HolderLine HolderLine;
+
+/* One of the answer; strings are the message's. */
+struct HolderLine {
+        uint32_t pid;
+        const char *command, *machine, *where;
+};
+
+static const TableColumn columns[] = {
+        { "PID", .right = true }, { "COMMAND" }, { "VM", .shrinks = true },
+        { "WHERE", .shrinks = true, .drops = true },
+        {},
+};
+
+static int add_line(Table *t, const HolderLine *h) {
+        int r = table_addf(t, COLOUR_BOLD, "%" PRIu32, h->pid);
+
+        if (r >= 0)
+                r = table_add(t, COLOUR_NONE, h->command);
+        if (r >= 0)
+                r = table_add(t, COLOUR_NONE, h->machine);
+        return r < 0 ? r : table_add(t, COLOUR_NONE, h->where);
+}
+
+static void print_member(const char *name, const char *value) {
+        (void) printf(",\"%s\":", name);
+        json_write_string(stdout, value);
+}
+
+static void print_json_line(const HolderLine *h, bool first) {
+        (void) printf("%s{\"pid\":%" PRIu32, first ? "" : ",", h->pid);
+        print_member("command", h->command);
+        print_member("machine", h->machine);
+        print_member("where", h->where);
+        (void) putchar('}');
+}
+
+/* Into @t, or as JSON if that is NULL. */
+static int read_lines(sd_bus_message *reply, Table *t, uint32_t *ret_n) {
+        HolderLine h;
+        int r;
+
+        r = sd_bus_message_enter_container(reply, 'a', "(usss)");
+        for (*ret_n = 0; r >= 0; ++*ret_n) {
+                r = sd_bus_message_read(reply, "(usss)", &h.pid, &h.command, &h.machine, &h.where);
+                if (r <= 0)
+                        break;
+                if (t)
+                        r = add_line(t, &h);
+                else
+                        print_json_line(&h, *ret_n == 0);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(reply);
+}
+
+static int print_json(const char *uuid, sd_bus_message *reply) {
+        uint32_t n, total = 0;
+        int r;
+
+        (void) printf("{\"uuid\":\"%s\",\"holders\":[", uuid);
+        r = read_lines(reply, NULL, &n);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "u", &total);
+        (void) printf("],\"total\":%" PRIu32 "}\n", total);
+        return r;
+}
+
+static int print_text(const Screen *s, const char *uuid, sd_bus_message *reply) {
+        _cleanup_(table_freep) Table *t = table_new(columns);
+        uint32_t n, total = 0;
+        int r;
+
+        r = t ? read_lines(reply, t, &n) : -ENOMEM;
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "u", &total);
+        if (r < 0)
+                return r;
+        table_print(t, s, 0);
+        if (total == 0 && s->legend)
+                (void) printf("Nobody has %s open.\n", uuid);
+        else if (total > n)
+                (void) printf("and %" PRIu32 " more\n", total - n);
+        return 0;
+}
+
+static int run(const Verb *verb, const Given *given) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(target_done) Target t = {};
+        Screen s;
+        int r, q;
+
+        (void) verb;
+        r = target_begin(&t, given->operand, "GetHolders", &m);
+        if (r != EXIT_SUCCESS)
+                return r;
+        r = client_send(&t.client, m, &reply);
+        if (r > 0)
+                return exit_refused(&t.client);
+        if (r < 0)
+                return answer_failed_errno(r, "cannot ask mdevd");
+        own_open(&s, given, true);
+        r = s.json != JSON_OFF ? print_json(t.found.uuid, reply) :
+                                 print_text(&s, t.found.uuid, reply);
+        if (r < 0)
+                (void) answer_failed_errno(r, "cannot show it");
+        q = screen_close(&s);
+        return r < 0 ? EXIT_FAILED : q;
+}
+
+static const Option options[] = { OWN_PRINT_OPTIONS };
+
+const Verb own_holders = {
+        .name = "holders",
+        .title = "Who has a device open, or its VFIO group",
+        .text = "Each process with its VM's name as libvirt and oVirt know it, and its unit; 16 at\n"
+                "most. Only for who may manage the device.\n",
+        .operand = "UUID",
+        .options = options,
+        .n_options = ARRAY_SIZE(options),
+        .example = "  mdevdctl holders c3ee7d8a-4a40-4b11-9b0f-000000000002\n",
+        .run = run,
+};
