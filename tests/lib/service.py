@@ -11,6 +11,7 @@ import time
 BUS = ("org.mdevd1", "/org/mdevd1", "org.mdevd1.Manager")
 DEVICE = "org.mdevd1.Device"
 MDEVS = "/sys/bus/mdev/devices"
+OPERATIONS = "/run/mdevd/ops"
 LIMIT = 90
 
 
@@ -76,6 +77,27 @@ def parent_state(state, name):
 
 def registered(state, *names):
     return all(parent_state(state, name) == "registered" for name in names)
+
+
+def settled(state, *parents):
+    """The parents are there, nothing is under way, and every device is at work."""
+    return (registered(state, *parents)
+            and not any(o["state"] == "running" for o in state["operations"])
+            and all(d["state"] == "live" for d in state["devices"]))
+
+
+def check_agreement(state, owners):
+    """The model, the kernel and the files say the same, and nobody's device was forgotten; answers
+    the devices. All of them were made by request, for @owners (by UUID)."""
+    known = {d["uuid"]: d for d in state["devices"]}
+    kernel, files = names_in(MDEVS), names_in("/run/mdevd/devices")
+    check(set(known) == kernel, f"model {set(known)}, kernel {kernel}")
+    check(files == kernel, f"files {files}, kernel {kernel}")
+    check(not names_in(OPERATIONS), f"records are left: {names_in(OPERATIONS)}")
+    for uuid, d in known.items():
+        check(d["owner"] == owners[uuid], f"{uuid} is {d['owner']}'s, not {owners[uuid]}'s")
+        check(d["origin"] == "request", f"{uuid} has origin {d['origin']}")
+    return known
 
 
 def await_true(condition, what, limit=LIMIT):
