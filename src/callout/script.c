@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * script.c: owns the process of a script, its three pipes, and its end. It is over when the process
- * is: whatever it leaves in the background may keep a pipe open for as long as it likes.
+ * is: whatever it leaves in the background may keep a pipe open for as long as it likes. One that
+ * does not even end when it is killed (it is in an uninterruptible call of a driver) is left behind.
  */
 #include "callout/script.h"
 
@@ -140,6 +141,8 @@ static int64_t now_msec(void) {
         return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+#define KILLED_MSEC 5000 /* for the end of what was killed */
+
 /* Until the process has ended. False: its time is over. */
 static bool attend(Script *s, int64_t until) {
         for (;;) {
@@ -178,10 +181,11 @@ static int stream_finish(Stream *s, char **ret, size_t *ret_size) {
         return 0;
 }
 
-static int collect(Script *s, ScriptResult *ret) {
+/* A process that is there still is init's to reap, when we have ended. */
+static int collect(Script *s, bool ended, ScriptResult *ret) {
         int status = 0, r;
 
-        while (waitpid(s->pid, &status, 0) < 0)
+        while (ended && waitpid(s->pid, &status, 0) < 0)
                 if (errno != EINTR)
                         return -errno;
         ret->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -200,16 +204,20 @@ int script_run(char *const argv[], const char *input, unsigned limit_sec, Script
                 .errors.fd = -EBADF,
         };
         ScriptResult result = {};
+        bool ended;
         int r;
 
         r = start(&s, argv);
         if (r < 0)
                 return r;
         feed(&s);
-        result.timed_out = !attend(&s, now_msec() + (int64_t) limit_sec * 1000);
-        if (result.timed_out)
+        ended = attend(&s, now_msec() + (int64_t) limit_sec * 1000);
+        result.timed_out = !ended;
+        if (!ended) {
                 end(&s);
-        r = collect(&s, &result);
+                ended = attend(&s, now_msec() + KILLED_MSEC);
+        }
+        r = collect(&s, ended, &result);
         if (r < 0)
                 script_result_done(&result);
         else

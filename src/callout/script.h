@@ -11,7 +11,7 @@
 typedef struct ScriptResult ScriptResult;
 
 struct ScriptResult {
-        bool timed_out;
+        bool timed_out; /* it was killed, and left behind if it did not end by that */
         int signal; /* 0: it ended by itself */
         int status; /* of its exit */
         char *output, *errors; /* terminated; never NULL after script_run() */

@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-script.c: programs that are run for an answer, and the limits of that. */
 #include <signal.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "callout/callout.h"
 #include "callout/script.h"
 #include "tree.h"
+
+/* A process in an uninterruptible call does not end by a SIGKILL: here, none is sent. */
+static bool deaf;
+
+int __real_kill(pid_t pid, int signal);
+int __wrap_kill(pid_t pid, int signal);
+
+int __wrap_kill(pid_t pid, int signal) {
+        return deaf ? 0 : __real_kill(pid, signal);
+}
 
 static int shell(const char *text, const char *input, unsigned limit, ScriptResult *ret) {
         const char *argv[] = { "/bin/sh", "-c", text, NULL };
@@ -91,6 +102,24 @@ TEST(a_script_that_hangs_is_killed) {
                 if (strstr(text, ") Z "))
                         break;
         }
+        script_result_done(&r);
+}
+
+/* Who called it goes on, although it is there still. */
+TEST(a_script_that_not_even_a_kill_ends_is_left_behind) {
+        ScriptResult r = {};
+        pid_t child;
+
+        deaf = true;
+        ASSERT_OK(shell("echo $$; exec sleep 1000", NULL, 1, &r));
+        deaf = false;
+        ASSERT_TRUE(r.timed_out);
+        ASSERT_EQ(r.status, 0);
+        child = (pid_t) strtol(r.output, NULL, 10);
+        ASSERT_TRUE(child > 1);
+        ASSERT_EQ(waitpid(child, NULL, WNOHANG), 0);
+        ASSERT_EQ(kill(child, SIGKILL), 0);
+        ASSERT_EQ(waitpid(child, NULL, 0), child);
         script_result_done(&r);
 }
 
