@@ -4,6 +4,7 @@
 
 #define ESCORT_MESSAGE_MAX 8192 /* bytes */
 
+#define ESCORT_SAYS_HERE '!' /* it runs, and will ask the scripts */
 #define ESCORT_SAYS_YES '1'
 #define ESCORT_SAYS_DONE '2'
 #define ESCORT_SAYS_NO '0' /* and why */

@@ -41,13 +41,10 @@ static const CalloutAction actions[_RECORD_KIND_MAX] = {
         [RECORD_UNDEFINE] = CALLOUT_UNDEFINE,
 };
 
-static int read_record(int socket_fd, Record **ret) {
-        _cleanup_(closep) int fd = pass_receive(socket_fd);
+static int read_record(int fd, Record **ret) {
         _cleanup_(freep) char *text = NULL;
         ssize_t n;
 
-        if (fd < 0)
-                return fd;
         text = malloc(RECORD_SIZE_MAX + 1);
         if (!text)
                 return -ENOMEM;
@@ -55,12 +52,30 @@ static int read_record(int socket_fd, Record **ret) {
         return n < 0 ? -errno : record_parse(ret, text, n);
 }
 
+static int receive_record(int socket_fd, Record **ret) {
+        _cleanup_(closep) int fd = pass_receive(socket_fd);
+
+        return fd < 0 ? fd : read_record(fd, ret);
+}
+
+/* Started so late that nobody waits any more: then nothing is asked of anybody. */
+static bool is_left_alone(int socket_fd) {
+        struct pollfd p = { .fd = socket_fd };
+
+        return poll(&p, 1, 0) > 0 && p.revents & POLLHUP;
+}
+
 static int say(const Task *t, char what, const char *why) {
         char text[ESCORT_MESSAGE_MAX];
-        int n = snprintf(text, sizeof(text), "%c%s", what, why ?: "");
+        size_t n = why ? strlen(why) : 0, cut = MIN(n, sizeof(text) - 1);
 
-        n = MIN(n, (int) sizeof(text) - 1);
-        return RET_NERRNO(send(t->socket_fd, text, (size_t) n, MSG_NOSIGNAL));
+        /* before a character, not in it */
+        while (cut > 0 && cut < n && ((unsigned char) why[cut] & 0xc0) == 0x80)
+                cut--;
+        text[0] = what;
+        if (cut > 0)
+                memcpy(text + 1, why, cut);
+        return RET_NERRNO(send(t->socket_fd, text, cut + 1, MSG_NOSIGNAL));
 }
 
 /* ---- without a daemon ---- */
@@ -74,17 +89,16 @@ static bool exists(const Task *t, const char *folder, const char *parent) {
 }
 
 /* The record goes when the next daemon has brought the operation to its end. */
-static void await_end(const Task *t) {
+static void await_end(const Task *t, int record_fd) {
         _cleanup_(closep) int watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-        _cleanup_(freep) char *name = NULL, *folder = NULL, *path = NULL;
+        _cleanup_(freep) char *folder = NULL;
         int left = ORPHAN_LIMIT_MSEC;
+        struct stat st;
 
-        if (record_name(t->record, &name) < 0 || watch_fd < 0 ||
-            asprintf(&folder, "%s/" MDEVD_PATH_OPERATIONS, t->root) < 0 ||
-            asprintf(&path, MDEVD_PATH_OPERATIONS "/%s", name) < 0 ||
+        if (watch_fd < 0 || asprintf(&folder, "%s/" MDEVD_PATH_OPERATIONS, t->root) < 0 ||
             inotify_add_watch(watch_fd, folder, IN_DELETE) < 0)
                 return;
-        while (left > 0 && faccessat(t->root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        while (left > 0 && fstat(record_fd, &st) == 0 && st.st_nlink > 0) {
                 struct pollfd p = { .fd = watch_fd, .events = POLLIN };
                 char events[4096];
 
@@ -95,20 +109,40 @@ static void await_end(const Task *t) {
         }
 }
 
-/* What there is now is the only witness. */
+/* *@ret: what the record says last; NULL: it was never written, so nothing was begun. */
+static int await_record(const Task *t, Record **ret) {
+        _cleanup_(freep) char *name = NULL, *path = NULL;
+        _cleanup_(closep) int fd = -EBADF;
+        int r = record_name(t->record, &name);
+
+        if (r >= 0 && asprintf(&path, MDEVD_PATH_OPERATIONS "/%s", name) < 0)
+                r = -ENOMEM;
+        if (r < 0)
+                return r;
+        fd = openat(t->root_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        await_end(t, fd);
+        return read_record(fd, ret);
+}
+
+/* Of a device what there is is the witness; of a definition that changed, only the record is. */
 static bool looks_done(const Task *t) {
-        const bool device = exists(t, MDEVD_PATH_SYSFS "/bus/mdev/devices", "");
-        const bool definition = exists(t, MDEVD_PATH_DEFINITIONS, t->record->parent);
+        _cleanup_(record_freep) Record *last = NULL;
+        int r = await_record(t, &last);
 
         switch (t->record->kind) {
         case RECORD_CREATE:
-                return device;
+                return exists(t, MDEVD_PATH_SYSFS "/bus/mdev/devices", "");
         case RECORD_STOP:
-                return !device;
+                return !exists(t, MDEVD_PATH_SYSFS "/bus/mdev/devices", "");
+        case RECORD_DEFINE:
+                return exists(t, MDEVD_PATH_DEFINITIONS, t->record->parent);
         case RECORD_UNDEFINE:
-                return !definition;
+                return !exists(t, MDEVD_PATH_DEFINITIONS, t->record->parent);
         default:
-                return definition;
+                return r >= 0 && last && last->outcome == OUTCOME_OK &&
+                       (last->step == STEP_DONE || last->step == STEP_SETTLING);
         }
 }
 
@@ -121,7 +155,6 @@ static bool await_outcome(const Task *t) {
         while (n < 0 && errno == EINTR);
         if (n > 0)
                 return byte == ESCORT_SUCCESS;
-        await_end(t);
         return looks_done(t);
 }
 
@@ -185,13 +218,16 @@ int escort_main(int socket_fd, const char *root) {
         int r;
 
         (void) signal(SIGPIPE, SIG_IGN);
+        if (is_left_alone(socket_fd))
+                return EXIT_SUCCESS;
         t.root_fd = RET_NERRNO(open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        r = t.root_fd < 0 ? t.root_fd : read_record(socket_fd, &t.record);
+        r = t.root_fd < 0 ? t.root_fd : receive_record(socket_fd, &t.record);
         if (r >= 0)
                 r = t.record->type ? record_to_definition(t.record, &t.device) : -EINVAL;
         if (r >= 0) {
                 t.action = actions[t.record->kind];
                 callout_init(&t.callout, root, t.device);
+                (void) say(&t, ESCORT_SAYS_HERE, NULL);
                 r = escort(&t);
         }
         if (r < 0)

@@ -11,9 +11,13 @@
 #include "backend/pass.h"
 #include "util/process.h"
 
+/* For systemd to start it; its scripts have their own limits, which it keeps itself. */
+#define START_USEC (30 * UINT64_C(1000000))
+
 struct Escort {
         int socket_fd;
         sd_event_source *source;
+        sd_event_source *late; /* until it has said that it runs */
         EscortAnswer last; /* ESCORT_OVER: nothing was answered yet */
         EscortFn answer;
         void *userdata;
@@ -23,9 +27,21 @@ Escort *escort_free(Escort *e) {
         if (!e)
                 return NULL;
         sd_event_source_disable_unref(e->source);
+        sd_event_source_disable_unref(e->late);
         safe_close(e->socket_fd);
         free(e);
         return NULL;
+}
+
+/* The answer may free @e. Whenever it is started after all, it finds nobody, and asks no script. */
+static int on_late(sd_event_source *s, uint64_t usec, void *userdata) {
+        Escort *e = userdata;
+
+        (void) sd_event_source_set_enabled(e->source, SD_EVENT_OFF);
+        e->answer(ESCORT_REFUSED,
+                  "systemd has not started the process that runs callout scripts within 30 s; "
+                  "`systemctl list-jobs` may say what it is at.", e->userdata);
+        return 0;
 }
 
 /* The answer may free @e. */
@@ -38,6 +54,9 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
         text[n > 0 ? n : 0] = '\0';
+        e->late = sd_event_source_disable_unref(e->late);
+        if (n > 0 && text[0] == ESCORT_SAYS_HERE)
+                return 0;
         if (n > 0 && (text[0] == ESCORT_SAYS_YES || text[0] == ESCORT_SAYS_DONE)) {
                 e->last = ESCORT_AGREED;
                 e->answer(text[0] == ESCORT_SAYS_YES ? ESCORT_AGREED : ESCORT_DONE, NULL,
@@ -131,6 +150,9 @@ int escort_start(Escort **ret, sd_event *event, const char *root, const EscortLa
         r = pass_send(e->socket_fd, record_fd);
         if (r >= 0)
                 r = sd_event_add_io(event, &e->source, e->socket_fd, EPOLLIN, on_message, e);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &e->late, CLOCK_MONOTONIC, START_USEC, 0,
+                                               on_late, e);
         if (r >= 0)
                 r = launch_with(event, root, launch, record, its_fd);
         if (r < 0)

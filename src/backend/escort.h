@@ -4,7 +4,8 @@
  * "post". It is this same program, as "mdevd --escort", and the parent of all of them; the worker
  * that does the operation is another process, for scripts must not run in the service's sandbox and
  * a script that hangs must not hold a worker. Once "pre" has been accepted there is a "post": should
- * the daemon die, the escort waits for what becomes of the operation and says that.
+ * the daemon die, the escort waits for what becomes of the operation and says that. What the record
+ * says last is what became of a definition, what there is in sysfs what became of a device.
  */
 #pragma once
 
@@ -35,7 +36,7 @@ struct EscortLaunch {
         void *userdata;
 };
 
-/* @record: the operation; copied. */
+/* @record: the operation; copied. Not started within 30 s it has refused, and will ask nobody. */
 int escort_start(Escort **ret, sd_event *event, const char *root, const EscortLaunch *launch,
                  const Record *record, EscortFn answer, void *userdata);
 /* The operation has ended. ESCORT_OVER follows. */

@@ -65,6 +65,7 @@ static long one_parent(const char *calls) {
 
 TEST(one_parent_from_pre_to_post_and_no_worker) {
         _cleanup_(freep) char *calls = NULL, *comm = NULL;
+        size_t size;
         char path[64];
         Reply r = {};
         Fixture f;
@@ -85,10 +86,10 @@ TEST(one_parent_from_pre_to_post_and_no_worker) {
         {
                 int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-                ASSERT_OK(read_file_at(root, path, 4096, &comm, NULL));
+                ASSERT_OK(read_file_at(root, path, 4096, &comm, &size));
                 safe_close(root);
         }
-        ASSERT_STREQ(comm + strlen(comm) + 1, "--escort");
+        ASSERT_NOT_NULL(memmem(comm, size, "\0--escort", sizeof("\0--escort")));
         gate_release(&f, "gate-create-" PARENT, fd);
         call_wait(&f, &r);
         ASSERT_REPLY(&r);
@@ -160,6 +161,78 @@ TEST(post_follows_pre_though_the_daemon_dies) {
         calls = read_calls(&f);
         ASSERT_CONTAINS(calls, "post start success " UUID1);
         ASSERT_TRUE(one_parent(calls) > 1);
+        fixture_done(&f);
+}
+
+/* Of a definition that changes there is nothing but the record to tell how it went. */
+TEST(post_of_a_modify_that_was_never_begun_says_failure) {
+        _cleanup_(freep) char *calls = NULL, *pid = NULL;
+        Reply r = {};
+        Fixture f;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        CALL(&f, f.client, &r, MANAGER, "DefineDevice", "ssa{sv}", PARENT, TYPE, 1, "uuid", "s",
+             UUID1);
+        reply_done(&r);
+        write_script(&f, "callouts/a.sh", RECORDS "; [ $4 != pre ] || kill -9 $(cat pid)");
+        ASSERT_TRUE(asprintf(&pid, "%d", f.daemon_pid) > 0);
+        tree_write(&f.tree, "pid", pid);
+        call_begin(f.client, &r, ON1, "Modify", "a{sv}", 1, "autostart", "b", 1);
+        (void) fixture_wait_end(&f);
+        reply_done(&r);
+        fixture_wait(&f, was_called, &(Called){ &f, "post" }, "post");
+        calls = read_calls(&f);
+        ASSERT_CONTAINS(calls, "post modify failure " UUID1);
+        fixture_done(&f);
+}
+
+#define RECORD1 "run/mdevd/ops/" PARENT ":" UUID1
+#define VRAM1 "sys/devices/pci0000:00/" PARENT "/" UUID1 "/vram"
+
+static pid_t worker_of(Fixture *f) {
+        _cleanup_(freep) char *text = NULL;
+        const char *pid = NULL;
+
+        ASSERT_OK(read_file_at(f->tree.fd, RECORD1, 1 << 16, &text, NULL));
+        for (const char *s = text; (s = strstr(s, "\"pid\":")); s++)
+                pid = s + strlen("\"pid\":");
+        ASSERT_NOT_NULL(pid);
+        return (pid_t) strtol(pid, NULL, 10);
+}
+
+static bool is_prepared(void *userdata) {
+        const Fixture *f = userdata;
+        _cleanup_(freep) char *text = NULL;
+
+        return read_file_at(f->tree.fd, RECORD1, 1 << 16, &text, NULL) >= 0 &&
+               strstr(text, "\"step\":\"prepared\"");
+}
+
+/* Daemon and worker are killed: the device has another value than its definition, which stays. */
+TEST(post_of_a_modify_that_was_given_up_says_failure) {
+        _cleanup_(freep) char *calls = NULL;
+        Reply r = {};
+        Fixture f;
+
+        fixture_init(&f);
+        write_script(&f, "callouts/a.sh", RECORDS);
+        fixture_start(&f);
+        CALL(&f, f.client, &r, CREATE, PARENT, TYPE, 2, "uuid", "s", UUID1, "define", "b", 1);
+        reply_done(&r);
+        /* who opens it to write waits for a reader that does not come */
+        ASSERT_OK(RET_NERRNO(unlinkat(f.tree.fd, VRAM1, 0)));
+        ASSERT_OK(RET_NERRNO(mkfifoat(f.tree.fd, VRAM1, 0600)));
+        call_begin(f.client, &r, ON1, "Modify", "a{sv}", 3, "live", "b", 1, "config", "b", 1,
+                   "attributes", "a(ss)", 1, "vram", "4");
+        fixture_wait(&f, is_prepared, &f, "the worker");
+        (void) fixture_end(&f, SIGKILL);
+        reply_done(&r);
+        ASSERT_EQ(kill(worker_of(&f), SIGKILL), 0);
+        fixture_start(&f);
+        fixture_wait(&f, was_called, &(Called){ &f, "post modify" }, "post");
+        calls = read_calls(&f);
+        ASSERT_CONTAINS(calls, "post modify failure " UUID1);
         fixture_done(&f);
 }
 
