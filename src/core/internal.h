@@ -302,6 +302,8 @@ bool operation_may_have_made(const Operation *op);
 
 /* Its worker is gone and the model is up to date: gives it the result that the kernel shows. */
 void operation_settle(Operation *op);
+/* Settled, and not at its end: it is in the queue once more. */
+bool operation_again(Operation *op);
 
 /* One of the operation's moves is of that device. */
 bool operation_moves(const Operation *op, const Uuid *uuid);

@@ -356,7 +356,7 @@ void operations_settle(Manager *m) {
                 /* a second worker, ours or one of an earlier daemon, changes nothing of that */
                 if (!op->second && op->record->step != STEP_SETTLING)
                         operation_settle(op);
-                if (!definitions_follow(op))
+                if (!operation_again(op) && !definitions_follow(op))
                         operation_end(op);
         }
         operation_dispatch(m);

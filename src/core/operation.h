@@ -64,6 +64,7 @@ struct Operation {
         bool killed;       /* its worker was, before it had reported */
         bool overtaken;    /* its parent came anew while it ran: its failure is the old one's */
         bool second; /* a worker puts an end to the change of a definition, all else is done */
+        bool insisted; /* stop: somebody joined who insists, after its worker had begun */
         bool reached; /* suspend: the device is held, and the operation goes on until it is not */
         bool found; /* at start, without its worker: what is there may be anybody's by now */
         Planned planned; /* linked in manager->planned while running: what a create takes, or of

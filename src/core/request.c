@@ -374,11 +374,29 @@ int manager_create(Manager *m, Request *request, const char *client, Operation *
         return start_create(m, q, &where, &moves, client, ret, reason);
 }
 
-static int check_stop(Manager *m, const Device *d, Operation **ret, Reason *reason) {
+/*
+ * Who joins wants it no less than he would alone. What the worker and the scripts were not told yet
+ * they are told now; whether somebody has it open is looked at again when the answer was that.
+ */
+static bool join_stop(Operation *op, const StopOptions *options) {
+        if (op->phase == OPERATION_QUEUED && !op->agreed)
+                op->record->force |= options->force;
+        else if (options->force && !op->record->force && op->phase == OPERATION_CALLING)
+                return false; /* the scripts may refuse it */
+        if (op->phase == OPERATION_QUEUED || op->phase == OPERATION_CALLING)
+                op->record->insist |= options->insist;
+        else
+                op->insisted |= options->insist;
+        return true;
+}
+
+static int check_stop(Manager *m, const Device *d, const StopOptions *options, Operation **ret,
+                      Reason *reason) {
         Operation *op;
 
         op = operation_find_running(m, NULL, &d->uuid);
-        if (op && (op->record->kind != RECORD_STOP || !streq(op->record->parent, d->parent->name)))
+        if (op && (op->record->kind != RECORD_STOP ||
+                   !streq(op->record->parent, d->parent->name) || !join_stop(op, options)))
                 return request_refuse_running(op, &d->uuid, reason);
         *ret = op;
         if (op)
@@ -401,7 +419,7 @@ int manager_stop_with(Manager *m, Device *device, const StopOptions *options, co
         int r;
 
         *ret = NULL;
-        r = check_stop(m, device, ret, reason);
+        r = check_stop(m, device, options, ret, reason);
         if (r != 0 || *ret)
                 return r;
 

@@ -166,6 +166,21 @@ static void (*const settlers[_RECORD_KIND_MAX])(Operation *op) = {
         [RECORD_DEFRAGMENT] = settle_move,
 };
 
+/* It was refused because somebody has it open, and somebody else insists meanwhile. */
+bool operation_again(Operation *op) {
+        _cleanup_(freep) char *name = NULL;
+        Record *r = op->record;
+
+        if (!op->insisted || r->insist || r->kind != RECORD_STOP || r->outcome != OUTCOME_BUSY ||
+            record_name(r, &name) < 0 || worker_forget_record(op->manager->root_fd, name) < 0)
+                return false;
+        record_set_result(r, OUTCOME_OK, 0, NULL);
+        r->step = STEP_WRITTEN;
+        r->insist = true;
+        operation_set_phase(op, OPERATION_QUEUED);
+        return true;
+}
+
 void operation_settle(Operation *op) {
         mends_settle(op);
         if (settlers[op->record->kind])

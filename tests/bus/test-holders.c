@@ -196,6 +196,51 @@ static char *begin_removal(Fixture *f) {
         return ret;
 }
 
+static void signal_workers(const Fixture *f, int signal) {
+        char path[64];
+        FILE *file;
+        int pid, n = 0;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/task/%d/children", f->daemon_pid,
+                        f->daemon_pid);
+        file = fopen(path, "re");
+        ASSERT_NOT_NULL(file);
+        for (; fscanf(file, "%d", &pid) == 1; n++)
+                ASSERT_EQ(kill(pid, signal), 0);
+        (void) fclose(file);
+        ASSERT_TRUE(n > 0);
+}
+
+/* The worker of the one that he joins was told before that it is not to be. */
+TEST(who_insists_does_so_also_when_he_joins_another) {
+        Reply plain = {}, insisting = {};
+        Fixture f;
+        pid_t pid;
+        int fd;
+
+        begin(&f);
+        gate_make(&f, "gate-remove-" PARENT);
+        pid = fixture_hold(GROUP, 0);
+        signal_workers(&f, SIGSTOP);
+        call_begin(f.client, &plain, ON1, "Stop", "");
+        call_begin(f.client, &insisting, ON1, "StopWithOptions", "a{sv}", 1, "insist", "b", 1);
+        free(get_property(&f, DEVICE1, MDEVD_IFACE_DEVICE, "State")); /* both were taken */
+        signal_workers(&f, SIGCONT);
+        fd = gate_hold(&f, "gate-remove-" PARENT);
+        drop_group(&f);
+        gate_release(&f, "gate-remove-" PARENT, fd);
+        call_wait(&f, &plain);
+        call_wait(&f, &insisting);
+        ASSERT_REPLY(&plain);
+        ASSERT_REPLY(&insisting);
+        ASSERT_EQ(waitpid(pid, NULL, WNOHANG), 0);
+        ASSERT_FALSE(file_exists(&f, "sys/bus/mdev/devices/" UUID1));
+        reply_done(&plain);
+        reply_done(&insisting);
+        let_go(pid);
+        end(&f);
+}
+
 /* Also when another has it open than before; and no more when it is over. */
 TEST(a_blocked_removal_says_who_holds_the_device) {
         _cleanup_(freep) char *op = NULL, *before = NULL, *state = NULL, *after = NULL;

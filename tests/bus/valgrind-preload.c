@@ -11,10 +11,12 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -31,12 +33,35 @@ struct Wait {
         int fd;
 };
 
+/* Nothing tells of its end: it is asked for now and then. False: it has ended, or is ours. */
+static int is_anothers_child(pid_t pid) {
+        const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+        char path[64], text[512] = "";
+        const char *name_end;
+        int fd;
+
+        if (errno != ECHILD)
+                return 0;
+        (void) snprintf(path, sizeof(path), "/proc/%d/stat", (int) pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return 0;
+        (void) !read(fd, text, sizeof(text) - 1);
+        (void) close(fd);
+        name_end = strrchr(text, ')');
+        if (!name_end || strncmp(name_end, ") Z", 3) == 0)
+                return 0;
+        (void) nanosleep(&pause, NULL);
+        return 1;
+}
+
 static void *wait_for(void *userdata) {
         Wait w = *(Wait *) userdata;
         siginfo_t info;
 
         free(userdata);
-        while (waitid(P_PID, (id_t) w.pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+        while (waitid(P_PID, (id_t) w.pid, &info, WEXITED | WNOWAIT) < 0 &&
+               (errno == EINTR || is_anothers_child(w.pid)))
                 ;
         (void) close(w.fd);
         return NULL;
@@ -75,6 +100,8 @@ long syscall(long nr, ...) {
         va_end(ap);
         if (nr == SYS_pidfd_open)
                 return open_pidfd((pid_t) a[0]);
+        if (nr == SYS_pidfd_send_signal && a[0] >= 0 && a[0] < DESCRIPTORS_MAX)
+                return kill(pids[a[0]], (int) a[1]);
         if (!next)
                 *(void **) &next = dlsym(RTLD_NEXT, "syscall");
         return next(nr, a[0], a[1], a[2], a[3], a[4], a[5]);

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# valgrind.sh PROGRAM...: the bus tests with daemon and workers in valgrind's memcheck: no access to
-# what is not there, nothing uninitialised that decides, nothing lost. The first two programs; with
-# $MDEVD_TEST_LONG all (some minutes each, unlike under ASan, where all run always).
+# valgrind.sh PROGRAM... --module PROGRAM...: the bus tests with daemon and workers in valgrind's
+# memcheck: no access to what is not there, nothing uninitialised that decides, nothing lost. Those
+# behind --module have the fake kernel with our module, $MDEVD_TEST_MODULE_PRELOAD. The first two
+# programs; with $MDEVD_TEST_LONG all (a quarter of an hour, unlike under ASan, where all run always).
 
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
@@ -12,11 +13,15 @@ export MDEVD_TEST_WRAPPER="valgrind -q --error-exitcode=99 --trace-children=yes 
 n=0 failed=0
 [[ ${MDEVD_TEST_LONG:-} ]] || set -- "${@:1:2}"
 for program; do
+        if [[ $program == --module ]]; then
+                export MDEVD_TEST_PRELOAD=$MDEVD_TEST_MODULE_PRELOAD
+                continue
+        fi
         output=$("$program" 2>&1)
         status=$?
         sed 's/^/# /' <<<"$output"
         # also what it says of workers, whose status nobody asks for
-        if (( status == 0 )) && ! grep -h '^==' "$logs"/*; then
+        if (( status == 0 )) && ! grep -hs '^==' "$logs"/*; then
                 echo "ok $((++n)) - ${program##*/} in valgrind"
         else
                 echo "not ok $((++n)) - ${program##*/} in valgrind"
