@@ -61,13 +61,18 @@ static void on_answer(EscortAnswer answer, const char *why, void *userdata) {
 }
 
 bool callouts_may_start(const Operation *op) {
-        if (!may_have_scripts(op->record))
+        size_t n = 0;
+
+        if (!may_have_scripts(op->record) || op->escort)
                 return true;
-        list_foreach(other, &op->manager->operations, Operation, node)
-                if (other != op && holds_turn(other) &&
-                    streq_ptr(other->record->type, op->record->type))
+        list_foreach(other, &op->manager->operations, Operation, node) {
+                if (other == op || !holds_turn(other))
+                        continue;
+                if (streq_ptr(other->record->type, op->record->type))
                         return false;
-        return true;
+                n++;
+        }
+        return n < ESCORTS_MAX;
 }
 
 int callouts_begin(Operation *op) {

@@ -20,6 +20,8 @@
 /* Workers at a time; what waits longest starts first. */
 #define WORKERS_MAX 64
 #define WORKERS_PER_PARENT_MAX 8
+/* Processes of callout scripts at a time: types that nobody has heard of can be defined, too. */
+#define ESCORTS_MAX 64
 /*
  * Where creating a device takes no longer than this, more workers only take turns on the processors:
  * two, of which one has its next record while the other's result is read.
