@@ -385,9 +385,9 @@ int main(int argc, char *argv[]) {
                 puts("mdevd " MDEVD_VERSION);
                 return EXIT_SUCCESS;
         case VERB_CHECK_CONFIG:
-                return offline_check_config(args.root, args.file, args.json);
+                return offline_check_config("mdevd: ", args.root, args.file, args.json);
         case VERB_EXPLAIN_POLICY:
-                return offline_explain_policy(args.root, args.file, args.json);
+                return offline_explain_policy("mdevd: ", args.root, args.file, args.json);
         case VERB_CONVERT_VGPU:
                 return offline_convert_vgpu(args.root, args.file);
         case VERB_WORKER:

@@ -25,7 +25,7 @@ int answer_failed(const char *format, ...) {
         va_list ap;
 
         va_start(ap, format);
-        say("Error: ", format, ap);
+        say(ANSWER_ERROR, format, ap);
         va_end(ap);
         return EXIT_FAILED;
 }
@@ -34,7 +34,7 @@ int answer_failed_because(const char *cause, const char *format, ...) {
         va_list ap;
 
         va_start(ap, format);
-        say("Error: ", format, ap);
+        say(ANSWER_ERROR, format, ap);
         va_end(ap);
         (void) fputs("\nCaused by:\n", stderr);
         for (const char *c = cause;; c++) {
@@ -53,6 +53,10 @@ int answer_failed_because(const char *cause, const char *format, ...) {
 
 int answer_failed_errno(int error, const char *what) {
         return answer_failed("%s: %s", what, strerror(-error));
+}
+
+int answer_no_text(const char *what) {
+        return answer_failed("That %s is not text in UTF-8; use a plain name.", what);
 }
 
 void answer_warn(const char *format, ...) {

@@ -3,6 +3,7 @@
 #include "cli/client.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 
 #include "cli/answer.h"
 #include "cli/argument.h"
@@ -10,6 +11,8 @@
 
 #define SYSTEMD_ERROR_PREFIX "org.freedesktop.systemd1."
 #define DBUS_ERROR_PREFIX "org.freedesktop.DBus.Error."
+#define QUIET_USEC UINT64_C(2000000)
+#define EACH_USEC UINT64_C(1000000)
 
 static bool has_prefix(const char *s, const char *prefix) {
         return strncmp(s, prefix, strlen(prefix)) == 0;
@@ -100,13 +103,105 @@ static int append_wish(sd_bus_message *m, const Wish *w) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int client_send(Client *c, sd_bus_message *m, sd_bus_message **ret) {
+/* ---- a call and its answer ---- */
+
+uint64_t client_now_usec(clockid_t clock) {
+        struct timespec ts;
+
+        (void) clock_gettime(clock, &ts);
+        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}
+
+static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        *(sd_bus_message **) userdata = sd_bus_message_ref(m);
+        return 0;
+}
+
+/* The wait has come to where it must be told of; @n: how often it was. */
+static void tell(Client *c, unsigned n) {
+        if (c->waits)
+                c->waits(c->userdata);
+        else if (n == 0)
+                (void) fputs("mdevd has not answered yet (`systemctl status mdevd` shows how it "
+                             "is); Ctrl-C ends the waiting.\n", stderr);
+}
+
+/* Until *@answer is there. @tells: who waits has a person before it. */
+static int await_answer(Client *c, sd_bus_message *const *answer, bool tells) {
+        uint64_t began = client_now_usec(CLOCK_MONOTONIC), next = tells ? QUIET_USEC : UINT64_MAX;
+        uint64_t limit = c->limit > 0 ? c->limit : UINT64_MAX;
+        unsigned n = 0;
+
+        for (;;) {
+                int r = sd_bus_process(c->bus, NULL);
+                uint64_t age = client_now_usec(CLOCK_MONOTONIC) - began, until;
+
+                if (r < 0 || *answer)
+                        return r < 0 && !*answer ? r : 0;
+                if (r > 0)
+                        continue;
+                if (c->stop && *c->stop)
+                        return -EINTR;
+                if (age >= limit)
+                        return -ETIMEDOUT;
+                if (age >= next) {
+                        tell(c, n++);
+                        next = age + EACH_USEC;
+                }
+                until = MIN(next, limit);
+                r = sd_bus_wait(c->bus, until == UINT64_MAX ? UINT64_MAX : until - age);
+                if (r < 0 && r != -EINTR)
+                        return r;
+        }
+}
+
+static int call(Client *c, sd_bus_message *m, bool tells, sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
         int r;
 
         (void) sd_bus_message_set_allow_interactive_authorization(m, true);
         sd_bus_error_free(&c->error);
-        r = sd_bus_call(c->bus, m, UINT64_MAX, &c->error, ret);
-        return r < 0 ? CLIENT_REFUSED : 0;
+        r = sd_bus_call_async(c->bus, &slot, m, on_answer, &answer, UINT64_MAX);
+        if (r >= 0)
+                r = await_answer(c, &answer, tells);
+        if (r == -EINTR)
+                return r;
+        if (r == -ETIMEDOUT)
+                (void) sd_bus_error_setf(&c->error, SD_BUS_ERROR_TIMEOUT,
+                                         "mdevd is there, and has not answered within %" PRIu64
+                                         " s: see `systemctl status mdevd`; `systemctl restart "
+                                         "mdevd` does no harm to devices and virtual machines.",
+                                         c->limit / 1000000);
+        else if (r < 0)
+                (void) sd_bus_error_set_errno(&c->error, r);
+        else if (sd_bus_message_is_method_error(answer, NULL))
+                (void) sd_bus_error_copy(&c->error, sd_bus_message_get_error(answer));
+        else {
+                *ret = TAKE_PTR(answer);
+                return 0;
+        }
+        return CLIENT_REFUSED;
+}
+
+int client_send(Client *c, sd_bus_message *m, sd_bus_message **ret) {
+        return call(c, m, true, ret);
+}
+
+int client_get(Client *c, const char *path, const char *iface, const char *name,
+               sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        int r;
+
+        r = client_method(c, path, "org.freedesktop.DBus.Properties", "Get", &m);
+        if (r == 0)
+                r = sd_bus_message_append(m, "ss", iface, name);
+        if (r < 0)
+                return r;
+        r = client_send(c, m, &reply);
+        if (r == 0)
+                *ret = TAKE_PTR(reply);
+        return r;
 }
 
 int client_method(Client *c, const char *path, const char *iface, const char *member,
@@ -132,7 +227,7 @@ int client_make(Client *c, const char *member, const char *parent, const char *t
                 r = append_wish(m, wish);
         if (r < 0)
                 return r;
-        r = client_send(c, m, &reply);
+        r = call(c, m, false, &reply);
         if (r != 0)
                 return r;
         r = sd_bus_message_read(reply, "os", &path, &uuid);
@@ -152,7 +247,7 @@ int client_find_device(Client *c, const char *uuid, const char *parent, char **r
         r = sd_bus_message_append(m, "ss", uuid, parent);
         if (r < 0)
                 return r;
-        r = client_send(c, m, &reply);
+        r = call(c, m, false, &reply);
         if (r != 0)
                 return r;
         r = sd_bus_message_read(reply, "o", &path);
@@ -173,7 +268,7 @@ int client_change(Client *c, const char *member, const Uuid *uuid, const char *p
                 r = client_method(c, path, MDEVD_IFACE_DEVICE, member, &m);
         if (r == 0)
                 r = append_wish(m, wish);
-        return r != 0 ? r : client_send(c, m, &reply);
+        return r != 0 ? r : call(c, m, false, &reply);
 }
 
 bool client_was_answered(const Client *c) {
@@ -212,6 +307,11 @@ int client_failed(const Client *c) {
                 return answer_failed("mdevd went away before it answered; what it had begun goes "
                                      "on: see `mdevctl list`, and try again");
         return answer_failed("%s", text[0] ? text : name[0] ? name : "mdevd gave no reason");
+}
+
+int client_not_asked(int error, const char *otherwise) {
+        return error == -EINVAL ? answer_no_text("parent, type or attribute")
+                                : answer_failed_errno(error, otherwise);
 }
 
 int client_is_running(Client *c) {

@@ -5,7 +5,9 @@
  */
 #pragma once
 
+#include <signal.h>
 #include <systemd/sd-bus.h>
+#include <time.h>
 
 #include "model/definition.h"
 
@@ -18,6 +20,12 @@ typedef struct Wish Wish;
 struct Client {
         sd_bus *bus; /* NULL: not connected yet; the first call does it */
         sd_bus_error error;
+        uint64_t limit; /* microseconds that an answer may take; 0: it is waited for without limit */
+        /* NULL, or what ends a wait with -EINTR once a signal's handler has set it */
+        const volatile sig_atomic_t *stop;
+        /* Called each second from the third on that an answer is waited for; NULL: a sentence */
+        void (*waits)(void *userdata);
+        void *userdata;
 };
 
 /* Options of a call; what is NULL or false is not sent. Strings are borrowed. */
@@ -45,10 +53,19 @@ int client_method(Client *c, const char *path, const char *iface, const char *me
                   sd_bus_message **ret);
 /* The entry "attributes" of a call's options. */
 int client_append_attributes(sd_bus_message *m, const Definition *d);
-/* Waits for the answer as long as it takes; a person may be asked for a password meanwhile. */
+/*
+ * Waits for the answer, which can take long: a person may be asked for a password meanwhile, and a
+ * daemon may hang. What else comes over the bus is dispatched meanwhile.
+ */
 int client_send(Client *c, sd_bus_message *m, sd_bus_message **ret);
+/* Asks for a property; the answer is read from its variant on. As client_send(). */
+int client_get(Client *c, const char *path, const char *iface, const char *name,
+               sd_bus_message **ret);
 /* Object path of a device, to be freed. @parent: "" for any. */
 int client_find_device(Client *c, const char *uuid, const char *parent, char **ret);
+
+/* Microseconds of a clock. */
+uint64_t client_now_usec(clockid_t clock);
 
 /* Whether the daemon is there; it is not started. A bus that cannot be reached has none. */
 int client_is_running(Client *c);
@@ -58,6 +75,11 @@ bool client_is_daemon_missing(const Client *c);
 bool client_was_answered(const Client *c);
 /* The refusal is a callout script's, in mdevctl's words. */
 bool client_was_refused_by_script(const Client *c);
+/*
+ * Ends a command of mdevctl whose call could not be made: @error is negative; @otherwise is said
+ * unless it is that what was typed cannot be sent.
+ */
+int client_not_asked(int error, const char *otherwise);
 /* Ends the command with the refusal's sentence. */
 int client_failed(const Client *c);
 /* The daemon is enabled, or runs: it starts by itself what is to be up. */

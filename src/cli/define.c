@@ -139,7 +139,7 @@ static int run_define(const Verb *verb, const Given *g) {
         if (r > 0)
                 return client_failed(&client);
         if (r < 0)
-                return answer_failed_errno(r, "cannot define the device");
+                return client_not_asked(r, "cannot define the device");
         if (!uuid)
                 (void) printf("%s\n", UUID_STR(&made));
         return answer_flush();

@@ -180,7 +180,7 @@ static int modify_definition(int root_fd, const Given *g, const Uuid *uuid) {
                 r = client_make(&client, "DefineDevice", d->parent, d->type, &wish, NULL);
         }
         return r > 0 ? client_failed(&client)
-               : r < 0 ? answer_failed_errno(r, "cannot modify the device")
+               : r < 0 ? client_not_asked(r, "cannot modify the device")
                        : EXIT_SUCCESS;
 }
 
@@ -224,7 +224,7 @@ static int change_live(const Definition *d, bool defined, bool force) {
         int r = client_change(&client, "Modify", &d->uuid, d->parent, &wish);
 
         return r > 0   ? client_failed(&client)
-               : r < 0 ? answer_failed_errno(r, "cannot modify the device")
+               : r < 0 ? client_not_asked(r, "cannot modify the device")
                        : EXIT_SUCCESS;
 }
 

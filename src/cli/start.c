@@ -104,7 +104,7 @@ static int start(int root_fd, const Definition *d, const Uuid *uuid, bool define
         if (r > 0)
                 return refused_start(root_fd, d, &client);
         if (r < 0)
-                return answer_failed_errno(r, "cannot start the device");
+                return client_not_asked(r, "cannot start the device");
         if (!uuid)
                 (void) printf("%s\n", UUID_STR(&made));
         return answer_flush();

@@ -6,12 +6,14 @@
 #include "offline/offline.h"
 
 #include <fcntl.h>
+#include <stdarg.h>
 
 #include "config/config.h"
 #include "config/store.h"
 #include "policy/policy.h"
 #include "util/fs.h"
 #include "util/json.h"
+#include "util/utf8.h"
 
 #define CONFIG_SIZE_MAX (1024 * 1024)
 
@@ -25,6 +27,20 @@ struct Files {
 static void files_done(Files *f) {
         config_free(f->config);
         model_free(f->model);
+}
+
+static void say(FILE *out, const char *format, ...) _printf_(2, 3);
+
+/* Names and what stands in files can be anybody's, and this may be a terminal. */
+static void say(FILE *out, const char *format, ...) {
+        _cleanup_(freep) char *text = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
+        va_end(ap);
+        utf8_write_escaped(out, text ?: "out of memory\n");
 }
 
 static int load_file(const char *file, Files *ret) {
@@ -62,7 +78,7 @@ static int report_rule(const Source *source, bool warning, const char *text, voi
                                   source->column, warning, text);
 }
 
-static int load(const char *root, const char *file, Files *ret) {
+static int load(const char *prefix, const char *root, const char *file, Files *ret) {
         int r;
 
         r = file ? load_file(file, ret) : load_root(root, ret);
@@ -70,7 +86,7 @@ static int load(const char *root, const char *file, Files *ret) {
                 r = policy_check_rules(ret->config->rules, &ret->config->parents, ret->model,
                                        report_rule, ret->config);
         if (r < 0)
-                fprintf(stderr, "mdevd: cannot read %s: %s.\n", file ?: root, strerror(-r));
+                say(stderr, "%scannot read %s: %s.\n", prefix, file ?: root, strerror(-r));
         return r < 0 ? r : 0;
 }
 
@@ -78,9 +94,9 @@ static void print_problem(FILE *out, const ConfigProblem *p) {
         const char *warning = p->warning ? "warning: " : "";
 
         if (p->line > 0)
-                fprintf(out, "%s:%u:%u: %s%s\n", p->file, p->line, p->column, warning, p->text);
+                say(out, "%s:%u:%u: %s%s\n", p->file, p->line, p->column, warning, p->text);
         else
-                fprintf(out, "%s: %s%s\n", p->file, warning, p->text);
+                say(out, "%s: %s%s\n", p->file, warning, p->text);
 }
 
 /* Warnings are said, and do no harm. */
@@ -95,7 +111,7 @@ static size_t print_problems(FILE *out, const Files *files) {
                 return n;
         list_foreach(d, &files->model->definitions, Definition, node)
                 if (d->invalid) {
-                        fprintf(out, "%s\n", d->invalid); /* with its file, line and column */
+                        say(out, "%s\n", d->invalid); /* with its file, line and column */
                         n++;
                 }
         return n;
@@ -148,11 +164,11 @@ static int print_check_json(const Files *files) {
         return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-int offline_check_config(const char *root, const char *file, bool json) {
+int offline_check_config(const char *prefix, const char *root, const char *file, bool json) {
         _cleanup_(files_done) Files files = {};
         size_t n;
 
-        if (load(root, file, &files) < 0)
+        if (load(prefix, root, file, &files) < 0)
                 return EXIT_FAILURE;
         if (json)
                 return print_check_json(&files);
@@ -163,21 +179,21 @@ int offline_check_config(const char *root, const char *file, bool json) {
         return EXIT_SUCCESS;
 }
 
-int offline_explain_policy(const char *root, const char *file, bool json) {
+int offline_explain_policy(const char *prefix, const char *root, const char *file, bool json) {
         _cleanup_(files_done) Files files = {};
         _cleanup_(freep) char *text = NULL;
         int r;
 
-        if (load(root, file, &files) < 0)
+        if (load(prefix, root, file, &files) < 0)
                 return EXIT_FAILURE;
         if (print_problems(stderr, &files) > 0) {
-                fprintf(stderr, "mdevd: these rules would not be put in force.\n");
+                say(stderr, "%sthese rules would not be put in force.\n", prefix);
                 return EXIT_FAILURE;
         }
         r = (json ? policy_explain_rules_json : policy_explain_rules)(
                 files.config->rules, &files.config->parents, &text);
         if (r < 0) {
-                fprintf(stderr, "mdevd: cannot explain the rules: %s.\n", strerror(-r));
+                say(stderr, "%scannot explain the rules: %s.\n", prefix, strerror(-r));
                 return EXIT_FAILURE;
         }
         fputs(text, stdout);

@@ -218,6 +218,196 @@ def the_daemon_dies_while_it_is_waited_for(m):
     m.daemon = None
 
 
+# ---- a daemon that hangs ----
+
+def signal_daemon(m, number):
+    m.daemon.process.send_signal(number)
+    if number == signal.SIGSTOP:
+        os.waitid(os.P_PID, m.daemon.process.pid, os.WSTOPPED | os.WNOWAIT)
+
+
+def begin(m, line, **more):
+    return subprocess.Popen(line.split(), env=m.env, cwd=m.work, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, **more)
+
+
+@case
+def what_asks_says_that_it_waits(m):
+    signal_daemon(m, signal.SIGSTOP)
+    asked = [begin(m, line) for line in ("mdevdctl status", "mdevdctl list", f"mdevdctl stop {U}5")]
+    for process in asked:
+        want(process.stderr.readline(), "mdevd has not answered yet", "systemctl status mdevd")
+    asked[1].send_signal(signal.SIGINT)
+    assert asked[1].wait() == -signal.SIGINT
+    done = begin(m, "mdevdctl complete UUID")  # a shell waits for it: it gives up
+    out, err = done.communicate(timeout=60)
+    assert (done.returncode, out) == (1, ""), out
+    want(err, "mdevd is there, and has not answered within 2 s", "systemctl restart mdevd")
+    signal_daemon(m, signal.SIGCONT)
+    for process, part in (asked[0], "● mdevd"), (asked[2], ""):
+        out, err = process.communicate(timeout=60)
+        want(out, part)
+        assert (process.returncode, err) == (0, ""), err
+    want(m.run(f"mdevdctl status {U}5")[0], "There is no device")
+
+
+@case
+def a_change_that_is_not_answered_can_be_left(m):
+    signal_daemon(m, signal.SIGSTOP)
+    process = begin(m, CREATE)
+    want(process.stderr.readline(), "mdevd has not answered yet")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    want(err, "`mdevdctl operations` shows whether it does what it was asked for")
+    assert process.returncode == 130, process.returncode
+    signal_daemon(m, signal.SIGCONT)
+    assert m.run("mdevdctl list")[1] == 0
+
+
+@case
+def an_operation_is_waited_for_though_the_daemon_hangs(m):
+    """For longer than sd-bus waits by itself, which is 25 s, it would have to be; twice is enough."""
+    process, gate = start_blocked(m, CREATE)
+    want(process.stderr.readline().decode(), "operation 8: create")
+    signal_daemon(m, signal.SIGSTOP)
+    open_gate(gate)
+    m.daemon.process.send_signal(signal.SIGCONT)
+    out, _ = process.communicate(timeout=60)
+    assert (out.decode(), process.returncode) == (f"{U}6\n", 0), out
+    gate = start_blocked(m, "true")[1]
+    process = begin(m, f"mdevdctl create fb-4M -p 0000:41:00.0 -u {U}7")
+    want(process.stderr.readline(), "operation 9: create")
+    signal_daemon(m, signal.SIGSTOP)
+    other = begin(m, "mdevdctl resume x")
+    want(other.stderr.readline(), "mdevd has not answered yet")  # 2 s are over
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    want(err, "Operation 9 goes on; `mdevdctl operations 9`")
+    assert process.returncode == 130, process.returncode
+    signal_daemon(m, signal.SIGCONT)
+    other.communicate(timeout=60)
+    open_gate(gate)
+
+
+@case
+def progress_tells_of_a_daemon_that_hangs(m):
+    t = Terminal(m, 100)
+    process, gate = start_blocked(m, "true")
+    process.communicate()
+    m.script("slow", f"{CREATE} --owner=vm1 && mdevdctl owner {U}6")
+    t.tmux("send-keys", "-l", f"clear; slow; tmux -S {t.socket} wait-for -S done")
+    t.tmux("send-keys", "Enter")
+    while "operation 8: create, at step" not in t.screen():
+        pass  # the terminal itself is what is awaited
+    signal_daemon(m, signal.SIGSTOP)
+    while "mdevd does not answer; operation 8 is waited for" not in t.screen():
+        pass
+    want_not(t.screen(), "at step")
+    signal_daemon(m, signal.SIGCONT)
+    while "operation 8: create, at step" not in t.screen():
+        pass
+    open_gate(gate)
+    t.tmux("wait-for", "done")
+    want(t.screen(), f"{U}6", "\nvm1")
+    want_not(t.screen(), "operation 8", "does not answer")
+    t.close()
+
+
+# ---- the editor ----
+
+def type_edit(t, editor, more="true"):
+    t.tmux("send-keys", "-l", f"clear; EDITOR={editor} mdevdctl edit {U}d; echo left $?; {more}; "
+           f"tmux -S {t.socket} wait-for -S done")
+    t.tmux("send-keys", "Enter")
+
+
+# The signal is held until it is asked for: none is lost.
+INTERRUPTED_EDITOR = """import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+print("it edits", flush=True)
+signal.sigwait([signal.SIGINT])
+text = open(sys.argv[1]).read()
+open(sys.argv[1], "w").write(text.replace("manual", "auto"))"""
+
+
+@case
+def ctrl_c_in_the_editor_is_the_editors(m):
+    """It has a text to keep, so mdevdctl waits for what it makes of it."""
+    m.script("ed1", f"exec python3 -c '{INTERRUPTED_EDITOR}' $1")
+    t = Terminal(m, 100)
+    type_edit(t, "ed1")
+    while "it edits" not in t.screen():
+        pass
+    t.tmux("send-keys", "C-c")
+    t.tmux("wait-for", "done")
+    want(t.screen(), "left 0")
+    want(m.run(f"mdevdctl list 0000:41:00.0 | grep {U}d")[0], "auto")
+    t.close()
+
+
+@case
+def ctrl_c_where_it_asks_loses_nothing(m):
+    m.script("ed2", "sed -i s/.auto./auto/ $1; sed -i s/.manual./manual/ $1")
+    t = Terminal(m, 200)
+    type_edit(t, "ed2", "cat $TMPDIR/*.json")
+    while "Edit it again? [Y/n]" not in t.screen():
+        pass
+    t.tmux("send-keys", "C-c")
+    while "What you wrote is kept in" not in t.screen():
+        pass
+    t.tmux("wait-for", "done")
+    want(t.screen(), "the definition is as it was", '"start": manual', "left 1")
+    t.close()
+
+
+@case
+def ctrl_c_while_the_change_is_waited_for_keeps_the_text(m):
+    m.script("ed3", f"sed -i s/manual/auto/ $1; kill -STOP {m.daemon.process.pid}")
+    t = Terminal(m, 200)
+    type_edit(t, "ed3", "cat $TMPDIR/*.json")
+    while "mdevd has not answered yet" not in t.screen():
+        pass
+    t.tmux("send-keys", "C-c")
+    while "left 130" not in t.screen():
+        pass
+    t.tmux("wait-for", "done")
+    want(t.screen(), "shows whether it does what it was asked for", "What you wrote is kept in", '"start": "auto"')
+    signal_daemon(m, signal.SIGCONT)
+    t.close()
+
+
+# ---- somebody without rights ----
+
+@case
+def reading_is_everybodys_and_changing_is_not(m):
+    """On this bus there is no polkit: to whom it cannot be asked for, it is refused."""
+    os.chmod(m.folder.name, 0o755)
+    bus = {"env": {**m.env, "HOME": "/"}, "user": 65534, "group": 65534, "extra_groups": []}
+
+    def run(line):
+        done = subprocess.run(["/bin/bash", "-c", line], cwd="/", stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False, timeout=60, **bus)
+        return done.stdout, done.returncode
+
+    for line in ("status", "list", "parents", "types", "map", "operations", f"status {U}1",
+                 "top -n 1 -d 0.1", "plan fb-4M", "profile plan pair", f"owner {U}1",
+                 "complete UUID", f"log {U}1"):
+        text, status = run(f"mdevdctl {line}")
+        assert status == 0, f"{line}: {status}: {text}"
+    before = m.state()["devices"], m.state()["definitions"]
+    for line in ("create fb-4M", "define fb-4M -p 0000:41:00.0", f"start {U}d", f"stop {U}1",
+                 f"undefine {U}d", f"owner {U}1 vm9", f"move {U}1 --offset=48M", f"suspend {U}1",
+                 f"resume {U}1", "defrag 0000:41:00.0", "profile apply pair", f"edit {U}d"):
+        text, status = run(f"EDITOR=true mdevdctl {line}")
+        assert status == 1 and text.count("\n") == 1, f"{line}: {status}: {text}"
+        if " vm9" in line:  # who may name whom is the policy's affair
+            want(text, 'Error: User 65534 may not name the owner "vm9"', "have the user added")
+        else:
+            want(text, "Error: org.mdevd1.", "was not granted", "call as root")
+    assert (m.state()["devices"], m.state()["definitions"]) == before
+
+
 # ---- live events ----
 
 @case

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-own.c: what mdevdctl makes of the daemon's words where a daemon is hard to bring to say them. */
 #include "cli/own/health.h"
+#include "cli/own/index.h"
 #include "cli/own/svg.h"
 
 #include "test.h"
@@ -108,6 +109,100 @@ TEST(a_picture_has_characters_of_xml_only) {
 
                 ASSERT_STREQ(label, cases[i].label);
         }
+}
+
+/* The picture of a pool of 4 KiB devices, @n of them. To be freed. */
+static char *picture_of(unsigned n) {
+        _cleanup_(freep) char *json = NULL;
+        _cleanup_(state_done) State s = {};
+        _cleanup_(svg_done) Svg svg = {};
+        const JsonNode *pools;
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&json, &size);
+
+        ASSERT_NOT_NULL(f);
+        (void) fprintf(f, "{\"parents\":[{\"name\":\"p\",\"pools\":[{\"name\":\"q\",\"bar\":2,"
+                          "\"offset\":0,\"size\":%u,\"map\":[", n * 4096);
+        for (unsigned i = 0; i < n; i++)
+                (void) fprintf(f, "%s{\"offset\":%u,\"size\":4096,\"device\":\"%u\"}",
+                               i > 0 ? "," : "", i * 4096, i);
+        (void) fputs("]}]}]}", f);
+        ASSERT_EQ(fclose(f), 0);
+        ASSERT_OK(state_parse(json, &s));
+        pools = node_list(s.parents + 1, "pools");
+        ASSERT_OK(svg_add_pool(&svg, s.parents + 1, pools + 1));
+        f = open_memstream(&text, &size);
+        ASSERT_NOT_NULL(f);
+        svg_print(&svg, f);
+        ASSERT_EQ(fclose(f), 0);
+        return text;
+}
+
+TEST(a_picture_has_500_rows_at_most) {
+        _cleanup_(freep) char *most = picture_of(500), *more = picture_of(501);
+
+        ASSERT_CONTAINS(most, ">499</text>");
+        ASSERT_NULL(strstr(most, "more: see"));
+        ASSERT_CONTAINS(more, ">499</text>");
+        ASSERT_NULL(strstr(more, ">500</text>"));
+        ASSERT_CONTAINS(more, ">and 1 more: see `mdevdctl map`</text>");
+}
+
+/* The indices of what is found, as "1 2 ", or "-". To be freed. */
+static char *found_in(const Index *x, const JsonNode *list, const char *value, const char *second) {
+        const JsonNode *const *nodes;
+        size_t n = index_find(x, value, second, &nodes), size;
+        char *text = NULL;
+        FILE *f = open_memstream(&text, &size);
+
+        ASSERT_NOT_NULL(f);
+        for (size_t i = 0; i < n; i++)
+                (void) fprintf(f, "%td ", (nodes[i] - list - 1) / 3);
+        if (n == 0)
+                (void) fputc('-', f);
+        ASSERT_EQ(fclose(f), 0);
+        ASSERT_TRUE(index_first(x, value, second) == (n > 0 ? nodes[0] : NULL));
+        return text;
+}
+
+TEST(an_index_finds_all_that_are_equal_in_their_order) {
+        static const struct {
+                const char *value, *second, *found;
+        } cases[] = {
+                { "b", NULL, "2 0 4 " }, { "b", "y", "0 4 " }, { "b", "x", "2 " },
+                { "b", "z", "-" },       { "b", "", "-" },     { "a", NULL, "3 " },
+                { "c", "x", "1 " },      { "d", NULL, "-" },   { "", NULL, "-" },
+                { NULL, NULL, "-" },     { "bb", NULL, "-" },
+        };
+        _cleanup_(index_done) Index x = {}, none = {};
+        _cleanup_(state_done) State s = {};
+
+        ASSERT_OK(state_parse("{\"devices\":[{\"u\":\"b\",\"p\":\"y\"},{\"u\":\"c\",\"p\":\"x\"},"
+                              "{\"u\":\"b\",\"p\":\"x\"},{\"u\":\"a\",\"p\":\"x\"},"
+                              "{\"u\":\"b\",\"p\":\"y\"}]}", &s));
+        ASSERT_OK(index_new(s.devices, "u", "p", &x));
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(freep) char *found = found_in(&x, s.devices, cases[i].value,
+                                                        cases[i].second);
+
+                ASSERT_STREQ(found, cases[i].found);
+        }
+        ASSERT_OK(index_new(s.definitions, "u", NULL, &none));
+        ASSERT_NULL(index_first(&none, "b", NULL));
+}
+
+TEST(only_the_last_operation_of_a_device_is_trouble) {
+        _cleanup_(freep) char *text = troubles_of(
+                "{\"operations\":["
+                "{\"uuid\":\"u1\",\"parent\":\"p\",\"kind\":\"create\",\"state\":\"failed\",\"error\":\"e1\"},"
+                "{\"uuid\":\"u2\",\"parent\":\"p\",\"kind\":\"create\",\"state\":\"failed\",\"error\":\"e2\"},"
+                "{\"uuid\":\"u1\",\"parent\":\"q\",\"kind\":\"create\",\"state\":\"failed\",\"error\":\"e3\"},"
+                "{\"uuid\":\"u1\",\"parent\":\"p\",\"kind\":\"create\",\"state\":\"done\"}]}");
+
+        ASSERT_NULL(strstr(text, "e1"));
+        ASSERT_CONTAINS(text, "The last create of u2 failed: e2");
+        ASSERT_CONTAINS(text, "The last create of u1 failed: e3");
 }
 
 TESTS_MAIN

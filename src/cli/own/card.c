@@ -12,7 +12,7 @@
 #define LABEL_COLUMNS 12
 #define USEC_PER_SEC UINT64_C(1000000)
 
-void card_wrap(const Screen *s, unsigned used, unsigned indent, const char *text) {
+unsigned card_begin(const Screen *s, unsigned used, unsigned indent, const char *text) {
         size_t width = s->cut_at, column = used;
         bool blank = false; /* one is due before the next word */
 
@@ -39,6 +39,11 @@ void card_wrap(const Screen *s, unsigned used, unsigned indent, const char *text
                 }
                 text += text[0] != '\0';
         }
+        return (unsigned) column;
+}
+
+void card_wrap(const Screen *s, unsigned used, unsigned indent, const char *text) {
+        (void) card_begin(s, used, indent, text);
         (void) putchar('\n');
 }
 

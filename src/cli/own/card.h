@@ -11,3 +11,5 @@ void card_print_json(const Screen *s, const State *state, const Found *f);
  * @used: columns that are taken of the first line; @indent: blanks before the others.
  */
 void card_wrap(const Screen *s, unsigned used, unsigned indent, const char *text);
+/* The same, and the line is left open; the columns that are taken of it. */
+unsigned card_begin(const Screen *s, unsigned used, unsigned indent, const char *text);

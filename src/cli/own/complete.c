@@ -7,6 +7,8 @@
 #include "cli/own/own.h"
 #include "cli/own/state.h"
 
+#define LIMIT_USEC UINT64_C(2000000) /* of an answer, for a shell hangs meanwhile */
+
 static void print(const char *name) {
         if (name && name[0])
                 (void) puts(name);
@@ -47,7 +49,7 @@ static void print_names(const State *s, const char *what, const char *of) {
 }
 
 static int run(const Verb *verb, const Given *given) {
-        _cleanup_(client_done) Client client = {};
+        _cleanup_(client_done) Client client = { .limit = LIMIT_USEC };
         _cleanup_(state_done) State state = {};
 
         (void) verb;

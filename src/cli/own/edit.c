@@ -126,7 +126,8 @@ static int run_editor(const Edit *e) {
         int status;
         pid_t pid;
 
-        if (asprintf(&command, "%s \"$1\"", editor_of()) < 0) {
+        /* a shell that has no trap would die of the editor's Ctrl-C, with its result */
+        if (asprintf(&command, "trap : INT QUIT; %s \"$1\"", editor_of()) < 0) {
                 command = NULL;
                 return answer_failed_errno(-ENOMEM, "cannot run an editor");
         }
@@ -152,16 +153,25 @@ static int run_editor(const Edit *e) {
         return EXIT_SUCCESS;
 }
 
-/* Only where somebody can answer. */
+static void on_interrupt(int signal) {
+        (void) signal; /* it ends the reading */
+}
+
+/* Only where somebody can answer. Ctrl-C is a no, and where the text is kept is said all the same. */
 static bool wants_again(void) {
-        char answer[16];
+        const struct sigaction action = { .sa_handler = on_interrupt };
+        struct sigaction before;
+        char answer[16], *line;
 
         if (!isatty(STDIN_FILENO))
                 return false;
         (void) fputs("Edit it again? [Y/n] ", stderr);
-        if (!fgets(answer, sizeof(answer), stdin))
-                return false;
-        return answer[0] != 'n' && answer[0] != 'N';
+        (void) sigaction(SIGINT, &action, &before);
+        line = fgets(answer, sizeof(answer), stdin);
+        (void) sigaction(SIGINT, &before, NULL);
+        if (!line)
+                (void) fputc('\n', stderr);
+        return line && line[0] != 'n' && line[0] != 'N';
 }
 
 /* ---- back to the daemon ---- */

@@ -27,6 +27,6 @@ int exit_refused(Client *c) {
 int exit_not_sent(int error, const char *what) {
         if (error != -EINVAL)
                 return answer_failed_errno(error, "cannot ask mdevd");
-        (void) answer_failed("That %s is not text in UTF-8; use a plain name.", what);
+        (void) answer_no_text(what);
         return EXIT_USAGE;
 }

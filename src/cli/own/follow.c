@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <signal.h>
-#include <time.h>
 
 #include "cli/own/exit.h"
 #include "cli/own/screen.h"
@@ -18,13 +17,22 @@
 
 typedef struct Watch Watch;
 
+/* How the daemon is. */
+typedef enum Presence {
+        PRESENCE_ANSWERS,
+        PRESENCE_SILENT, /* it is there, and an answer has been waited for for long */
+        PRESENCE_AWAY,   /* it may come back */
+} Presence;
+
 struct Watch {
         Client *client;
-        const char *path;
+        const char *path; /* NULL: the operation is not there yet */
         uint64_t began;
         Screen screen; /* stderr */
         bool drawn;    /* the progress line is there */
-        bool lost;     /* the daemon went away; it may come back */
+        bool changed;  /* something was signalled since the last look */
+        sd_bus_slot *changes, *owners; /* what signals that */
+        Presence presence;
         unsigned frame;
 };
 
@@ -45,38 +53,52 @@ void followed_done(Followed *f) {
         *f = (Followed) {};
 }
 
-static uint64_t now_usec(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
-}
-
-/* Only somebody else's absence is no error: it can come back. */
-static int property(Watch *w, const char *name, char **ret) {
-        sd_bus_error_free(&w->client->error);
-        return sd_bus_get_property_string(w->client->bus, MDEVD_BUS_NAME, w->path,
-                                          MDEVD_IFACE_OPERATION, name, &w->client->error, ret);
-}
-
-/* ---- progress ---- */
-
 static void erase(Watch *w) {
         if (w->drawn && w->screen.terminal)
                 (void) fputs("\r\033[K", stderr);
         w->drawn = false;
 }
 
+static void set_presence(Watch *w, Presence now) {
+        if (w->presence != now)
+                erase(w); /* there is something new to say */
+        w->presence = now;
+}
+
+/* To be read; -EINTR: Ctrl-C. Only somebody else's absence is no error: it can come back. */
+static int get(Watch *w, const char *name, sd_bus_message **ret) {
+        int r = client_get(w->client, w->path, MDEVD_IFACE_OPERATION, name, ret);
+
+        if (r == 0)
+                set_presence(w, PRESENCE_ANSWERS);
+        return r > 0 ? -EREMOTEIO : r;
+}
+
+static int property(Watch *w, const char *name, char **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *text;
+        int r;
+
+        r = get(w, name, &reply);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "v", "s", &text);
+        if (r < 0)
+                return r;
+        *ret = strdup(text);
+        return *ret ? 0 : -ENOMEM;
+}
+
+/* ---- progress ---- */
+
 /* ", 4 MiB of 64 MiB moved", or nothing. A profile counts steps. */
 static void describe_progress(Watch *w, const char *kind, char *buf, size_t size) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         uint64_t done = 0, all = 0;
+        uint32_t step;
 
         buf[0] = '\0';
-        if (sd_bus_get_property(w->client->bus, MDEVD_BUS_NAME, w->path, MDEVD_IFACE_OPERATION,
-                                "Progress", NULL, &reply, "(ttu)") >= 0 &&
-            sd_bus_message_enter_container(reply, 'r', "ttu") > 0 &&
-            sd_bus_message_read(reply, "tt", &done, &all) > 0 && all > 0) {
+        if (get(w, "Progress", &reply) >= 0 &&
+            sd_bus_message_read(reply, "v", "(ttu)", &done, &all, &step) > 0 && all > 0) {
                 if (streq(kind, "profile"))
                         (void) snprintf(buf, size, ", %" PRIu64 " of %" PRIu64 " steps done", done,
                                         all);
@@ -91,16 +113,19 @@ static void describe(Watch *w, const char *kind, const char *step, char *buf, si
         const char *id = strrchr(w->path, '/') + 1;
         char moved[96];
 
-        if (w->lost) {
-                (void) snprintf(buf, size, "mdevd went away; operation %s goes on without it, and "
-                                "is waited for", id);
+        if (w->presence != PRESENCE_ANSWERS) {
+                (void) snprintf(buf, size, w->presence == PRESENCE_AWAY
+                                        ? "mdevd went away; operation %s goes on without it, and "
+                                          "is waited for"
+                                        : "mdevd does not answer; operation %s is waited for, "
+                                          "Ctrl-C ends that", id);
                 return;
         }
         describe_progress(w, kind, moved, sizeof(moved));
         (void) snprintf(buf, size, "%c operation %s: %s%s%s%s%s, %" PRIu64 " s; Ctrl-C leaves it "
                         "running", w->screen.terminal ? SPINNER[w->frame++ % strlen(SPINNER)] : '-',
                         id, kind, moved, moved[0] ? "" : ", at step \"", moved[0] ? "" : step,
-                        moved[0] ? "" : "\"", (now_usec() - w->began) / 1000000);
+                        moved[0] ? "" : "\"", (client_now_usec(CLOCK_MONOTONIC) - w->began) / 1000000);
 }
 
 static void draw(Watch *w) {
@@ -109,7 +134,8 @@ static void draw(Watch *w) {
 
         if (w->drawn && !w->screen.terminal)
                 return; /* once is enough */
-        if (!w->lost && (property(w, "Kind", &kind) < 0 || property(w, "Step", &step) < 0))
+        if (w->presence == PRESENCE_ANSWERS &&
+            (property(w, "Kind", &kind) < 0 || property(w, "Step", &step) < 0))
                 return;
         erase(w);
         describe(w, kind, step, text, sizeof(text));
@@ -121,24 +147,40 @@ static void draw(Watch *w) {
 
 /* ---- the course ---- */
 
-/* Nothing needs to be done: it wakes the loop, which then looks. */
+/* The loop looks then. */
 static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Watch *w = userdata;
+
+        w->changed = true;
         return 0;
 }
 
+/* An answer is waited for for long. */
+static void on_wait(void *userdata) {
+        Watch *w = userdata;
+
+        set_presence(w, PRESENCE_SILENT);
+        draw(w);
+}
+
 /* Before the call, so that no change is missed. */
-static int subscribe(Client *c) {
+static int subscribe(Watch *w) {
         int r;
 
-        r = sd_bus_match_signal(c->bus, NULL, MDEVD_BUS_NAME, NULL,
+        r = sd_bus_match_signal(w->client->bus, &w->changes, MDEVD_BUS_NAME, NULL,
                                 "org.freedesktop.DBus.Properties", "PropertiesChanged", on_signal,
-                                NULL);
+                                w);
         if (r >= 0)
-                r = sd_bus_add_match(c->bus, NULL,
+                r = sd_bus_add_match(w->client->bus, &w->owners,
                                      "type='signal',sender='org.freedesktop.DBus',"
                                      "member='NameOwnerChanged',arg0='" MDEVD_BUS_NAME "'",
-                                     on_signal, NULL);
+                                     on_signal, w);
         return r < 0 ? r : 0;
+}
+
+static void unsubscribe(Watch *w) {
+        w->changes = sd_bus_slot_unref(w->changes);
+        w->owners = sd_bus_slot_unref(w->owners);
 }
 
 static int leave(Watch *w) {
@@ -152,17 +194,17 @@ static int leave(Watch *w) {
 
 /* Its state, or NULL while the daemon is away. EXIT_SUCCESS, or the end of it all. */
 static int look(Watch *w, char **ret) {
-        bool was_lost = w->lost;
+        bool there;
         int r;
 
         *ret = NULL;
+        w->changed = false;
         r = property(w, "State", ret);
-        if (r < 0 && interrupted)
-                return EXIT_SUCCESS; /* the call may have been cut short by that */
-        w->lost = r < 0 && sd_bus_get_name_creds(w->client->bus, MDEVD_BUS_NAME, 0, NULL) < 0;
-        if (w->lost != was_lost)
-                erase(w); /* there is something new to say */
-        if (r >= 0 || w->lost)
+        if (r == -EINTR)
+                return EXIT_SUCCESS;
+        there = r >= 0 || sd_bus_get_name_creds(w->client->bus, MDEVD_BUS_NAME, 0, NULL) >= 0;
+        set_presence(w, there ? PRESENCE_ANSWERS : PRESENCE_AWAY);
+        if (r >= 0 || !there)
                 return EXIT_SUCCESS;
         erase(w);
         return answer_failed("mdevd does not know the operation any more (%s); `mdevdctl list` "
@@ -170,7 +212,7 @@ static int look(Watch *w, char **ret) {
 }
 
 static int wait_more(Watch *w) {
-        uint64_t age = now_usec() - w->began;
+        uint64_t age = client_now_usec(CLOCK_MONOTONIC) - w->began;
         int r;
 
         r = sd_bus_process(w->client->bus, NULL);
@@ -178,6 +220,8 @@ static int wait_more(Watch *w) {
                 return r;
         if (age >= QUIET_USEC)
                 draw(w);
+        if (w->changed || interrupted)
+                return 0; /* drawing has asked, and what came meanwhile is dispatched */
         r = sd_bus_wait(w->client->bus, age < QUIET_USEC ? QUIET_USEC - age : REDRAW_USEC);
         return r == -EINTR ? 0 : r;
 }
@@ -191,9 +235,14 @@ static int read_end(Watch *w, Followed *ret) {
                 { "Type", &ret->type }, { "Owner", &ret->owner },
         };
 
-        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-                if (property(w, texts[i].name, texts[i].ret) < 0)
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                int r = property(w, texts[i].name, texts[i].ret);
+
+                if (r == -EINTR)
+                        return leave(w);
+                if (r < 0)
                         return exit_refused(w->client);
+        }
         ret->id = strdup(strrchr(w->path, '/') + 1);
         return ret->id ? EXIT_SUCCESS : answer_failed_errno(-ENOMEM, "cannot show it");
 }
@@ -221,7 +270,7 @@ static int watch(Watch *w, Followed *ret) {
                         return r;
                 if (state && !streq(state, "running"))
                         return report(w, state, ret);
-                do {
+                while (!w->changed) {
                         if (interrupted)
                                 return leave(w);
                         r = wait_more(w);
@@ -229,29 +278,54 @@ static int watch(Watch *w, Followed *ret) {
                                 erase(w);
                                 return answer_failed_errno(r, "the connection to the bus broke");
                         }
-                } while (r <= 0);
+                }
         }
 }
 
-int follow(Client *c, sd_bus_message *m, Followed *ret) {
+/* Ctrl-C before there is an operation. */
+static int leave_unanswered(void) {
+        (void) fputs("mdevd has not answered; `mdevdctl operations` shows whether it does what it "
+                     "was asked for.\n", stderr);
+        return EXIT_INTERRUPTED;
+}
+
+static int send_and_watch(Watch *w, sd_bus_message *m, Followed *ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = subscribe(w);
+        if (r < 0)
+                return answer_failed_errno(r, "cannot listen to mdevd");
+        r = client_send(w->client, m, &reply);
+        if (r == -EINTR)
+                return leave_unanswered();
+        if (r > 0)
+                return exit_refused(w->client);
+        r = r < 0 ? r : sd_bus_message_read(reply, "o", &w->path);
+        if (r < 0)
+                return answer_failed_errno(r, "cannot ask mdevd");
+        w->client->waits = on_wait;
+        w->client->userdata = w;
+        w->began = client_now_usec(CLOCK_MONOTONIC);
+        return watch(w, ret);
+}
+
+int follow(Client *c, sd_bus_message *m, Followed *ret) {
         const struct sigaction action = { .sa_handler = on_interrupt };
+        struct sigaction before;
         Watch w = { .client = c };
         int r;
 
-        r = subscribe(c);
-        if (r < 0)
-                return answer_failed_errno(r, "cannot listen to mdevd");
-        r = client_send(c, m, &reply);
-        if (r > 0)
-                return exit_refused(c);
-        r = r < 0 ? r : sd_bus_message_read(reply, "o", &w.path);
-        if (r < 0)
-                return answer_failed_errno(r, "cannot ask mdevd");
-        (void) sigaction(SIGINT, &action, NULL);
+        interrupted = 0;
+        (void) sigaction(SIGINT, &action, &before);
         screen_look_at_stderr(&w.screen);
-        w.began = now_usec();
-        return watch(&w, ret);
+        c->stop = &interrupted;
+        r = send_and_watch(&w, m, ret);
+        unsubscribe(&w);
+        c->stop = NULL;
+        c->waits = NULL;
+        (void) sigaction(SIGINT, &before, NULL);
+        return r;
 }
 
 void followed_print_json(const Followed *f, JsonMode mode) {

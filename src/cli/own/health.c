@@ -2,8 +2,17 @@
 /* health.c owns the rules by which a state is called trouble. */
 #include "cli/own/health.h"
 
+#include "cli/own/index.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
+
+typedef struct Indices Indices;
+
+/* What each object of another list is looked up in. */
+struct Indices {
+        Index parents, devices, operations;
+};
 
 void health_done(Health *h) {
         for (size_t i = 0; i < h->n; i++) {
@@ -77,18 +86,17 @@ static int read_problem(Health *h, const JsonNode *p) {
         return r;
 }
 
-static int read_definition(Health *h, const State *s, const JsonNode *d) {
+static int read_definition(Health *h, const Indices *x, const JsonNode *d) {
         const char *invalid = node_text(d, "invalid"), *uuid = node_text(d, "uuid");
-        const JsonNode *p = node_find(s->parents, "name", node_text(d, "parent"));
+        const JsonNode *p = index_first(&x->parents, node_text(d, "parent"), NULL);
 
         if (invalid)
                 return add(h, say("Correct that file, or `mdevdctl undefine %s`.", uuid), "%s%s",
                            invalid, sentence_end(invalid));
         if (!node_true(d, "autostart") || !p || !streq_ptr(node_text(p, "state"), "registered"))
                 return 0;
-        json_foreach(i, s->devices)
-                if (streq_ptr(node_text(i, "uuid"), uuid))
-                        return 0;
+        if (index_first(&x->devices, uuid, NULL))
+                return 0;
         return add(h, say("`mdevdctl start %s` tries it now and says why it fails.", uuid),
                    "%s is to be up with %s and is not.", uuid, node_text(d, "parent"));
 }
@@ -138,41 +146,52 @@ static int read_device(Health *h, const JsonNode *d) {
 }
 
 /* Whether nothing has been done about it since. */
-static bool is_last(const JsonNode *op, const State *s) {
-        bool later = false;
+static bool is_last(const JsonNode *op, const Indices *x) {
+        const JsonNode *const *same;
+        size_t n = index_find(&x->operations, node_text(op, "uuid"),
+                              node_text(op, "parent") ?: "", &same);
 
-        json_foreach(i, s->operations) {
-                if (later && streq_ptr(node_text(i, "parent"), node_text(op, "parent")) &&
-                    streq_ptr(node_text(i, "uuid"), node_text(op, "uuid")))
-                        return false;
-                later = later || i == op;
-        }
-        return true;
+        return n == 0 || same[n - 1] == op;
 }
 
-static int read_operation(Health *h, const State *s, const JsonNode *op) {
+static int read_operation(Health *h, const Indices *x, const JsonNode *op) {
         const char *uuid = node_text(op, "uuid"), *kind = node_text(op, "kind") ?: "";
 
-        if (!streq_ptr(node_text(op, "state"), "failed") || !uuid || !is_last(op, s))
+        if (!streq_ptr(node_text(op, "state"), "failed") || !uuid || !is_last(op, x))
                 return 0;
         return add(h, say("`mdevdctl log %s` shows what happened.", uuid),
                    "The last %s of %s failed: %s", kind, uuid, node_text(op, "error"));
 }
 
+static void indices_done(Indices *x) {
+        index_done(&x->parents);
+        index_done(&x->devices);
+        index_done(&x->operations);
+}
+
+static int indices_new(const State *s, Indices *ret) {
+        int r = index_new(s->parents, "name", NULL, &ret->parents);
+
+        if (r >= 0)
+                r = index_new(s->devices, "uuid", NULL, &ret->devices);
+        return r < 0 ? r : index_new(s->operations, "uuid", "parent", &ret->operations);
+}
+
 int health_read(const State *s, Health *ret) {
+        _cleanup_(indices_done) Indices x = {};
         Health h = {};
-        int r = 0;
+        int r = indices_new(s, &x);
 
         json_foreach(p, s->problems)
                 r = r < 0 ? r : read_problem(&h, p);
         json_foreach(p, s->parents)
                 r = r < 0 ? r : read_parent(&h, s, p);
         json_foreach(d, s->definitions)
-                r = r < 0 ? r : read_definition(&h, s, d);
+                r = r < 0 ? r : read_definition(&h, &x, d);
         json_foreach(d, s->devices)
                 r = r < 0 ? r : read_device(&h, d);
         json_foreach(op, s->operations)
-                r = r < 0 ? r : read_operation(&h, s, op);
+                r = r < 0 ? r : read_operation(&h, &x, op);
         if (r < 0) {
                 health_done(&h);
                 return r;

@@ -3,6 +3,7 @@
 #include "cli/own/list.h"
 
 #include "cli/own/exit.h"
+#include "cli/own/index.h"
 #include "cli/own/own.h"
 #include "util/parse.h"
 
@@ -101,29 +102,31 @@ static int add_device(Table *t, const JsonNode *d, const JsonNode *definition) {
         return r < 0 ? r : table_add(t, COLOUR_BOLD, node_text(any, "owner"));
 }
 
-static const JsonNode *same(const JsonNode *list, const JsonNode *d) {
-        return node_find_device(list, node_text(d, "uuid"), node_text(d, "parent"));
+static bool is_of(const JsonNode *n, const char *parent) {
+        return !parent || streq_ptr(node_text(n, "parent"), parent);
+}
+
+static const JsonNode *same(const Index *x, const JsonNode *d) {
+        return index_first(x, node_text(d, "uuid"), node_text(d, "parent") ?: "");
 }
 
 int list_devices(const State *s, const char *parent, Table **ret) {
         _cleanup_(table_freep) Table *t = table_new(device_columns);
-        int r = t ? 0 : -ENOMEM;
+        _cleanup_(index_done) Index devices = {}, definitions = {};
+        int r = t ? index_new(s->devices, "uuid", "parent", &devices) : -ENOMEM;
 
+        if (r >= 0)
+                r = index_new(s->definitions, "uuid", "parent", &definitions);
         json_foreach(d, s->devices)
-                if (r >= 0 && (!parent || streq_ptr(node_text(d, "parent"), parent)))
-                        r = add_device(t, d, same(s->definitions, d));
+                if (r >= 0 && is_of(d, parent))
+                        r = add_device(t, d, same(&definitions, d));
         json_foreach(d, s->definitions)
-                if (r >= 0 && (!parent || streq_ptr(node_text(d, "parent"), parent)) &&
-                    !same(s->devices, d))
+                if (r >= 0 && is_of(d, parent) && !same(&devices, d))
                         r = add_device(t, NULL, d);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(t);
         return 0;
-}
-
-static bool is_of(const JsonNode *n, const char *parent) {
-        return !parent || streq_ptr(node_text(n, "parent"), parent);
 }
 
 static void print_of(const Screen *s, const char *key, const JsonNode *list, const char *parent) {
@@ -185,15 +188,13 @@ static const TableColumn parent_columns[] = {
         { "FREE", .right = true }, { "LARGEST", .right = true }, {},
 };
 
-/* @pool: NULL if it has none; @first: the parent's own cells are filled. */
-static int add_pool(Table *t, const State *s, const JsonNode *p, const JsonNode *pool,
+/* @devices: by parent; @pool: NULL if it has none; @first: the parent's own cells are filled. */
+static int add_pool(Table *t, const Index *devices, const JsonNode *p, const JsonNode *pool,
                     bool first) {
         const char *name = node_text(p, "name"), *node = node_text(p, "numa_node");
-        size_t n = 0;
+        size_t n = first ? index_find(devices, name, NULL, NULL) : 0;
         int r;
 
-        json_foreach(d, s->devices)
-                n += is_of(d, name);
         r = table_add(t, COLOUR_BOLD, first ? name : " ");
         if (r >= 0)
                 r = table_add(t, list_state_colour(node_text(p, "state") ?: ""),
@@ -216,6 +217,7 @@ static int add_pool(Table *t, const State *s, const JsonNode *p, const JsonNode 
 
 static int run_parents(const Verb *verb, const Given *given) {
         _cleanup_(question_done) Question q = {};
+        _cleanup_(index_done) Index devices = {};
         _cleanup_(table_freep) Table *t = table_new(parent_columns);
         int r;
 
@@ -225,17 +227,17 @@ static int run_parents(const Verb *verb, const Given *given) {
                 return r;
         if (q.screen.json != JSON_OFF)
                 return print_node(&q, q.state.parents);
-        r = t ? 0 : -ENOMEM;
+        r = t ? index_new(q.state.devices, "parent", NULL, &devices) : -ENOMEM;
         json_foreach(p, q.state.parents) {
                 bool first = true;
 
                 json_foreach(pool, node_list(p, "pools")) {
                         if (r >= 0)
-                                r = add_pool(t, &q.state, p, pool, first);
+                                r = add_pool(t, &devices, p, pool, first);
                         first = false;
                 }
                 if (r >= 0 && first)
-                        r = add_pool(t, &q.state, p, NULL, true);
+                        r = add_pool(t, &devices, p, NULL, true);
         }
         return print_table(&q, r, t, "There is no parent: no driver offers mediated devices, and "
                                      "the configuration names none.");

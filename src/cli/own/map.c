@@ -2,6 +2,7 @@
 /* map.c: the verb "map": pools in full, on the screen or as an SVG file. */
 #include <inttypes.h>
 
+#include "cli/own/card.h"
 #include "cli/own/exit.h"
 #include "cli/own/own.h"
 #include "cli/own/picture.h"
@@ -26,13 +27,19 @@ static const TableColumn columns[] = {
 };
 
 static void print_title(const Screen *s, const JsonNode *parent, const JsonNode *pool) {
-        (void) printf("%s%s BAR %s pool %s%s: %s of %s, used %s, free %s (largest hole %s)\n",
-                      screen_colour(s, COLOUR_BOLD), node_text(parent, "name"),
-                      node_text(pool, "bar"), node_text(pool, "name"),
-                      screen_colour(s, COLOUR_NONE), SIZE_STR(node_number(pool, "size")),
-                      node_text(pool, "kind"), SIZE_STR(node_number(pool, "used")),
-                      SIZE_STR(node_number(pool, "free")),
-                      SIZE_STR(node_number(pool, "largest_hole")));
+        char name[160], text[160];
+        unsigned used;
+
+        (void) snprintf(name, sizeof(name), "%s BAR %s pool %s:", node_text(parent, "name"),
+                        node_text(pool, "bar"), node_text(pool, "name"));
+        (void) snprintf(text, sizeof(text), " %s of %s, used %s, free %s (largest hole %s)",
+                        SIZE_STR(node_number(pool, "size")), node_text(pool, "kind"),
+                        SIZE_STR(node_number(pool, "used")), SIZE_STR(node_number(pool, "free")),
+                        SIZE_STR(node_number(pool, "largest_hole")));
+        (void) fputs(screen_colour(s, COLOUR_BOLD), stdout);
+        used = card_begin(s, 0, 2, name);
+        (void) fputs(screen_colour(s, COLOUR_NONE), stdout);
+        card_wrap(s, used, 2, text);
 }
 
 /* As many rows as it takes to show the smallest device's extent, within reason. */
@@ -136,8 +143,10 @@ static int draw(const State *state, const Given *g) {
         bool to_stdout = streq(name, "-");
         _cleanup_(fclosep) FILE *own = NULL;
         Svg svg = {};
+        Screen s;
         int r = 0;
 
+        own_open(&s, g, false); /* columns are counted by its locale */
         json_foreach(p, state->parents)
                 json_foreach(pool, node_list(p, "pools"))
                         if (r >= 0 && is_wanted(g, p, pool))
@@ -154,7 +163,7 @@ static int draw(const State *state, const Given *g) {
         svg_done(&svg);
         if (r < 0)
                 return answer_failed("cannot write %s: %s", name, strerror(-r));
-        return answer_flush();
+        return screen_close(&s);
 }
 
 /* Of a parent there may be a pool of that name; else which there are. */

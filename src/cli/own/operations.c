@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* operations.c: the verb "operations": what is under way, and what was a while ago. */
 #include <inttypes.h>
-#include <time.h>
 
 #include "cli/own/card.h"
 #include "cli/own/exit.h"
@@ -18,19 +17,12 @@ static const TableColumn columns[] = {
         {},
 };
 
-static uint64_t now_usec(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_REALTIME, &ts);
-        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
-}
-
 static int add_time(Table *t, const JsonNode *op) {
         uint64_t began = node_number(op, "started_usec"), ended = node_number(op, "ended_usec");
         uint64_t took;
 
         if (ended == 0)
-                ended = now_usec();
+                ended = client_now_usec(CLOCK_REALTIME);
         took = ended > began ? ended - began : 0;
         if (took < USEC_PER_SEC)
                 return table_addf(t, COLOUR_NONE, "%" PRIu64 " ms", took / 1000);

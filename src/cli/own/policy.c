@@ -3,6 +3,7 @@
  * policy.c: the verb "policy": what is wrong with the configuration, and its rules in their order.
  * It is the files that are looked at, not what the daemon has read: they can be tried first.
  */
+#include "cli/answer.h"
 #include "cli/argument.h"
 #include "cli/own/exit.h"
 #include "cli/own/own.h"
@@ -18,9 +19,9 @@ static int run(const Verb *verb, const Given *given) {
         (void) verb;
         own_open(&s, given, streq(word, "explain"));
         if (streq(word, "check"))
-                r = offline_check_config(argument_root(), file, s.json != JSON_OFF);
+                r = offline_check_config(ANSWER_ERROR, argument_root(), file, s.json != JSON_OFF);
         else if (streq(word, "explain"))
-                r = offline_explain_policy(argument_root(), file, s.json != JSON_OFF);
+                r = offline_explain_policy(ANSWER_ERROR, argument_root(), file, s.json != JSON_OFF);
         else {
                 (void) closest_offer(&c, "check");
                 (void) closest_offer(&c, "explain");

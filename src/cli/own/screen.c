@@ -143,7 +143,8 @@ void screen_open(Screen *s, JsonMode json, bool legend, bool page) {
         s->width = width_of_terminal(s->terminal ? STDOUT_FILENO : -1);
         s->cut_at = s->terminal || environment("COLUMNS") ? s->width : 0;
         clever = s->terminal && term && !streq(term, "dumb");
-        s->colour = clever && !environment("NO_COLOR") && json == JSON_OFF;
+        s->redraws = clever && json == JSON_OFF;
+        s->colour = s->redraws && !environment("NO_COLOR");
         if (page && clever && json != JSON_SHORT)
                 start_pager(s);
 }

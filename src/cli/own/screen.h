@@ -32,6 +32,7 @@ typedef enum Colour {
 struct Screen {
         bool terminal; /* stdout is one */
         bool colour;
+        bool redraws; /* what was printed can be printed over */
         bool utf8;       /* the locale's characters are UTF-8 */
         unsigned width;  /* columns that pictures fill: of the terminal, $COLUMNS, or 80 */
         unsigned cut_at; /* columns at which lines are cut; 0: never */

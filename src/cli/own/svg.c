@@ -11,12 +11,17 @@
 #define MARGIN 30
 #define BAR_WIDTH (WIDTH - 2 * MARGIN)
 #define BAR_HEIGHT 56
-#define TITLE_HEIGHT 34
+#define TITLE_HEIGHT 50
 #define AXIS_HEIGHT 30
 #define ROW_HEIGHT 22
 #define POOL_GAP 30
 #define LETTER_WIDTH 14 /* a bar part that is narrower has no letter */
-#define OWNER_WIDTH 9   /* about, of one character of an owner */
+#define LINE_WIDTH 3    /* a bar part that is narrower has no lines around it: they would be all */
+#define MONO "font-family='monospace'"
+#define MONO_WIDTH 9     /* of one column of it, with some room */
+#define OWNER_COLUMNS 26 /* of a row; the end of a name that is longer is shown as well */
+#define OWNER_END 10
+#define ROWS_MAX 500 /* of a pool: no printer nor viewer has use for more */
 
 /* What a tile of each pattern shows, in a square of 8: dark lines on white. */
 static const char *const tiles[] = {
@@ -81,19 +86,21 @@ static void print_at(FILE *f, double x, double y, const char *attributes, const 
 static void print_fill(FILE *f, double x, double y, double w, double h, const Range *r) {
         (void) fprintf(f, "<rect x='%.1f' y='%.1f' width='%.1f' height='%.1f' ", x, y, w, h);
         if (r->device)
-                (void) fprintf(f, "fill='url(#p%zu)' stroke='#000'/>\n",
-                               r->index % ARRAY_SIZE(tiles));
+                (void) fprintf(f, "fill='url(#p%zu)'%s/>\n", r->index % ARRAY_SIZE(tiles),
+                               w < LINE_WIDTH ? "" : " stroke='#000'");
+        else if (w < LINE_WIDTH)
+                (void) fputs("fill='#fff'/>\n", f);
         else
                 (void) fputs("fill='#fff' stroke='#888' stroke-dasharray='3 3'/>\n", f);
 }
 
 /* On white, so that the pattern does not eat it. */
 static void print_label(FILE *f, double x, double y, const char *text) {
-        double w = (double) (screen_columns(text) * OWNER_WIDTH + 8);
+        double w = (double) (screen_columns(text) * MONO_WIDTH + 8);
 
         (void) fprintf(f, "<rect x='%.1f' y='%.1f' width='%.1f' height='20' rx='3' fill='#fff' "
                        "stroke='#000' stroke-width='.6'/>\n", x - w / 2, y - 15, w);
-        print_at(f, x, y, "text-anchor='middle' font-weight='bold'", text);
+        print_at(f, x, y, "text-anchor='middle' font-weight='bold' " MONO, text);
 }
 
 static void print_part(FILE *f, const Picture *p, const Range *r, double top) {
@@ -107,10 +114,33 @@ static void print_part(FILE *f, const Picture *p, const Range *r, double top) {
         if (!r->device) {
                 if (w > 60)
                         print_at(f, x + w / 2, middle, "text-anchor='middle' fill='#555'", "free");
-        } else if (w > (double) (screen_columns(label) * OWNER_WIDTH + 12))
+        } else if (w > (double) (screen_columns(label) * MONO_WIDTH + 12))
                 print_label(f, x + w / 2, middle, label);
         else if (w > LETTER_WIDTH + 8)
                 print_label(f, x + w / 2, middle, letter);
+}
+
+/* The characters of @text behind the first @skipped columns. */
+static const char *behind(const char *text, size_t skipped) {
+        while (text[0] && screen_columns(text) > skipped)
+                text += MAX(utf8_decode(text, SIZE_MAX, NULL), (size_t) 1);
+        return text;
+}
+
+/* Whole, or its beginning and its end: where many are alike it is the end that differs. */
+static void print_owner(FILE *f, double x, double y, const char *owner) {
+        _cleanup_(freep) char *text = NULL;
+        size_t n = 0;
+
+        if (screen_columns(owner) > OWNER_COLUMNS) {
+                const char *end = behind(owner, OWNER_END), *middle;
+
+                middle = behind(owner, screen_columns(owner) - (OWNER_COLUMNS - OWNER_END - 1));
+                n = (size_t) (middle - owner);
+                if (asprintf(&text, "%.*s…%s", (int) n, owner, end) < 0)
+                        text = NULL;
+        }
+        print_at(f, x, y, MONO, text ?: owner);
 }
 
 static void print_row(FILE *f, const Range *r, double y) {
@@ -119,30 +149,55 @@ static void print_row(FILE *f, const Range *r, double y) {
         print_fill(f, MARGIN, y - 13, 28, 16, r);
         print_at(f, MARGIN + 40, y, "font-weight='bold'", letter);
         (void) snprintf(text, sizeof(text), "0x%08" PRIx64, r->offset);
-        print_at(f, MARGIN + 62, y, "font-family='monospace'", text);
+        print_at(f, MARGIN + 62, y, MONO, text);
         print_at(f, MARGIN + 270, y, "text-anchor='end'", SIZE_STR(r->size));
-        print_at(f, MARGIN + 290, y, "", picture_owner(r));
+        print_owner(f, MARGIN + 290, y, picture_owner(r));
         if (!r->device)
                 return;
         print_at(f, MARGIN + 530, y, "", r->state ?: "");
-        print_at(f, MARGIN + 620, y, "font-family='monospace' font-size='12'", r->device);
+        print_at(f, MARGIN + 620, y, MONO " font-size='12'", r->device);
+}
+
+static size_t rows_of(const SvgPool *p) {
+        return MIN(p->picture.n, (size_t) ROWS_MAX);
 }
 
 static double pool_height(const SvgPool *p) {
-        return TITLE_HEIGHT + BAR_HEIGHT + AXIS_HEIGHT + (double) (ROW_HEIGHT * p->picture.n) +
-               POOL_GAP;
+        size_t rows = rows_of(p) + (p->picture.n > ROWS_MAX);
+
+        return TITLE_HEIGHT + BAR_HEIGHT + AXIS_HEIGHT + (double) (ROW_HEIGHT * rows) + POOL_GAP;
+}
+
+static void print_rows(FILE *f, const SvgPool *sp, double top) {
+        size_t n = rows_of(sp);
+        char text[96];
+
+        for (size_t i = 0; i < n; i++)
+                print_row(f, &sp->picture.ranges[i], top + (double) (ROW_HEIGHT * i));
+        if (n == sp->picture.n)
+                return;
+        (void) snprintf(text, sizeof(text), "and %zu more: see `mdevdctl map`",
+                        sp->picture.n - n);
+        print_at(f, MARGIN + 62, top + (double) (ROW_HEIGHT * n), "", text);
+}
+
+static void print_title(FILE *f, const SvgPool *sp, double top) {
+        char text[256];
+
+        (void) snprintf(text, sizeof(text), "%s, BAR %s, pool %s", node_text(sp->parent, "name"),
+                        node_text(sp->pool, "bar"), node_text(sp->pool, "name"));
+        print_at(f, MARGIN, top + 20, "font-size='16' font-weight='bold'", text);
+        (void) snprintf(text, sizeof(text), "%s, used %s, largest hole %s",
+                        SIZE_STR(sp->picture.size), SIZE_STR(node_number(sp->pool, "used")),
+                        SIZE_STR(node_number(sp->pool, "largest_hole")));
+        print_at(f, MARGIN, top + 39, "fill='#333'", text);
 }
 
 static void print_pool(FILE *f, const SvgPool *sp, double top) {
         const Picture *p = &sp->picture;
-        char text[256];
+        char text[32];
 
-        (void) snprintf(text, sizeof(text), "%s, BAR %s, pool %s: %s, used %s, largest hole %s",
-                        node_text(sp->parent, "name"), node_text(sp->pool, "bar"),
-                        node_text(sp->pool, "name"), SIZE_STR(p->size),
-                        SIZE_STR(node_number(sp->pool, "used")),
-                        SIZE_STR(node_number(sp->pool, "largest_hole")));
-        print_at(f, MARGIN, top + 20, "font-size='16' font-weight='bold'", text);
+        print_title(f, sp, top);
         top += TITLE_HEIGHT;
         for (size_t i = 0; i < p->n; i++)
                 print_part(f, p, &p->ranges[i], top);
@@ -156,8 +211,7 @@ static void print_pool(FILE *f, const SvgPool *sp, double top) {
                          : "fill='#333' text-anchor='middle'", text);
         }
         top += AXIS_HEIGHT;
-        for (size_t i = 0; i < p->n; i++)
-                print_row(f, &p->ranges[i], top + (double) (ROW_HEIGHT * i));
+        print_rows(f, sp, top);
 }
 
 void svg_print(const Svg *svg, FILE *f) {

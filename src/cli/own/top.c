@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "cli/own/exit.h"
+#include "cli/own/index.h"
 #include "cli/own/list.h"
 #include "cli/own/own.h"
 #include "util/parse.h"
@@ -126,14 +127,15 @@ static void print_json(const Row *rows, size_t n) {
 static int print(const Screen *s, const Sample *now, const Sample *before) {
         _cleanup_(freep) Row *rows = calloc(now->state.devices->n_members + 1, sizeof(*rows));
         _cleanup_(table_freep) Table *t = table_new(columns);
+        _cleanup_(index_done) Index old = {};
         double seconds = now->at - before->at;
         size_t n = 0;
-        int r = 0;
+        int r = rows && t ? index_new(before->state.devices, "uuid", "parent", &old) : -ENOMEM;
 
-        if (!rows || !t)
-                return -ENOMEM;
+        if (r < 0)
+                return r;
         json_foreach(d, now->state.devices) {
-                const JsonNode *b = node_find(before->state.devices, "uuid", node_text(d, "uuid"));
+                const JsonNode *b = index_first(&old, node_text(d, "uuid"), node_text(d, "parent"));
 
                 rows[n++] = (Row) {
                         .device = d, .total = node_number(d, "insertions"),
@@ -181,7 +183,7 @@ static int run(const Verb *verb, const Given *given) {
                 r = take(&client, &now);
                 if (r != EXIT_SUCCESS)
                         break;
-                if (s.colour)
+                if (s.redraws)
                         (void) fputs("\033[H\033[J", stdout);
                 r = print(&s, &now, &before);
                 if (r < 0)
