@@ -158,6 +158,18 @@ def slips(p):
 
 
 @case
+def what_is_no_text(p):
+    """sd-bus does not send it; attributes are text, too."""
+    daemon = p.daemon()
+    what = "Error: That parent, type or attribute is not text in UTF-8; use a plain name.\n"
+    for words in ((*START[:3], "-t", b"\xff"), ("start", "-p", b"\xff", "-t", "b-1"),
+                  ("define", "-p", "0000:00:03.0", "-t", b"b\xff"),
+                  ("define", "-p", b"\xff", "-t", "b-1")):
+        want(p.mdevctl(*words), 1, what, lines=1)
+    daemon.close()
+
+
+@case
 def a_reader_that_has_gone(p):
     for words in (["list"], ["types"], ["--help"], ["list", "-dp", "mtty", "--dumpjson"]):
         r, w = os.pipe()
