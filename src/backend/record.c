@@ -65,6 +65,7 @@ Record *record_free(Record *r) {
         free(r->opener_name);
         free(r->profile);
         free(r->text);
+        free(r->who);
         parent_free(r->config);
         free(r);
         return NULL;
@@ -153,7 +154,7 @@ static int attributes_from_json(Record *r, json_object *o) {
 }
 
 static int change_from_json(Record *r, json_object *o) {
-        const char *step, *outcome, *text;
+        const char *step, *outcome, *text, *who;
         uint64_t n;
         int k;
 
@@ -183,6 +184,12 @@ static int change_from_json(Record *r, json_object *o) {
                 free(r->text);
                 r->text = strdup(text);
                 if (!r->text)
+                        return -ENOMEM;
+        }
+        if (json_get_string(o, "who", &who) >= 0) {
+                free(r->who);
+                r->who = strdup(who);
+                if (!r->who)
                         return -ENOMEM;
         }
         return 0;
@@ -310,6 +317,8 @@ static int put_change(const Record *r, json_object *o) {
                 k = json_put_u64(o, "errno", -r->error);
         if (k >= 0)
                 k = json_put_string(o, "text", r->text);
+        if (k >= 0)
+                k = json_put_string(o, "who", r->who);
         return k < 0 ? k : record_holders_to_json(r, o);
 }
 

@@ -107,7 +107,12 @@ struct Record {
         Parent *config; /* configure: an unlinked parent with pools and types; owned */
         Outcome outcome;
         int error;  /* negative errno behind the outcome, 0 where there is none */
-        char *text; /* the sentence for people */
+        char *text; /* the sentence for people: everybody reads it */
+        /*
+         * Who has the device open: a list of processes, "qemu-system-x86 (pid 12, machine vm1)"; NULL:
+         * it is not known, or does not matter. Only for the journal, and for who may manage the device.
+         */
+        char *who;
 };
 
 int record_new(Record **ret, RecordKind kind);

@@ -120,26 +120,28 @@ static int tell_stays(Eviction *e, const Holder *h) {
         char *text = NULL;
 
         if (asprintf(&text,
-                     "%s on %s stays open in %s (pid %d%s%s), and its parent goes away only when "
-                     "that is closed: %s. End it by hand.",
-                     UUID_STR(&r->uuid), r->parent, h->command[0] ? h->command : "a process",
-                     h->pid, h->where[0] ? ", " : "", h->where, e->why ?: "out of memory") < 0)
+                     "%s on %s stays open in a process that could not be ended, and its parent goes "
+                     "away only when that is closed: %s. End it by hand.",
+                     UUID_STR(&r->uuid), r->parent, e->why ?: "out of memory") < 0)
                 return -ENOMEM;
+        (void) job_set_who(e->job, h, 1, 1); /* without memory he is not named */
         record_set_result(e->job->record, OUTCOME_BUSY, -EBUSY, text);
         return -EBUSY;
 }
 
 static int tell_nobody(Eviction *e) {
         const Record *r = e->job->record;
+        Holder opener = { .pid = r->opener };
         char *text = NULL;
 
         if (asprintf(&text,
-                     "%s on %s is open, and no process was found that has it: the module says that "
-                     "%s (pid %d) opened it. End what has it by hand; its parent goes away then.",
-                     UUID_STR(&r->uuid), r->parent,
-                     r->opener_name && r->opener_name[0] ? r->opener_name : "somebody",
-                     r->opener) < 0)
+                     "%s on %s is open, and no process was found that has it. End what has it by "
+                     "hand; its parent goes away then.",
+                     UUID_STR(&r->uuid), r->parent) < 0)
                 return -ENOMEM;
+        /* as the module says */
+        (void) snprintf(opener.command, sizeof(opener.command), "%.16s", r->opener_name ?: "");
+        (void) job_set_who(e->job, &opener, 1, 1); /* without memory he is not named */
         record_set_result(e->job->record, OUTCOME_BUSY, -EBUSY, text);
         return -EBUSY;
 }

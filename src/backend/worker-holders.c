@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * worker-holders.c: owns the question who has a device open, asked before it is removed, since the write
- * to "remove" of one that is in use cannot be taken back, and while that write blocks. Of our module's devices the module has
- * said how many times they are open; where a vendor's is open nobody says, so all of /proc is read.
+ * worker-holders.c: owns the question who has a device open, asked before it is removed, since the
+ * write to "remove" of one that is in use cannot be taken back, and while that write blocks. Of our
+ * module's devices the module has said how many times they are open; where a vendor's is open nobody
+ * says, so all of /proc is read.
  */
 #include "backend/holders.h"
 #include "backend/worker-internal.h"
@@ -15,34 +16,46 @@ static void write_holder(FILE *f, const Holder *h) {
                        h->where[0] ? ", " : "", h->where);
 }
 
-static int describe(const Holders *holders, char **ret) {
+int job_set_who(Job *j, const Holder *holders, size_t n, size_t total) {
         _cleanup_(freep) char *text = NULL;
-        size_t size, named = MIN(holders->n, (size_t) NAMED_MAX);
+        size_t size, named = MIN(n, (size_t) NAMED_MAX);
         FILE *f;
 
         f = open_memstream(&text, &size);
         if (!f)
                 return -ENOMEM;
         for (size_t i = 0; i < named; i++) {
-                (void) fputs(i == 0 ? "" : i + 1 == holders->n ? " and " : ", ", f);
-                write_holder(f, &holders->holders[i]);
+                (void) fputs(i == 0 ? "" : i + 1 == total ? " and " : ", ", f);
+                write_holder(f, &holders[i]);
         }
-        if (holders->n > named)
-                (void) fprintf(f, " and %zu more", holders->n - named);
+        if (total > named)
+                (void) fprintf(f, " and %zu more", total - named);
         if (fclose(f) != 0)
                 return -ENOMEM;
-        *ret = TAKE_PTR(text);
+        free(j->record->who);
+        j->record->who = TAKE_PTR(text);
         return 0;
 }
 
-static int refuse(Job *j, const char *who) {
+/* How many they are: what everybody may read. */
+static int count(const Job *j, const Holders *holders, char **ret) {
+        const size_t n = holders->n > 0 ? holders->n : j->record->opened;
+
+        if (n == 0)
+                return 0;
+        return asprintf(ret, "%zu %s%s", n, holders->n > 0 ? "process" : "place",
+                        n == 1           ? "" :
+                        holders->n > 0 ? "es" : "s") < 0 ? -ENOMEM : 0;
+}
+
+static int refuse(Job *j, const char *how_many) {
         const Record *r = j->record;
         char *text = NULL;
 
         if (asprintf(&text,
                      "%s on %s is open in %s; shut that down first, or insist: then it is removed "
                      "when it is closed.",
-                     UUID_STR(&r->uuid), r->parent, who) < 0)
+                     UUID_STR(&r->uuid), r->parent, how_many) < 0)
                 return -ENOMEM;
         record_set_result(j->record, OUTCOME_BUSY, -EBUSY, text);
         return -EBUSY;
@@ -84,18 +97,18 @@ static int find(Job *j, pid_t caller, Holders *ret) {
         return 0;
 }
 
-/* *@ret stays NULL where there is nobody. */
+/* *@ret stays NULL where there is nobody. Who it is goes to the record. */
 static int say(Job *j, const Holders *holders, char **ret) {
+        int r = 0;
+
         if (holders->n > 0)
-                return describe(holders, ret);
-        if (j->record->opened == 0)
-                return 0;
-        return asprintf(ret, "%u place%s", j->record->opened, j->record->opened == 1 ? "" : "s") < 0 ?
-                       -ENOMEM : 0;
+                r = job_set_who(j, holders->holders, MIN(holders->n, (size_t) HOLDERS_MAX),
+                                holders->n);
+        return r < 0 ? r : count(j, holders, ret);
 }
 
 int job_check_holders(Job *j) {
-        _cleanup_(freep) char *who = NULL;
+        _cleanup_(freep) char *how_many = NULL;
         Holders holders = {};
         int r;
 
@@ -103,8 +116,8 @@ int job_check_holders(Job *j) {
                 return 0;
         r = find(j, j->record->caller, &holders);
         if (r >= 0)
-                r = say(j, &holders, &who);
-        return r < 0 || !who ? r : refuse(j, who);
+                r = say(j, &holders, &how_many);
+        return r < 0 || !how_many ? r : refuse(j, how_many);
 }
 
 int job_look(Job *j) {

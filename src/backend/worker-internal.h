@@ -2,6 +2,7 @@
 /* worker-internal.h: what the files of a worker process share; a file a kind of step. */
 #pragma once
 
+#include "backend/holders.h"
 #include "backend/kmod.h"
 #include "backend/refusal.h"
 #include "backend/worker.h"
@@ -54,4 +55,6 @@ int job_move(Job *j);
 /* Refuses a device that somebody has open: whoever is no ancestor of the caller. */
 int job_check_holders(Job *j);
 /* Who that is becomes the record's text; NULL: nobody was found. */
+/* What the record says of who has the device open: @holders, which are @n of @total. */
+int job_set_who(Job *j, const Holder *holders, size_t n, size_t total);
 int job_look(Job *j);

@@ -50,10 +50,15 @@ static int reply_device(Call *c, const Operation *op) {
         return r;
 }
 
+/* Who calls may manage the device, so he is told who has it open; of an operation all can read. */
 static int reply_failed(Call *c, const Operation *op) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        _cleanup_(freep) char *text = NULL;
 
-        (void) bus_error_set_outcome(&e, op->record->outcome, op->record->text);
+        if (op->record->text && op->record->who &&
+            asprintf(&text, "%s It is open in %s.", op->record->text, op->record->who) < 0)
+                return -ENOMEM;
+        (void) bus_error_set_outcome(&e, op->record->outcome, text ?: op->record->text);
         changes_flush(&c->bus->changes);
         return sd_bus_reply_method_error(c->message, &e);
 }

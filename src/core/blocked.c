@@ -14,22 +14,27 @@ static bool is_to_be_quick(const Operation *op) {
         return op->record->kind <= RECORD_UNDEFINE && op->record->n_moves == 0;
 }
 
-static void say(Operation *op, char *text) {
+/* What everybody may read, and @who it is (may be NULL): that is for the journal. */
+static void say(Operation *op, char *text, const char *who) {
         char uuid[UUID_STRING_MAX];
         LogFields f = operation_fields(op, uuid);
+        char *held_by;
 
-        if (streq_ptr(op->blocked_by, text)) {
+        if (streq_ptr(op->blocked_by, text) && streq_ptr(op->held_by, who)) {
                 free(text);
                 return;
         }
+        held_by = who ? strdup(who) : NULL;
+        free(op->held_by);
+        op->held_by = held_by;
         free(op->blocked_by);
         op->blocked_by = text;
-        log_notice(&f, "%s", text);
+        log_notice(&f, "%s%s%s%s", text, who ? " It is open in " : "", who ?: "", who ? "." : "");
         manager_tell(op->manager, operation_changed, op);
 }
 
-/* @who: NULL: nobody that we could name. */
-static void describe(Operation *op, const char *who) {
+/* @how_many: NULL: nobody was found. @who: NULL: nobody that we could name. */
+static void describe(Operation *op, const char *how_many, const char *who) {
         const Record *r = op->record;
         pid_t pid = op->worker ? worker_pid(op->worker) : 0;
         char *text = NULL, by[48] = "";
@@ -37,9 +42,10 @@ static void describe(Operation *op, const char *who) {
 
         if (pid > 0)
                 (void) snprintf(by, sizeof(by), " (worker pid %d)", pid);
-        if (who)
-                n = asprintf(&text, "Still blocked: %s on %s is removed when it is closed; held by %s.",
-                             UUID_STR(&r->uuid), r->parent, who);
+        if (how_many)
+                n = asprintf(&text,
+                             "Still blocked: %s on %s is removed when it is closed; it is open in %s.",
+                             UUID_STR(&r->uuid), r->parent, how_many);
         else if (r->kind == RECORD_STOP)
                 n = asprintf(&text,
                              "Still blocked: the kernel has not answered the removal of %s on %s%s, "
@@ -51,7 +57,7 @@ static void describe(Operation *op, const char *who) {
                              "log.",
                              record_kind_to_string(r->kind), r->parent, by);
         if (n >= 0) /* else the next look says it */
-                say(op, text);
+                say(op, text, who);
 }
 
 static void on_look(Worker *w, const Record *record, void *userdata) {
@@ -59,7 +65,10 @@ static void on_look(Worker *w, const Record *record, void *userdata) {
         Operation *op = TAKE_PTR(m->looked_at);
 
         m->look = worker_free(w);
-        describe(op, record && record->step == STEP_DONE ? record->text : NULL);
+        if (record && record->step == STEP_DONE)
+                describe(op, record->text, record->who);
+        else
+                describe(op, NULL, NULL);
         blocked_watch(m, 0); /* the next one's turn */
 }
 
@@ -79,7 +88,7 @@ static void look(Operation *op, uint64_t now) {
         op->look_usec = now + (WORKER_BLOCKED_USEC << MIN(op->n_looks, LOOKS_DOUBLED_MAX));
         op->n_looks++;
         if (op->record->kind != RECORD_STOP) {
-                describe(op, NULL);
+                describe(op, NULL, NULL);
                 return;
         }
         r = make_question(op, &question);
@@ -145,4 +154,6 @@ void blocked_forget(Operation *op) {
         }
         free(op->blocked_by);
         op->blocked_by = NULL;
+        free(op->held_by);
+        op->held_by = NULL;
 }

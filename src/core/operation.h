@@ -59,6 +59,7 @@ struct Operation {
         struct Load *load; /* of its parent, while running */
         bool blocked;      /* its worker has taken too long to count */
         char *blocked_by;  /* then: a sentence, what it waits for; NULL: not known yet */
+        char *held_by;     /* then: as record->who */
         unsigned n_looks;    /* how often that was asked */
         uint64_t look_usec;  /* CLOCK_MONOTONIC; when it is asked again */
         bool killed;       /* its worker was, before it had reported */

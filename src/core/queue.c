@@ -149,6 +149,8 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
                         record_set_result(op->record, record->outcome, record->error, text);
                 else
                         op->record->step = record->step;
+                free(op->record->who);
+                op->record->who = record->who ? strdup(record->who) : NULL;
                 op->record->pid = record->pid;
                 op->record->n_moved = record->n_moved;
                 op->record->moved = record->moved;

@@ -241,11 +241,49 @@ TEST(who_insists_does_so_also_when_he_joins_another) {
         end(&f);
 }
 
-/* Also when another has it open than before; and no more when it is over. */
-TEST(a_blocked_removal_says_who_holds_the_device) {
+/* Everybody can read an operation, so who it is is told to the caller alone, who may manage it. */
+TEST(only_the_caller_is_told_who_it_is) {
+        _cleanup_(freep) char *op = NULL, *state = NULL, *error = NULL;
+        char pid_text[32], how_many[] = UUID1 " on " PARENT " is open in 1 process; ";
+        sd_bus *other;
+        const char *text;
+        Reply r = {};
+        Fixture f;
+        pid_t pid;
+
+        begin(&f);
+        pid = fixture_hold(GROUP, 0);
+        (void) snprintf(pid_text, sizeof(pid_text), "(pid %d", pid);
+        CALL_ERROR(&f, f.client, "Busy", how_many, ON1, "Stop", "");
+        CALL_ERROR(&f, f.client, "Busy", pid_text, ON1, "Stop", "");
+        CALL(&f, f.client, &r, ON1, "StopAsync", "");
+        ASSERT_TRUE(sd_bus_message_read(r.m, "o", &text) > 0);
+        op = strdup(text);
+        reply_done(&r);
+        state = wait_operation(&f, op);
+        ASSERT_STREQ(state, "failed");
+        error = get_property(&f, op, MDEVD_IFACE_OPERATION, "Error");
+        ASSERT_CONTAINS(error, how_many);
+        ASSERT_NULL(strstr(error, "pid"));
+        ASSERT_NULL(strstr(error, "test-bus-holder"));
+        other = fixture_connect(&f, NOBODY);
+        CALL(&f, other, &r, MANAGER, "Describe", "");
+        ASSERT_TRUE(sd_bus_message_read(r.m, "s", &text) > 0);
+        ASSERT_CONTAINS(text, how_many);
+        ASSERT_NULL(strstr(text, pid_text));
+        ASSERT_NULL(strstr(text, "test-bus-holder"));
+        reply_done(&r);
+        CALL_ERROR(&f, other, SD_BUS_ERROR_ACCESS_DENIED, "", ON1, "GetHolders", "");
+        sd_bus_flush_close_unref(other);
+        let_go(pid);
+        drop_group(&f);
+        end(&f);
+}
+
+/* Also when others have it open than before; and no more when it is over. */
+TEST(a_blocked_removal_says_in_how_many_the_device_is_open) {
         _cleanup_(freep) char *op = NULL, *before = NULL, *state = NULL, *after = NULL;
         pid_t first, second;
-        char part[64];
         Fixture f;
         int gate;
 
@@ -256,12 +294,11 @@ TEST(a_blocked_removal_says_who_holds_the_device) {
         before = get_property(&f, op, MDEVD_IFACE_OPERATION, "Blocked");
         ASSERT_STREQ(before, "");
         gate = gate_hold(&f, "gate-remove-" PARENT);
-        (void) snprintf(part, sizeof(part), "held by test-bus-holder (pid %d", first);
-        wait_said(&f, op, part);
-        let_go(first);
+        wait_said(&f, op, "; it is open in 1 process.");
         second = fixture_hold(GROUP, NOBODY);
-        (void) snprintf(part, sizeof(part), "(pid %d", second);
-        wait_said(&f, op, part);
+        wait_said(&f, op, "; it is open in 2 processes.");
+        let_go(first);
+        wait_said(&f, op, "; it is open in 1 process.");
         let_go(second);
         wait_said(&f, op, "nobody was found who has it open");
         drop_group(&f);

@@ -261,7 +261,8 @@ TEST(another_process_of_a_service_stays) {
         u.main_pid = 1;
         text = await_evicted(&u, "failed");
         ASSERT_CONTAINS(text, "not the main process of libvirtd.service");
-        ASSERT_CONTAINS(text, "qemu-system-x86 (pid ");
+        ASSERT_CONTAINS(text, "stays open in a process that could not be ended");
+        ASSERT_NULL(strstr(text, "qemu-system-x86")); /* who it is the journal says */
         ASSERT_NULL(u.killed);
         ASSERT_FALSE(holder_is_gone(&u));
         end(&u);
@@ -330,7 +331,7 @@ TEST(a_number_alone_is_not_killed) {
         fake_remove(&u.t.tree, "proc/%d/fd", u.holder);
         text = await_evicted(&u, "failed");
         ASSERT_CONTAINS(text, "no process was found that has it");
-        ASSERT_CONTAINS(text, "qemu-system-x86 (pid ");
+        ASSERT_NULL(strstr(text, "qemu-system-x86")); /* who it is the journal says */
         ASSERT_FALSE(holder_is_gone(&u));
         end(&u);
 }

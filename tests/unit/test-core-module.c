@@ -102,7 +102,7 @@ TEST(open_close_and_scrub) {
         op = stop_device(&f, U1);
         wait_for(&f, op);
         ASSERT_EQ(op->record->outcome, OUTCOME_BUSY);
-        ASSERT_CONTAINS(op->record->text, "qemu (pid 4711)");
+        ASSERT_CONTAINS(op->record->who, "qemu (pid 4711)");
         /* the module says pid 0 of who is in no namespace that we see */
         fake_module_open(f.tree->root, u1.bytes, 0, "");
         RUN_UNTIL(&f, find_device(&f, U1)->opened == 2 && find_device(&f, U1)->opener == 0);
