@@ -12,6 +12,7 @@
 #include "backend/pass.h"
 #include "callout/callout.h"
 #include "names.h"
+#include "sysfs/functions.h"
 #include "util/log.h"
 
 /* For a daemon that died, and its successor, to come to an end with the operation. */
@@ -109,6 +110,16 @@ static void await_end(const Task *t, int record_fd) {
         }
 }
 
+static bool has_device(const Task *t) {
+        const Record *r = t->record;
+        unsigned wanted, type;
+
+        if (!r->function)
+                return exists(t, MDEVD_PATH_SYSFS "/bus/mdev/devices", "");
+        return function_type_parse(r->type, &wanted) >= 0 &&
+               sysfs_read_function_type(t->root_fd, r->function, &type) >= 0 && type == wanted;
+}
+
 /* *@ret: what the record says last; NULL: it was never written, so nothing was begun. */
 static int await_record(const Task *t, Record **ret) {
         _cleanup_(freep) char *name = NULL, *path = NULL;
@@ -133,9 +144,9 @@ static bool looks_done(const Task *t) {
 
         switch (t->record->kind) {
         case RECORD_CREATE:
-                return exists(t, MDEVD_PATH_SYSFS "/bus/mdev/devices", "");
+                return has_device(t);
         case RECORD_STOP:
-                return !exists(t, MDEVD_PATH_SYSFS "/bus/mdev/devices", "");
+                return !has_device(t);
         case RECORD_DEFINE:
                 return exists(t, MDEVD_PATH_DEFINITIONS, t->record->parent);
         case RECORD_UNDEFINE:

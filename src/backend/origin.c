@@ -76,6 +76,15 @@ static int lease_to_json(const Lease *l, json_object *o) {
         return r < 0 ? r : json_put_string(e, "client", l->client);
 }
 
+/* As the device that a virtual function bears has its file. */
+static bool is_of(json_object *o, const char *parent, const char *type, const char *function) {
+        const char *p, *t, *f;
+
+        return json_get_string(o, "parent", &p) >= 0 && json_get_string(o, "type", &t) >= 0 &&
+               json_get_string(o, "function", &f) >= 0 && streq(p, parent) && streq(t, type) &&
+               streq(f, function);
+}
+
 static int apply(Device *d, json_object *o) {
         const char *parent, *type, *owner, *origin, *profile;
         uint64_t relabelled = 0;
@@ -87,7 +96,8 @@ static int apply(Device *d, json_object *o) {
         k = origin_from_string(origin);
         if (k < 0 || !name_is_valid_owner(owner))
                 return -EBADMSG;
-        if (!streq(parent, d->parent->name) || !streq(type, d->type))
+        if (!streq(parent, d->parent->name) || !streq(type, d->type) ||
+            (d->function && !is_of(o, parent, type, d->function)))
                 return -ESTALE;
 
         if (json_get_string(o, "profile", &profile) >= 0) {
@@ -109,14 +119,13 @@ static int apply(Device *d, json_object *o) {
         return device_set_owner(d, owner);
 }
 
-static int load(int root_fd, Device *d, int (*take)(Device *d, json_object *o)) {
+static int read_entry(int root_fd, const Uuid *uuid, json_object **ret) {
         _cleanup_(freep) char *path = NULL;
         char text[ORIGIN_SIZE_MAX];
-        json_object *o;
         ssize_t n;
         int r;
 
-        r = path_of(&d->uuid, "", &path);
+        r = path_of(uuid, "", &path);
         if (r < 0)
                 return r;
         n = readlinkat(root_fd, path, text, sizeof(text));
@@ -125,8 +134,18 @@ static int load(int root_fd, Device *d, int (*take)(Device *d, json_object *o)) 
         if ((size_t) n == sizeof(text))
                 return -EBADMSG;
         text[n] = '\0';
-        o = json_tokener_parse(text);
-        r = o ? take(d, o) : -EBADMSG;
+        *ret = json_tokener_parse(text);
+        return *ret ? 0 : -EBADMSG;
+}
+
+static int load(int root_fd, Device *d, int (*take)(Device *d, json_object *o)) {
+        json_object *o;
+        int r;
+
+        r = read_entry(root_fd, &d->uuid, &o);
+        if (r < 0)
+                return r;
+        r = take(d, o);
         json_object_put(o);
         return r;
 }
@@ -172,7 +191,7 @@ typedef struct Note Note;
 
 struct Note {
         const Uuid *uuid;
-        const char *parent, *type, *owner, *profile;
+        const char *parent, *type, *owner, *profile, *function;
         Origin origin;
         bool relabelled;
         Lease lease; /* borrowed, as the rest */
@@ -190,6 +209,8 @@ static int note_to_json(const Note *n, json_object *o) {
                 r = json_put_string(o, "origin", origin_to_string(n->origin));
         if (r >= 0)
                 r = json_put_string(o, "profile", n->profile);
+        if (r >= 0)
+                r = json_put_string(o, "function", n->function);
         if (r >= 0 && n->relabelled)
                 r = json_put_u64(o, "relabelled", 1);
         return r < 0 ? r : lease_to_json(&n->lease, o);
@@ -229,6 +250,7 @@ int origin_save(int root_fd, const Device *d) {
                 .type = d->type,
                 .owner = d->owner,
                 .profile = d->profile,
+                .function = d->function,
                 .origin = d->origin,
                 .relabelled = d->relabelled,
                 .lease = d->lease,
@@ -244,6 +266,7 @@ int origin_announce(int root_fd, const Record *r) {
                 .type = r->type,
                 .owner = r->owner ?: "",
                 .profile = r->profile,
+                .function = r->function ? strrchr(r->function, '/') + 1 : NULL,
                 .origin = r->origin,
                 .lease = {
                         .kind = r->lease,
@@ -285,25 +308,58 @@ int origin_forget(int root_fd, const Uuid *uuid) {
         return unlinkat(root_fd, path, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int origin_sweep(int root_fd, OriginKnown known, void *userdata) {
-        _cleanup_(closedirp) DIR *dir = NULL;
+static int open_folder(int root_fd, DIR **ret) {
         int fd;
 
         fd = openat(root_fd, MDEVD_PATH_DEVICES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
-                return errno == ENOENT ? 0 : -errno;
-        dir = fdopendir(fd);
-        if (!dir) {
-                safe_close(fd);
-                return -ENOMEM;
+                return -errno;
+        *ret = fdopendir(fd);
+        if (*ret)
+                return 0;
+        safe_close(fd);
+        return -ENOMEM;
+}
+
+int origin_find(int root_fd, const char *parent, const char *type, const char *function,
+                Uuid *ret) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        int r;
+
+        r = open_folder(root_fd, &dir);
+        if (r < 0)
+                return r;
+        for (struct dirent *de; (de = readdir(dir));) {
+                json_object *o;
+                bool found;
+                Uuid uuid;
+
+                if (uuid_parse(de->d_name, &uuid) < 0 || read_entry(root_fd, &uuid, &o) < 0)
+                        continue;
+                found = is_of(o, parent, type, function);
+                json_object_put(o);
+                if (!found)
+                        continue;
+                *ret = uuid;
+                return 0;
         }
+        return -ENOENT;
+}
+
+int origin_sweep(int root_fd, OriginKnown known, void *userdata) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        int r;
+
+        r = open_folder(root_fd, &dir);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
         for (struct dirent *de; (de = readdir(dir));) {
                 Uuid uuid;
 
                 if (de->d_name[0] == '.' ||
                     (uuid_parse(de->d_name, &uuid) >= 0 && known(&uuid, userdata)))
                         continue;
-                (void) unlinkat(fd, de->d_name, 0);
+                (void) unlinkat(dirfd(dir), de->d_name, 0);
         }
         return 0;
 }

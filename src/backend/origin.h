@@ -15,6 +15,11 @@ int origin_load_lease(int root_fd, Device *d);
 int origin_save(int root_fd, const Device *d);
 /* The same for a device that is about to be made: the file is there before it. */
 int origin_announce(int root_fd, const Record *r);
+/*
+ * Which device of @parent and @type is what @function (PCI address) bears, by the files. -ENOENT:
+ * none, so somebody else has made it.
+ */
+int origin_find(int root_fd, const char *parent, const char *type, const char *function, Uuid *ret);
 bool origin_is_known(int root_fd, const Uuid *uuid);
 /* The file is there, and was written within the last @usec, by the wall clock. */
 bool origin_is_recent(int root_fd, const Uuid *uuid, uint64_t usec);

@@ -43,6 +43,7 @@ struct StringField {
 static const StringField string_fields[] = {
         { "parent", offsetof(Record, parent), name_is_valid_parent, FOR_ALL },
         { "path", offsetof(Record, parent_path), sysfs_path_is_valid, FOR_SYSFS },
+        { "function", offsetof(Record, function), sysfs_path_is_valid, 0 },
         { "type", offsetof(Record, type), is_component, FOR_TYPED },
         { "name", offsetof(Record, type_name), name_is_valid_id, 0 },
         { "owner", offsetof(Record, owner), name_is_valid_owner, 0 },

@@ -58,6 +58,7 @@ Record *record_free(Record *r) {
         free(r->holders);
         free(r->parent);
         free(r->parent_path);
+        free(r->function);
         free(r->type);
         free(r->type_name);
         free(r->owner);

@@ -42,7 +42,7 @@ typedef enum RecordStep {
         STEP_BOUND,    /* configure: the driver has it */
         STEP_HOLDING,  /* suspend: the device is held */
         STEP_MOVING,   /* n_moved of the moves are done, and the next one may have begun */
-        STEP_RESERVED, /* create: extents are taken */
+        STEP_RESERVED, /* create: extents are taken, or the function was free and is written to */
         STEP_CREATED,  /* create: the mdev exists */
         STEP_SETTLING, /* outcome and error are valid; the definition's folder is to be synced */
         STEP_DONE,     /* outcome and error are valid */
@@ -69,6 +69,7 @@ struct Record {
         pid_t pid; /* of the worker; 0 before it started */
         char *parent;      /* name */
         char *parent_path; /* sysfs path below the root */
+        char *function;    /* the same of the function that bears the device; NULL: it is an mdev */
         char *type;        /* sysfs id */
         char *type_name;   /* as our module knows it; NULL for a vendor's */
         Uuid uuid;         /* null for configure */

@@ -110,6 +110,7 @@ static const Meaning meanings[] = {
         { REFUSAL_ATTRIBUTE, EINVAL, OUTCOME_INVALID, "the driver does not accept the value" },
 
         { REFUSAL_REMOVE, EBUSY, OUTCOME_BUSY, "it is in use" },
+        { REFUSAL_REMOVE, EPERM, OUTCOME_BUSY, "it is in use" },
         { REFUSAL_REMOVE, EAGAIN, OUTCOME_BUSY, "it is being removed already" },
 
         { REFUSAL_SUSPEND, ENOENT, OUTCOME_NO_DEVICE, "the device has gone meanwhile" },

@@ -12,7 +12,7 @@ static int write_attribute(Job *j, const Attribute *a) {
         size_t n = strlen(a->value);
         int r;
 
-        r = job_path(j, &folder, "%s", UUID_STR(&j->record->uuid));
+        r = job_folder(j, &folder);
         if (r < 0)
                 return r;
         if (asprintf(&value, "%s%s", a->value, n > 0 && a->value[n - 1] == '\n' ? "" : "\n") < 0)
@@ -20,17 +20,25 @@ static int write_attribute(Job *j, const Attribute *a) {
         return write_attr_beneath_at(j->root_fd, folder, a->name, value);
 }
 
+/* Why it is no name of one, and NULL where it is. */
+static const char *check_name(const Job *j, const char *name) {
+        if (!attribute_name_is_valid(name))
+                return "a relative path without \"..\" was expected";
+        if (j->record->function && !job_function_has(name))
+                return "of a virtual function only what its driver has in \"nvidia/\" can be "
+                       "written, such as nvidia/vgpu_params, and not its type";
+        return NULL;
+}
+
 int job_check_attributes(Job *j) {
         for (size_t i = 0; i < j->record->n_attributes; i++) {
                 const Attribute *a = &j->record->attributes[i];
+                const char *why = check_name(j, a->name);
                 char *text = NULL;
 
-                if (attribute_name_is_valid(a->name))
+                if (!why)
                         continue;
-                if (asprintf(&text,
-                             "Attribute name '%s' is not one: a relative path without \"..\" was "
-                             "expected.",
-                             a->name) < 0)
+                if (asprintf(&text, "Attribute name '%s' is not one: %s.", a->name, why) < 0)
                         return -ENOMEM;
                 record_set_result(j->record, OUTCOME_INVALID, -EINVAL, text);
                 return -EINVAL;

@@ -181,7 +181,7 @@ int job_evict(Job *j) {
         Eviction e = { .job = j };
         int r;
 
-        r = job_path(j, &folder, "%s", UUID_STR(&j->record->uuid));
+        r = job_folder(j, &folder);
         if (r >= 0)
                 r = holders_devices_of(j->root_fd, folder, e.devices, &e.n_devices);
         if (r >= 0)

@@ -81,7 +81,7 @@ static int find(Job *j, pid_t caller, Holders *ret) {
         size_t n = 0;
         int r;
 
-        r = job_path(j, &folder, "%s", UUID_STR(&j->record->uuid));
+        r = job_folder(j, &folder);
         if (r >= 0)
                 r = holders_devices_of(j->root_fd, folder, devices, &n);
         if (r >= 0)

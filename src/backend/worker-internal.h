@@ -28,6 +28,17 @@ int job_refuse(Job *j, RefusalStep step, int error, const char *detail);
 /* A path below the parent's folder in sysfs. */
 int job_path(const Job *j, char **ret, const char *format, ...) _printf_(3, 4);
 
+/* Of the device's own folder, below the root: the mdev's, or its function's. */
+int job_folder(const Job *j, char **ret);
+
+/* ---- worker-function.c ---- */
+
+/* Makes the function bear the type, when it still can, or empties it: -ENOENT: it has been. */
+int job_fill_function(Job *j);
+int job_empty_function(Job *j);
+/* No path but of what the driver has in the function's folder: not what the PCI core has there. */
+bool job_function_has(const char *attribute);
+
 /* ---- worker-attributes.c ---- */
 
 /* Refuses names that lead out of the device's folder, before anything is done. */

@@ -71,14 +71,46 @@ int job_path(const Job *j, char **ret, const char *format, ...) {
                                                                                          : 0;
 }
 
+int job_folder(const Job *j, char **ret) {
+        if (!j->record->function)
+                return job_path(j, ret, "%s", UUID_STR(&j->record->uuid));
+        return asprintf(ret, MDEVD_PATH_SYSFS "/%s", j->record->function) < 0 ? -ENOMEM : 0;
+}
+
 /* ---- create ---- */
 
-static int remove_device(Job *j) {
+static int make_mdev(Job *j) {
+        _cleanup_(freep) char *path = NULL;
+        int r;
+
+        r = job_path(j, &path, "mdev_supported_types/%s/create", j->record->type);
+        if (r < 0)
+                return r;
+        r = write_attr_at(j->root_fd, path, UUID_STR(&j->record->uuid));
+        return r < 0 ? job_refuse(j, REFUSAL_CREATE, r, NULL) : 0;
+}
+
+static int remove_mdev(Job *j) {
         _cleanup_(freep) char *path = NULL;
         int r;
 
         r = job_path(j, &path, "%s/remove", UUID_STR(&j->record->uuid));
         return r < 0 ? r : write_attr_at(j->root_fd, path, "1");
+}
+
+typedef struct Way Way;
+
+/* How a device comes and goes: the rest of what is done is the same. */
+struct Way {
+        int (*make)(Job *j);   /* refuses the job itself */
+        int (*remove)(Job *j); /* -ENOENT, -ENODEV: it has gone */
+};
+
+static const Way *way_of(const Job *j) {
+        static const Way mdev = { make_mdev, remove_mdev };
+        static const Way function = { job_fill_function, job_empty_function };
+
+        return j->record->function ? &function : &mdev;
 }
 
 /* What was refused takes the device down again, and its error is the answer. */
@@ -89,7 +121,7 @@ static int write_attributes(Job *j) {
         r = job_write_attributes(j, NULL, &name);
         if (r >= 0)
                 return 0;
-        k = remove_device(j);
+        k = way_of(j)->remove(j);
         if (asprintf(&detail, "%s%s", name ?: "?",
                      k < 0 && k != -ENOENT ? " (and its removal after that)" : "") < 0)
                 detail = NULL;
@@ -124,7 +156,6 @@ static int prepare_definition(Job *j) {
 }
 
 static int run_create(Job *j) {
-        _cleanup_(freep) char *path = NULL;
         int r;
 
         r = job_check_attributes(j);
@@ -134,15 +165,10 @@ static int run_create(Job *j) {
                 r = job_move(j);
         if (r >= 0 && j->record->ours)
                 r = reserve(j);
+        if (r >= 0)
+                r = way_of(j)->make(j);
         if (r < 0)
                 return r;
-
-        r = job_path(j, &path, "mdev_supported_types/%s/create", j->record->type);
-        if (r < 0)
-                return r;
-        r = write_attr_at(j->root_fd, path, UUID_STR(&j->record->uuid));
-        if (r < 0)
-                return job_refuse(j, REFUSAL_CREATE, r, NULL);
         if (j->record->n_attributes == 0)
                 return 0; /* that it is done is the next thing that is written down */
         job_reach(j, STEP_CREATED);
@@ -157,10 +183,12 @@ static int run_stop(Job *j) {
         r = j->record->insist ? 0 : job_check_holders(j);
         if (r < 0)
                 return r;
-        r = remove_device(j);
+        r = way_of(j)->remove(j);
         if (r == -ENOENT || r == -ENODEV)
                 return 0; /* somebody else was faster, and it is gone */
-        return r < 0 ? job_refuse(j, REFUSAL_REMOVE, r, NULL) : 0;
+        if (r < 0 && j->record->step != STEP_DONE)
+                return job_refuse(j, REFUSAL_REMOVE, r, NULL);
+        return MIN(r, 0);
 }
 
 /* ---- configure ---- */

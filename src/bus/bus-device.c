@@ -40,6 +40,12 @@ GETTER(type) {
         return text_append(reply, mdev_type(userdata));
 }
 
+GETTER(function) {
+        const Mdev *d = userdata;
+
+        return text_append(reply, d->device ? d->device->function : NULL);
+}
+
 GETTER(owner) {
         return text_append(reply, mdev_owner(userdata));
 }
@@ -240,6 +246,7 @@ const sd_bus_vtable bus_device_vtable[] = {
         SD_BUS_PROPERTY("Parent", "o", get_parent, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("ParentName", "s", get_parent_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         CHANGING("Type", "s", type),
+        CHANGING("Function", "s", function),
         CHANGING("State", "s", state),
         CHANGING("Owner", "s", owner),
         CHANGING("Origin", "s", origin),

@@ -17,7 +17,7 @@ struct ObjectSpec {
 };
 
 static const char *const device_properties[] = {
-        "Type",     "State",   "Owner",       "Origin",  "Persistent", "Autostart",
+        "Type",     "Function", "State",      "Owner",   "Origin",     "Persistent", "Autostart",
         "Reserve",  "DefinedType", "Invalid", "Extents", "Opened",
         "Lease",    "LeaseUntil",  "Linger",  NULL,
 };

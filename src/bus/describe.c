@@ -172,6 +172,8 @@ static void write_device(Writer *w, const Device *d) {
         string(w, "uuid", UUID_STR(&d->uuid));
         string(w, "parent", d->parent->name);
         string(w, "type", d->type);
+        if (d->function)
+                string(w, "function", d->function);
         string(w, "owner", d->owner);
         string(w, "state", device_state_to_string(manager_get_state(w->manager, d)));
         string(w, "origin", origin_to_string(d->origin));

@@ -7,8 +7,7 @@
 #include <mdevd.h>
 
 #include "backend/origin.h"
-#include "core/internal.h"
-#include "sysfs/sysfs.h"
+#include "core/functions.h"
 #include "util/log-ids.h"
 #include "util/log.h"
 
@@ -133,7 +132,7 @@ void devices_unlink(Manager *m, Device *d) {
         refresh_autostart(m);
 }
 
-/* ---- vendors' devices ---- */
+/* ---- vendors' devices, mdevs and what functions bear ---- */
 
 static int new_vendor_device(Manager *m, Parent *p, const SysfsDevice *sd) {
         Device *d;
@@ -143,6 +142,11 @@ static int new_vendor_device(Manager *m, Parent *p, const SysfsDevice *sd) {
         if (r < 0)
                 return r;
         d->state = DEVICE_LIVE;
+        r = request_set_string(&d->function, sd->function);
+        if (r < 0) {
+                device_free(d);
+                return r;
+        }
         return link_device(m, d);
 }
 
@@ -153,7 +157,8 @@ static bool unlink_others(Manager *m, const Uuid *uuid, const SysfsDevice *sd) {
         list_foreach_safe(d, &m->model->devices, Device, node) {
                 if (!uuid_equal(&d->uuid, uuid) || parents_is_governed(m, d->parent))
                         continue;
-                if (sd && streq(d->parent->name, sd->parent) && streq(d->type, sd->type))
+                if (sd && streq(d->parent->name, sd->parent) && streq(d->type, sd->type) &&
+                    streq_ptr(d->function, sd->function))
                         known = true;
                 else
                         devices_unlink(m, d);
@@ -203,6 +208,8 @@ int devices_update(Manager *m, const Uuid *uuid) {
         r = sysfs_read_device(m->root_fd, uuid, &sd);
         if (r == SYSFS_INCOMPLETE)
                 return 1;
+        if (r == -ENOENT)
+                r = functions_find_device(m, uuid, &sd);
         if (r == -ENOENT) {
                 (void) unlink_others(m, uuid, NULL);
                 return 0;

@@ -10,6 +10,7 @@
 
 #include "backend/escort.h"
 #include "backend/kmod.h"
+#include "backend/touch.h"
 #include "backend/udev.h"
 #include "backend/watch.h"
 #include "callout/callout.h"
@@ -136,6 +137,7 @@ struct Manager {
         CalloutSeen callouts; /* whether there are callout scripts at all */
         EscortLaunch launch; /* how processes for callout scripts are started */
         Watch *watch; /* of the definitions' files */
+        Touch *touch; /* of what functions bear; NULL: no parent has such */
         List planned;
         List operations;
         List loads;

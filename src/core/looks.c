@@ -4,7 +4,7 @@
  * /proc; one after the other, for more at once would only take turns. Who asks of a device that is
  * asked about already, and not yet looked at, gets the same answer.
  */
-#include "core/internal.h"
+#include "core/functions.h"
 
 typedef struct Look Look;
 typedef struct Asker Asker;
@@ -48,6 +48,8 @@ int looks_make_question(const char *parent, const char *parent_path, const Uuid 
         r = request_set_string(&record->parent, parent);
         if (r >= 0)
                 r = request_set_string(&record->parent_path, parent_path);
+        if (r >= 0)
+                r = functions_note(d, record);
         if (r >= 0 && d && ours) {
                 record->opened = d->opened;
                 record->opener = d->opener;

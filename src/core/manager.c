@@ -61,6 +61,7 @@ Manager *manager_free(Manager *m) {
                 return NULL;
         m->observer = (Observer){};
         watch_free(m->watch);
+        touch_free(m->touch);
         uevents_free(m->uevents);
         kmod_free(m->kmod);
         refresh_done(m);

@@ -10,7 +10,7 @@
 #include <stdarg.h>
 #include <time.h>
 
-#include "core/internal.h"
+#include "core/functions.h"
 
 static const char *const operation_state_table[_OPERATION_STATE_MAX] = {
         [OPERATION_RUNNING] = "running",
@@ -97,6 +97,12 @@ void operation_unplan(Operation *op) {
                 list_unlink(&op->planned_moves[i].node);
 }
 
+static const Device *device_of(Manager *m, const Record *record) {
+        Parent *p = model_find_parent(m->model, record->parent);
+
+        return p ? model_find_device(m->model, p, &record->uuid, NULL) : NULL;
+}
+
 int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **ret) {
         Operation *op;
         int r;
@@ -112,7 +118,9 @@ int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **
         op->manager = m;
         op->id = ++m->next_id;
         op->record = record;
-        r = load_add(op);
+        r = functions_note(device_of(m, record), record);
+        if (r >= 0)
+                r = load_add(op);
         if (r < 0) {
                 operation_free(op);
                 return r;

@@ -4,8 +4,8 @@
  * definitions name; and every parent that any driver registers. A configured one that is present is
  * brought up by a worker: bound to our driver and configured.
  */
-#include "core/internal.h"
-#include "sysfs/sysfs.h"
+#include "core/functions.h"
+#include "sysfs/functions.h"
 #include "util/log-ids.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -133,6 +133,13 @@ static void note_state(Manager *m, Parent *p, ParentState before) {
                         refresh_device(m, &d->uuid);
 }
 
+static int read_types(Manager *m, Parent *p) {
+        int r;
+
+        r = sysfs_read_types(m->root_fd, p, operation_parent_is_busy(m, p->name));
+        return r < 0 ? r : functions_update(m, p);
+}
+
 static int read_parent(Manager *m, Parent *p, const char *path) {
         ParentState before = p->state;
         int r;
@@ -140,7 +147,7 @@ static int read_parent(Manager *m, Parent *p, const char *path) {
         r = sysfs_read_parent(m->root_fd, path, p);
         if (r == -ENOENT) {
                 forget_path(p);
-                return sysfs_read_types(m->root_fd, p, operation_parent_is_busy(m, p->name));
+                return read_types(m, p);
         }
         if (r < 0)
                 return r;
@@ -151,7 +158,7 @@ static int read_parent(Manager *m, Parent *p, const char *path) {
                 p->ours = true;
         else if (!p->in_config)
                 p->ours = false;
-        return sysfs_read_types(m->root_fd, p, operation_parent_is_busy(m, p->name));
+        return read_types(m, p);
 }
 
 /* While nothing is built on it yet, the files say what it will be like. */
@@ -184,7 +191,7 @@ int parents_update_counts(Manager *m, const char *name) {
                 return parents_update(m, name, NULL); /* it is going */
         if (r >= 0 && sum_available(p) != available)
                 note_counts(m, p);
-        return r;
+        return r < 0 ? r : functions_update(m, p);
 }
 
 int parents_update(Manager *m, const char *name, const char *hint) {
@@ -241,6 +248,8 @@ int parents_update_all(Manager *m) {
         list_foreach(p, &m->model->parents, Parent, node)
                 refresh_parent(m, p->name, NULL);
         r = sysfs_foreach_parent(m->root_fd, update_one, m);
+        if (r >= 0)
+                r = sysfs_foreach_physical(m->root_fd, update_one, m);
         return r < 0 ? r : 0;
 }
 

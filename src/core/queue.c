@@ -133,7 +133,9 @@ size_t load_count(Manager *m, const char *parent) {
 
 /* ---- workers ---- */
 
-/* The process is gone. What it left is taken over; the rest follows when the model is up to date. */
+/*
+ * The process is gone. What it left is taken over; the rest follows when the model is up to date.
+ */
 void operation_on_worker(Worker *w, const Record *record, void *userdata) {
         Operation *op = userdata;
         Manager *m = op->manager;
@@ -200,11 +202,25 @@ static int start(Operation *op) {
         return 0;
 }
 
+/*
+ * What one virtual function bears decides what its siblings can: between the look at that and the
+ * write nobody else of ours is at the card, not even one that its driver does not let go.
+ */
+static bool is_alone(const Operation *op) {
+        if (op->record->function)
+                list_foreach(i, &op->manager->operations, Operation, node)
+                        if (i->load == op->load && i->phase == OPERATION_WORKING &&
+                            i->record->function)
+                                return false;
+        return true;
+}
+
 static bool may_start(const Operation *op) {
         const Manager *m = op->manager;
         const Load *l = op->load;
 
-        return m->n_working < WORKERS_MAX && m->n_working + m->n_blocked < WORKERS_BLOCKED_MAX &&
+        return is_alone(op) && m->n_working < WORKERS_MAX &&
+               m->n_working + m->n_blocked < WORKERS_BLOCKED_MAX &&
                l->n_working < (l->slow ? WORKERS_PER_PARENT_MAX : WORKERS_PER_PARENT_QUICK) &&
                l->n_working + l->n_blocked < WORKERS_BLOCKED_PER_PARENT_MAX &&
                callouts_may_start(op);

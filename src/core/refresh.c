@@ -8,8 +8,7 @@
 #include <mdevd.h>
 #include <systemd/sd-daemon.h>
 
-#include "core/internal.h"
-#include "sysfs/sysfs.h"
+#include "core/functions.h"
 #include "util/log-ids.h"
 #include "util/log.h"
 
@@ -238,8 +237,15 @@ void refresh_on_uevent(const Uevent *event, void *userdata) {
                         refresh_device(m, &uuid);
                 return;
         }
-        if (!event->mdev_state && !model_find_parent(m->model, event->sysname))
-                return; /* one of the many PCI devices that nobody has named */
+        if (!event->mdev_state && !model_find_parent(m->model, event->sysname)) {
+                /*
+                 * one of the many PCI devices that nobody has named, or what bears somebody's
+                 * vGPU
+                 */
+                if (functions_note_uevent(m, event) < 0)
+                        refresh_all(m);
+                return;
+        }
         if (streq(event->action, "add"))
                 parents_forgive(m, event->sysname);
         refresh_parent(m, event->sysname, streq(event->action, "remove") ? NULL : event->devpath);

@@ -4,7 +4,7 @@
  * way, whether it may be, where, and the record that the worker gets.
  */
 #include "backend/origin.h"
-#include "core/internal.h"
+#include "core/functions.h"
 #include "util/parse.h"
 
 #define CLIENT_LENGTH_MAX 255
@@ -188,19 +188,23 @@ static int refuse_without_module(const Placement *place, Reason *reason) {
                           place->parent->name);
 }
 
-/* The last resort before no: a reservation that died since the last look leaves no event. */
+/*
+ * The last resort before no: a reservation that died since the last look leaves no event, and no
+ * driver tells what else its virtual functions could bear by now.
+ */
 int request_place(Manager *m, const Request *q, Placement *ret, Reason *reason) {
         _cleanup_(reason_done) Reason first = {};
-        bool reserved = false;
+        bool again = false;
         int r;
 
         r = policy_place(m->model, &m->planned, q, ret, &first);
         if (r == OUTCOME_NO_ROOM)
                 list_foreach(d, &m->model->devices, Device, node)
                         if (d->state == DEVICE_RESERVED)
-                                reserved = true;
-        if (reserved) {
-                m->refresh.query = true;
+                                again = m->refresh.query = true;
+        if (r == OUTCOME_NO_ROOM || r == OUTCOME_NO_TYPE)
+                again |= functions_look_again(m, q->parent);
+        if (again) {
                 r = refresh_now(m);
                 if (r < 0)
                         return r;
@@ -265,6 +269,8 @@ static int start_create(Manager *m, const Request *q, const Placement *where, co
         if (r == -ENODEV)
                 return reason_set(reason, OUTCOME_NO_PARENT, "Parent %s has just gone.",
                                   where->parent->name);
+        if (r == 0)
+                r = functions_choose(m, where->parent, record, reason);
         if (r == 0)
                 r = moves_add_to_record(m, moves, record, reason);
         if (r == 0)

@@ -55,6 +55,7 @@ Device *device_free(Device *d) {
         attributes_free(d->attributes, d->n_attributes);
         lease_done(&d->lease);
         free(d->profile);
+        free(d->function);
         free(d->type);
         free(d->owner);
         free(d);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* device.h: one mdev as the kernel reports it, or a reservation of our module that is none yet. */
+/*
+ * device.h: one mdev as the kernel reports it, a reservation of our module that is none yet, or
+ * what a virtual function bears (function.h).
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -54,6 +57,7 @@ struct Device {
         Parent *parent;   /* borrowed */
         Uuid uuid;
         char *type;     /* sysfs id */
+        char *function; /* PCI address of the function that bears it; NULL: it is an mdev */
         char *owner;    /* never NULL, may be empty */
         bool relabelled; /* the owner is not the one that the module was told */
         DeviceState state;

@@ -2,6 +2,7 @@
 /* parent.c: life of parents, pools and types. A parent owns the pools and types linked in it. */
 #include "model/parent.h"
 
+#include "model/function.h"
 #include "names.h"
 
 static const char *const parent_state_table[_PARENT_STATE_MAX] = {
@@ -197,6 +198,7 @@ int parent_new(Parent **ret, const char *name) {
         list_init(&p->node);
         list_init(&p->pools);
         list_init(&p->types);
+        list_init(&p->functions);
         list_init(&p->devices);
         p->numa_node = -1;
         p->name = strdup(name);
@@ -217,6 +219,8 @@ Parent *parent_free(Parent *p) {
                 p->view_free(p->view);
         list_foreach_safe(t, &p->types, Type, node)
                 type_free(t);
+        list_foreach_safe(f, &p->functions, Function, node)
+                function_free(f);
         list_foreach_safe(pool, &p->pools, Pool, node)
                 pool_free(pool);
         free(p->name);
@@ -225,6 +229,13 @@ Parent *parent_free(Parent *p) {
         free(p->driver);
         free(p->vendor);
         free(p);
+        return NULL;
+}
+
+Function *parent_find_function(const Parent *p, const char *name) {
+        list_foreach(f, &p->functions, Function, node)
+                if (streq(f->name, name))
+                        return f;
         return NULL;
 }
 

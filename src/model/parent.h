@@ -142,6 +142,7 @@ struct Parent {
         bool outdated; /* ours: the kernel has another configuration of it than our files */
         List pools;
         List types;
+        List functions;   /* of Function: what bears its devices, where they are no mdevs */
         List devices;     /* of Device, by parent_node */
         uint64_t changes; /* counts what policy may have to look at anew, see parent_changed() */
         void *view;       /* policy's own memory of this parent, freed by view_free */
@@ -171,6 +172,8 @@ int parent_new(Parent **ret, const char *name);
 Parent *parent_free(Parent *p);
 DEFINE_CLEANUP(Parent *, parent_free)
 
+/* By its PCI address. */
+Function *parent_find_function(const Parent *p, const char *name);
 Pool *parent_find_pool(const Parent *p, const char *name);
 /* By id or, for our own types, by name. */
 Type *parent_find_type(const Parent *p, const char *name);

@@ -6,6 +6,7 @@ typedef struct Model Model;
 typedef struct Parent Parent;
 typedef struct Pool Pool;
 typedef struct Type Type;
+typedef struct Function Function;
 typedef struct Device Device;
 typedef struct Definition Definition;
 typedef struct Extent Extent;

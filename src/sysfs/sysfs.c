@@ -11,6 +11,8 @@
 #include <inttypes.h>
 
 #include "names.h"
+#include "sysfs/functions.h"
+#include "sysfs/sysfs-internal.h"
 #include "util/fs.h"
 #include "util/parse.h"
 
@@ -20,6 +22,7 @@ void sysfs_device_done(SysfsDevice *d) {
         free(d->path);
         free(d->parent);
         free(d->type);
+        free(d->function);
         *d = (SysfsDevice){};
 }
 
@@ -39,8 +42,7 @@ bool sysfs_path_is_valid(const char *path) {
         return true;
 }
 
-/* Gone, or going: the kernel answers with either while a device is being taken down. */
-static bool is_vanished(int r) {
+bool sysfs_is_vanished(int r) {
         return r == -ENOENT || r == -ENODEV || r == -ENOTDIR || r == -ENXIO;
 }
 
@@ -58,8 +60,8 @@ static int read_link(int root_fd, const char *path, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-/* "../../../devices/x/y" -> "devices/x/y": links in sysfs are relative and stay in it. */
-static int read_device_link(int root_fd, const char *path, char **ret) {
+/* "../../../devices/x/y" -> "devices/x/y" */
+int sysfs_read_device_link(int root_fd, const char *path, char **ret) {
         _cleanup_(freep) char *target = NULL;
         const char *s;
         int r;
@@ -77,7 +79,7 @@ static int read_device_link(int root_fd, const char *path, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-static int read_attr_below(int root_fd, const char *path, const char *name, char **ret) {
+int sysfs_read_attr(int root_fd, const char *path, const char *name, char **ret) {
         _cleanup_(freep) char *full = NULL;
 
         if (asprintf(&full, MDEVD_PATH_SYSFS "/%s/%s", path, name) < 0)
@@ -90,7 +92,7 @@ static int read_optional(int root_fd, const char *path, const char *name, char *
         char *value = NULL;
         int r;
 
-        r = read_attr_below(root_fd, path, name, &value);
+        r = sysfs_read_attr(root_fd, path, name, &value);
         if (r == -ENOMEM)
                 return r;
         free(*ret);
@@ -98,7 +100,7 @@ static int read_optional(int root_fd, const char *path, const char *name, char *
         return 0;
 }
 
-static int read_link_below(int root_fd, const char *path, const char *name, char **ret) {
+int sysfs_read_link_name(int root_fd, const char *path, const char *name, char **ret) {
         _cleanup_(freep) char *full = NULL;
 
         if (asprintf(&full, MDEVD_PATH_SYSFS "/%s/%s", path, name) < 0)
@@ -106,7 +108,7 @@ static int read_link_below(int root_fd, const char *path, const char *name, char
         return readlink_base_at(root_fd, full, ret);
 }
 
-static bool exists_below(int root_fd, const char *path, const char *name) {
+bool sysfs_exists(int root_fd, const char *path, const char *name) {
         _cleanup_(freep) char *full = NULL;
 
         if (asprintf(&full, MDEVD_PATH_SYSFS "/%s%s%s", path, name ? "/" : "", name ?: "") < 0)
@@ -114,7 +116,7 @@ static bool exists_below(int root_fd, const char *path, const char *name) {
         return faccessat(root_fd, full, F_OK, 0) >= 0;
 }
 
-static int open_dir_at(int root_fd, const char *path, DIR **ret) {
+int sysfs_open_dir(int root_fd, const char *path, DIR **ret) {
         int fd;
 
         fd = openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -132,7 +134,7 @@ static int open_dir_at(int root_fd, const char *path, DIR **ret) {
 }
 
 static bool has_types(int root_fd, const char *path) {
-        return exists_below(root_fd, path, "mdev_supported_types");
+        return sysfs_exists(root_fd, path, "mdev_supported_types");
 }
 
 int sysfs_find_parent(int root_fd, const char *name, char **ret_path, bool *registered) {
@@ -150,8 +152,8 @@ int sysfs_find_parent(int root_fd, const char *name, char **ret_path, bool *regi
 
                 if (asprintf(&full, "%s/%s", folders[i], name) < 0)
                         return -ENOMEM;
-                r = read_device_link(root_fd, full, &path);
-                if (is_vanished(r) || (r >= 0 && !exists_below(root_fd, path, NULL)))
+                r = sysfs_read_device_link(root_fd, full, &path);
+                if (sysfs_is_vanished(r) || (r >= 0 && !sysfs_exists(root_fd, path, NULL)))
                         continue;
                 if (r < 0)
                         return r;
@@ -198,16 +200,16 @@ int sysfs_read_parent(int root_fd, const char *path, Parent *p) {
         _cleanup_(freep) char *unit = NULL;
         int r;
 
-        if (!sysfs_path_is_valid(path) || !exists_below(root_fd, path, NULL))
+        if (!sysfs_path_is_valid(path) || !sysfs_exists(root_fd, path, NULL))
                 return -ENOENT;
 
         copy = strdup(path);
         if (!copy)
                 return -ENOMEM;
-        r = read_link_below(root_fd, path, "driver", &driver);
+        r = sysfs_read_link_name(root_fd, path, "driver", &driver);
         if (r == -ENOMEM)
                 return r;
-        r = read_link_below(root_fd, path, "physfn", &unit);
+        r = sysfs_read_link_name(root_fd, path, "physfn", &unit);
         if (r == -ENOMEM)
                 return r;
         r = read_optional(root_fd, path, "numa_node", &numa);
@@ -226,7 +228,7 @@ int sysfs_read_parent(int root_fd, const char *path, Parent *p) {
         p->numa_node = parse_numa_node(numa);
         parse_resource(resource ?: "", p->bar_sizes);
 
-        if (has_types(root_fd, path))
+        if (has_types(root_fd, path) || sysfs_has_functions(root_fd, path))
                 p->state = PARENT_REGISTERED;
         else if (p->driver && streq(p->driver, MDEVD_DRIVER))
                 p->state = PARENT_BOUND;
@@ -270,7 +272,7 @@ static int read_count(int root_fd, const char *path, Type *t) {
                 return -ENOMEM;
         fd = openat(root_fd, full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
         n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-        if (n < 0 && is_vanished(-errno))
+        if (n < 0 && sysfs_is_vanished(-errno))
                 return -ENOENT;
         n = MAX(n, (ssize_t) 0); /* what cannot be read says nothing: there is room for none */
         text[n] = '\0';
@@ -284,6 +286,8 @@ int sysfs_read_counts(int root_fd, Parent *p) {
 
         if (!p->path)
                 return -ENOENT;
+        if (!list_is_empty(&p->functions))
+                return sysfs_read_functions(root_fd, p);
         list_foreach(t, &p->types, Type, node)
                 if (r >= 0 && !t->ours)
                         r = read_count(root_fd, p->path, t);
@@ -322,7 +326,7 @@ static void drop_lost_types(int root_fd, Parent *p) {
 
                 if (t->ours || asprintf(&below, "mdev_supported_types/%s", t->id) < 0)
                         continue;
-                if (!p->path || !exists_below(root_fd, p->path, below))
+                if (!p->path || !sysfs_exists(root_fd, p->path, below))
                         type_free(t);
         }
 }
@@ -333,11 +337,14 @@ int sysfs_read_types(int root_fd, Parent *p, bool keep) {
         size_t n = 0;
         int r;
 
+        r = sysfs_read_functions(root_fd, p);
+        if (r != -ENOENT)
+                return r;
         if (p->path) {
                 if (asprintf(&full, MDEVD_PATH_SYSFS "/%s/mdev_supported_types", p->path) < 0)
                         return -ENOMEM;
-                r = open_dir_at(root_fd, full, &dir);
-                if (r < 0 && !is_vanished(r))
+                r = sysfs_open_dir(root_fd, full, &dir);
+                if (r < 0 && !sysfs_is_vanished(r))
                         return r;
         }
 
@@ -360,9 +367,9 @@ int sysfs_read_device(int root_fd, const Uuid *uuid, SysfsDevice *ret) {
 
         if (asprintf(&full, MDEVD_PATH_SYSFS "/bus/mdev/devices/%s", UUID_STR(uuid)) < 0)
                 return -ENOMEM;
-        r = read_device_link(root_fd, full, &path);
+        r = sysfs_read_device_link(root_fd, full, &path);
         if (r < 0)
-                return is_vanished(r) ? -ENOENT : r;
+                return sysfs_is_vanished(r) ? -ENOENT : r;
 
         /* devices/…/<parent>/<uuid> */
         slash = strrchr(path, '/');
@@ -375,9 +382,9 @@ int sysfs_read_device(int root_fd, const Uuid *uuid, SysfsDevice *ret) {
         if (!parent)
                 return -ENOMEM;
 
-        r = read_link_below(root_fd, path, "mdev_type", &type);
-        if (is_vanished(r))
-                return exists_below(root_fd, path, NULL) ? SYSFS_INCOMPLETE : -ENOENT;
+        r = sysfs_read_link_name(root_fd, path, "mdev_type", &type);
+        if (sysfs_is_vanished(r))
+                return sysfs_exists(root_fd, path, NULL) ? SYSFS_INCOMPLETE : -ENOENT;
         if (r < 0)
                 return r;
 
@@ -395,9 +402,9 @@ int sysfs_foreach_parent(int root_fd, SysfsParentFn fn, void *userdata) {
         size_t n = 0;
         int r;
 
-        r = open_dir_at(root_fd, MDEVD_PATH_SYSFS "/class/mdev_bus", &dir);
+        r = sysfs_open_dir(root_fd, MDEVD_PATH_SYSFS "/class/mdev_bus", &dir);
         if (r < 0)
-                return is_vanished(r) ? 0 : r; /* no driver ever registered a parent */
+                return sysfs_is_vanished(r) ? 0 : r; /* no driver ever registered a parent */
 
         for (struct dirent *de; (de = readdir(dir));) {
                 if (de->d_name[0] == '.' || !name_is_valid_parent(de->d_name))
@@ -416,9 +423,9 @@ int sysfs_foreach_device(int root_fd, SysfsDeviceFn fn, void *userdata) {
         size_t n = 0;
         int r;
 
-        r = open_dir_at(root_fd, MDEVD_PATH_SYSFS "/bus/mdev/devices", &dir);
+        r = sysfs_open_dir(root_fd, MDEVD_PATH_SYSFS "/bus/mdev/devices", &dir);
         if (r < 0)
-                return is_vanished(r) ? 0 : r; /* mdev.ko is not loaded */
+                return sysfs_is_vanished(r) ? 0 : r; /* mdev.ko is not loaded */
 
         for (struct dirent *de; (de = readdir(dir));) {
                 Uuid uuid;

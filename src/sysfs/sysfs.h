@@ -19,12 +19,13 @@
 
 typedef struct SysfsDevice SysfsDevice;
 
-/* An mdev as sysfs shows it. */
+/* An mdev as sysfs shows it, or what a function bears. */
 struct SysfsDevice {
         Uuid uuid;
-        char *path;   /* of the mdev */
-        char *parent; /* name */
-        char *type;   /* sysfs id */
+        char *path;     /* of the mdev, or the function */
+        char *parent;   /* name */
+        char *type;     /* sysfs id */
+        char *function; /* its PCI address; NULL: it is an mdev */
 };
 
 enum {

@@ -11,12 +11,17 @@
 #include <unistd.h>
 
 #include "root.h"
+#include "sysfs/functions.h"
 #include "sysfs/sysfs.h"
 #include "util/fs.h"
 
 #define PARENT "0000:00:05.0"
 #define UUID "11111111-1111-4111-8111-111111111111"
 #define FOLDER "sys/devices/pci0000:00/" PARENT
+#define CARD "0000:41:00.0"
+#define CARD_FOLDER "sys/devices/pci0000:00/" CARD
+#define FUNCTION "0000:41:00.4"
+#define FUNCTION_FOLDER "sys/devices/pci0000:00/" FUNCTION
 #define TYPE FOLDER "/mdev_supported_types/"
 
 static int root_fd = -EBADF;
@@ -27,6 +32,8 @@ static const char *const files[] = {
         TYPE "a/device_api",         TYPE "a/description",
         TYPE "b/available_instances", TYPE "b/device_api",
         FOLDER "/driver_override",
+        FUNCTION_FOLDER "/nvidia/current_vgpu_type",
+        FUNCTION_FOLDER "/nvidia/creatable_vgpu_types",
 };
 
 static void put(const char *path, const void *data, size_t size) {
@@ -51,6 +58,8 @@ static void make_root(void) {
         link_to("../../../devices/pci0000:00/" PARENT "/" UUID, "sys/bus/mdev/devices/" UUID);
         link_to("../../devices/pci0000:00/" PARENT, "sys/class/mdev_bus/" PARENT);
         link_to("../../../bus/pci/drivers/vendor", FOLDER "/driver");
+        link_to("../" FUNCTION, CARD_FOLDER "/virtfn0");
+        link_to("../../../devices/pci0000:00/" FUNCTION, "sys/bus/pci/devices/" FUNCTION);
 }
 
 static void write_files(const char *data, size_t size) {
@@ -61,6 +70,27 @@ static void write_files(const char *data, size_t size) {
                 put(files[i], data, n);
                 data += n + (end != NULL);
                 size -= n + (end != NULL);
+        }
+}
+
+/* Its functions are there or not; a type has a number, and one of what is borne is always known. */
+static void read_card(void) {
+        _cleanup_(parent_freep) Parent *p = NULL;
+        unsigned number;
+        int r;
+
+        assert(parent_new(&p, CARD) == 0);
+        assert(sysfs_read_parent(root_fd, "devices/pci0000:00/" CARD, p) == 0);
+        assert(p->state == PARENT_REGISTERED);
+        r = sysfs_read_functions(root_fd, p);
+        assert((r == 0) == !list_is_empty(&p->functions) && (r == 0 || r == -ENOENT));
+        list_foreach(t, &p->types, Type, node)
+                assert(function_type_parse(t->id, &number) == 0 && t->available <= 1);
+        list_foreach(f, &p->functions, Function, node) {
+                char id[FUNCTION_TYPE_MAX];
+
+                assert(streq(f->name, FUNCTION));
+                assert(f->type == 0 || parent_find_type(p, function_type_id(f->type, id)));
         }
 }
 
@@ -79,6 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         assert(sysfs_read_types(root_fd, p, false) == 0);
         list_foreach(t, &p->types, Type, node)
                 assert(streq(t->id, "a") || streq(t->id, "b"));
+        read_card();
         if (sysfs_read_device(root_fd, &uuid, &d) == 0) {
                 assert(streq(d.parent, PARENT) && streq(d.type, "a"));
                 sysfs_device_done(&d);

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "../bus/tracer-mark.h"
+#include "fake-vgpu.h"
 
 #define PARENTS_MAX 4
 #define DEVICES_MAX 256
@@ -1095,7 +1096,24 @@ static bool ends_with(const char *s, const char *end) {
         return n >= k && strcmp(s + n - k, end) == 0;
 }
 
+static int fill_function(const char *root, const char *rel, const char *text) {
+        int lock, r, fd = open(P("%s/%.*s/fake/vgpu-block", root,
+                                 (int) (strstr(rel, "/nvidia/") - rel), rel), O_RDONLY | O_CLOEXEC);
+        char byte;
+
+        while (fd >= 0 && read(fd, &byte, 1) < 0 && errno == EINTR)
+                ;
+        if (fd >= 0)
+                (void) close(fd);
+        lock = lock_tree(root);
+        r = fake_vgpu_write(root, rel, text);
+        (void) close(lock);
+        return r;
+}
+
 static int act(const char *root, char *rel, const char *text) {
+        if (ends_with(rel, "/nvidia/current_vgpu_type"))
+                return fill_function(root, rel, text);
         if (strstr(rel, "/mdev_supported_types/") && ends_with(rel, "/create"))
                 return create(root, rel, text);
         if (ends_with(rel, "/remove"))

@@ -130,8 +130,12 @@ static void print_device(const Screen *s, const JsonNode *d) {
                 line(s, "Mapped", "%s; %s faults (%s answered with 2 MiB), %s insertions",
                      SIZE_STR(node_number(d, "mapped_bytes")), node_text(d, "faults"),
                      node_text(d, "huge_faults"), node_text(d, "insertions"));
-        line(s, "For a VM", "-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/%s",
-             node_text(d, "uuid"));
+        if (node_text(d, "function"))
+                line(s, "For a VM", "-device vfio-pci,sysfsdev=/sys/bus/pci/devices/%s",
+                     node_text(d, "function"));
+        else
+                line(s, "For a VM", "-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/%s",
+                     node_text(d, "uuid"));
 }
 
 static void print_definition(const Screen *s, const JsonNode *d) {
