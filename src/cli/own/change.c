@@ -161,7 +161,7 @@ static int run_stop(const Verb *verb, const Given *given) {
 const Verb own_stop = {
         .name = "stop",
         .title = "Remove a device; its definition stays",
-        .text = "One that somebody has open is refused, with who it is; --insist removes it as\n"
+        .text = "One that somebody has open is refused, see `holders`; --insist removes it as\n"
                 "soon as they let it go, and nobody can open it any more until then.\n",
         .operand = "UUID",
         .options = device_options,
