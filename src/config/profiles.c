@@ -51,6 +51,19 @@ static int want_check(JsonSink *sink, const JsonNode *node, const Want *w, const
         return 0;
 }
 
+/* All of a profile: they are planned one after the other, each with those before it in mind. */
+static int check_sum(JsonSink *sink, const JsonNode *node, const Profile *p) {
+        uint64_t sum = 0;
+
+        list_foreach(w, &p->wants, Want, node)
+                sum += w->count;
+        if (sum <= WANT_COUNT_MAX)
+                return 0;
+        return json_problem(sink, json_find(node, "count") ?: node,
+                            "expected at most %u devices in a profile, found %llu up to here",
+                            WANT_COUNT_MAX, (unsigned long long) sum);
+}
+
 static int decode_wants(JsonSink *sink, const JsonNode *node, const JsonField *field,
                         void *value) {
         Loader *l = container_of(sink, Loader, sink);
@@ -72,6 +85,8 @@ static int decode_wants(JsonSink *sink, const JsonNode *node, const JsonField *f
                 r = json_decode_fields(sink, i, want_fields, "a device in { }", w);
                 if (r == 0)
                         r = want_check(sink, i, w, p);
+                if (r == 0)
+                        r = check_sum(sink, i, p);
                 if (r < 0)
                         return r;
                 result |= r;

@@ -198,6 +198,7 @@ struct Rules {
 #define GROUPS_MAX 256
 #define PAUSE_MAX_DEFAULT 500U
 #define PAUSE_MAX_MAX 60000U
+/* Devices of a profile, in all. */
 #define WANT_COUNT_MAX 4096
 #define GUARANTEE_DEVICES_MAX 65536
 

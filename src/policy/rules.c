@@ -322,13 +322,20 @@ static int check_parent_rules(Checker *c) {
 }
 
 static int check_profile(Checker *c, const Profile *p) {
+        uint64_t sum = 0;
+
         list_foreach(w, &p->wants, Want, node) {
                 int r = 0;
 
+                sum += w->count;
                 if (w->count == 0 || w->count > WANT_COUNT_MAX)
                         r = say(c, &w->source, false,
                                 "profile %s: %" PRIu64 " devices are wanted, which must be 1 to %d",
                                 p->name, w->count, WANT_COUNT_MAX);
+                else if (sum > WANT_COUNT_MAX)
+                        r = say(c, &w->source, false,
+                                "profile %s: %" PRIu64 " devices are wanted in all, which must be at "
+                                "most %d", p->name, sum, WANT_COUNT_MAX);
                 else if (!uuid_is_null(&w->uuid) && w->count > 1)
                         r = say(c, &w->source, false,
                                 "profile %s: %" PRIu64 " devices cannot all have UUID %s", p->name,
