@@ -201,12 +201,13 @@ static pid_t worker_of(Fixture *f) {
         return (pid_t) strtol(pid, NULL, 10);
 }
 
+/* The record of the create before it may still be there. */
 static bool is_prepared(void *userdata) {
         const Fixture *f = userdata;
         _cleanup_(freep) char *text = NULL;
 
         return read_file_at(f->tree.fd, RECORD1, 1 << 16, &text, NULL) >= 0 &&
-               strstr(text, "\"step\":\"prepared\"");
+               strstr(text, "\"kind\":\"modify\"") && strstr(text, "\"step\":\"prepared\"");
 }
 
 /* Daemon and worker are killed: the device has another value than its definition, which stays. */

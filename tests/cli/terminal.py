@@ -6,6 +6,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -382,6 +383,9 @@ def ctrl_c_while_the_change_is_waited_for_keeps_the_text(m):
 def reading_is_everybodys_and_changing_is_not(m):
     """On this bus there is no polkit: to whom it cannot be asked for, it is refused."""
     os.chmod(m.folder.name, 0o755)
+    program = os.path.join(m.bin, "mdevdctl")  # may lie below somebody's home
+    shutil.copy(os.path.realpath(program), f"{program}.copy")
+    os.replace(f"{program}.copy", program)
     bus = {"env": {**m.env, "HOME": "/"}, "user": 65534, "group": 65534, "extra_groups": []}
 
     def run(line):
