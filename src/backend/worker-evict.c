@@ -116,15 +116,20 @@ static int evict(Eviction *e, const Holder *h) {
 /* ---- all of them ---- */
 
 static int tell_stays(Eviction *e, const Holder *h) {
-        const Record *r = e->job->record;
-        char *text = NULL;
+        Record *r = e->job->record;
+        char *text = NULL, *who = NULL;
 
         if (asprintf(&text,
                      "%s on %s stays open in a process that could not be ended, and its parent goes "
-                     "away only when that is closed: %s. End it by hand.",
-                     UUID_STR(&r->uuid), r->parent, e->why ?: "out of memory") < 0)
+                     "away only when that is closed; the journal says which and why. End it by hand.",
+                     UUID_STR(&r->uuid), r->parent) < 0)
                 return -ENOMEM;
-        (void) job_set_who(e->job, h, 1, 1); /* without memory he is not named */
+        /* without memory he is not named; why may name his unit, which is not for all to read */
+        if (job_set_who(e->job, h, 1, 1) >= 0 && e->why &&
+            asprintf(&who, "%s: %s", r->who, e->why) >= 0) {
+                free(r->who);
+                r->who = who;
+        }
         record_set_result(e->job->record, OUTCOME_BUSY, -EBUSY, text);
         return -EBUSY;
 }

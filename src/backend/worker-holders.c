@@ -86,12 +86,11 @@ static int find(Job *j, pid_t caller, Holders *ret) {
                 r = holders_devices_of(j->root_fd, folder, devices, &n);
         if (r >= 0)
                 r = holders_find(j->root_fd, devices, n, caller, ret);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0)
-                (void) log_warning_errno(r, &(LogFields){ .topic = "worker" },
-                                         "Cannot find out who has %s open: %m",
-                                         UUID_STR(&j->record->uuid));
+        /* one that is gone has nobody; else who cannot look does not know that there is nobody */
+        if (r < 0 && r != -ENOENT && r != -ENODEV)
+                return log_error_errno(r, &(LogFields){ .topic = "worker" },
+                                       "Cannot find out who has %s open: %m",
+                                       UUID_STR(&j->record->uuid));
         if (ret->n == 0 && j->record->opener > 0)
                 take_opener(j, ret);
         return 0;

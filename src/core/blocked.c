@@ -65,7 +65,7 @@ static void on_look(Worker *w, const Record *record, void *userdata) {
         Operation *op = TAKE_PTR(m->looked_at);
 
         m->look = worker_free(w);
-        if (record && record->step == STEP_DONE)
+        if (record && record->step == STEP_DONE && record->outcome == OUTCOME_OK)
                 describe(op, record->text, record->who);
         else
                 describe(op, NULL, NULL);

@@ -490,12 +490,14 @@ int leases_check_define(const Device *d, Reason *reason); /* @d may be NULL */
 
 /* The same of a vendor's device. Answers when to look again; UINT64_MAX: an event will tell. */
 uint64_t lease_users_check(Manager *m, Device *d, uint64_t now);
-void lease_users_forget(Manager *m, const Device *d);
+void lease_users_forget(Manager *m, Device *d);
 void lease_users_done(Manager *m);
 
 /* ---- looks.c ---- */
 
 /* Asks who has it open. @d: what the model knows of it (may be NULL); a worker answers by the rest. */
+/* How often and by whom it is open, as the model has it now; for devices of ours. */
+int looks_note_opened(const Device *d, Record *record);
 int looks_make_question(const char *parent, const char *parent_path, const Uuid *uuid,
                         const Device *d, bool ours, Record **ret);
 /* Who asks is told nothing any more. */

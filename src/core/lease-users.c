@@ -55,9 +55,10 @@ static LeaseUsers *find_users(Manager *m, const Device *d) {
         return NULL;
 }
 
-void lease_users_forget(Manager *m, const Device *d) {
+void lease_users_forget(Manager *m, Device *d) {
         LeaseUsers *u = find_users(m, d);
 
+        d->n_users = 0; /* nobody counts them any more */
         if (u)
                 users_free(u);
 }
@@ -180,12 +181,12 @@ static LeaseUsers *users_new(Manager *m, Device *d) {
         return u;
 }
 
-/* Closed, and who opens it again is found by the last look: that comes when the lease is due. */
+/* Also of one that is closed: from a close that nobody saw, the time would run from an earlier one. */
 static uint64_t next_look(const LeaseUsers *u) {
         const Lease *l = &u->device->lease;
         uint64_t until = l->until_usec > 0 ? l->until_usec : UINT64_MAX;
 
-        if (l->phase != LEASE_CLOSED && l->phase != LEASE_OVER)
+        if (l->phase != LEASE_OVER)
                 until = MIN(u->look_usec, until);
         return MAX(u->retry_usec, until);
 }

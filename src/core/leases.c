@@ -109,7 +109,7 @@ static uint64_t check_device(Manager *m, Device *d, uint64_t now) {
 }
 
 static int on_time(sd_event_source *s, uint64_t usec, void *userdata) {
-        refresh_wake(userdata);
+        refresh_query(userdata); /* the event of an open may be unread */
         return 0;
 }
 

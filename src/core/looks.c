@@ -35,6 +35,14 @@ static Look *look_free(Look *l) {
 }
 DEFINE_CLEANUP(Look *, look_free)
 
+int looks_note_opened(const Device *d, Record *record) {
+        record->opened = d->opened;
+        record->opener = d->opener;
+        free(record->opener_name);
+        record->opener_name = NULL;
+        return request_set_string(&record->opener_name, d->opener > 0 ? d->opener_name : NULL);
+}
+
 int looks_make_question(const char *parent, const char *parent_path, const Uuid *uuid,
                         const Device *d, bool ours, Record **ret) {
         _cleanup_(record_freep) Record *record = NULL;
@@ -50,11 +58,8 @@ int looks_make_question(const char *parent, const char *parent_path, const Uuid 
                 r = request_set_string(&record->parent_path, parent_path);
         if (r >= 0)
                 r = functions_note(d, record);
-        if (r >= 0 && d && ours) {
-                record->opened = d->opened;
-                record->opener = d->opener;
-                r = request_set_string(&record->opener_name, d->opener_name);
-        }
+        if (r >= 0 && d && ours)
+                r = looks_note_opened(d, record);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(record);

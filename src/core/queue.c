@@ -180,6 +180,16 @@ static void close_namesakes(const Operation *op) {
                         operation_close(i);
 }
 
+/* As it is now: since it was asked for, others had their turn, and scripts their minute. */
+static int note_opened(Operation *op) {
+        Record *r = op->record;
+        Model *model = op->manager->model;
+        Parent *p = r->kind == RECORD_STOP ? model_find_parent(model, r->parent) : NULL;
+        const Device *d = p ? model_find_device(model, p, &r->uuid, NULL) : NULL;
+
+        return d ? looks_note_opened(d, r) : 0;
+}
+
 static int start(Operation *op) {
         Manager *m = op->manager;
         int r;
@@ -190,7 +200,7 @@ static int start(Operation *op) {
         close_namesakes(op);
         if (op->record->kind == RECORD_UNDEFINE)
                 return definitions_start_undefine(op);
-        r = op->record->kind == RECORD_CREATE ? devices_announce(m, op->record) : 0;
+        r = op->record->kind == RECORD_CREATE ? devices_announce(m, op->record) : note_opened(op);
         if (r >= 0)
                 r = worker_start(&op->worker, m->workers, op->record, operation_on_worker, op);
         if (r < 0)

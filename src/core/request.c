@@ -444,11 +444,6 @@ int manager_stop_with(Manager *m, Device *device, const StopOptions *options, co
         record->force = options->force;
         record->insist = options->insist;
         record->caller = options->caller;
-        record->opened = device->opened;
-        record->opener = device->opener;
-        r = device->opener > 0 ? request_set_string(&record->opener_name, device->opener_name) : 0;
-        if (r < 0)
-                return r;
         r = operation_new(m, TAKE_PTR(record), OPERATION_QUEUED, ret);
         if (r < 0)
                 return r;

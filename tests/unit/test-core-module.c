@@ -128,6 +128,27 @@ TEST(open_close_and_scrub) {
         RUN_UNTIL(&f, !find_device(&f, U1));
 }
 
+/* A stop that has waited for its turn goes by who has the device open then. */
+TEST(opened_while_the_stop_waits) {
+        Uuid u1 = uuid_of(U1);
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f);
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        f.manager->n_working += WORKERS_MAX;
+        op = stop_device(&f, U1);
+        ASSERT_EQ(op->phase, OPERATION_QUEUED);
+        fake_module_open(f.tree->root, u1.bytes, 4711, "qemu");
+        RUN_UNTIL(&f, find_device(&f, U1)->opened == 1);
+        f.manager->n_working -= WORKERS_MAX;
+        operation_dispatch(f.manager);
+        wait_for(&f, op);
+        ASSERT_EQ(op->record->outcome, OUTCOME_BUSY);
+        ASSERT_CONTAINS(op->record->who, "qemu (pid 4711)");
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_LIVE);
+}
+
 /* Until its memory is clean it is still there; that does not make it the answer to a new wish. */
 TEST(repeated_request_gets_no_dying_device) {
         _cleanup_(reason_done) Reason reason = {};
