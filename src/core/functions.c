@@ -45,11 +45,11 @@ static Device *find_linked(const Parent *p, const Function *f) {
         return NULL;
 }
 
-/* Its worker is gone, and had not got as far as that. */
+/* Its worker has not begun, or is gone and had not got as far as that. */
 static bool cannot_have_filled(const Operation *op) {
         const Record *r = op->record;
 
-        return op->phase == OPERATION_SETTLING &&
+        return op->phase != OPERATION_WORKING &&
                (r->step == STEP_DONE ? r->outcome != OUTCOME_OK : r->step < STEP_RESERVED);
 }
 

@@ -14,7 +14,24 @@
 #define CREATABLE "nvidia/creatable_vgpu_types"
 #define PLACEMENT "nvidia/placement_id"
 
-/* "virtfn<n>" of the device at @path, which the PCI core numbers from 0 on. */
+static int read_number(int root_fd, const char *path, const char *name, unsigned *ret) {
+        _cleanup_(freep) char *text = NULL;
+        uint64_t v;
+        int r;
+
+        r = sysfs_read_attr(root_fd, path, name, &text);
+        if (r < 0)
+                return sysfs_is_vanished(r) ? -ENOENT : r;
+        if (parse_u64(text, &v) < 0 || v > UINT_MAX)
+                return -ENODATA;
+        *ret = (unsigned) v;
+        return 0;
+}
+
+/*
+ * "virtfn<n>" of the device at @path, which the PCI core numbers from 0 on. -ENOENT: there is no such
+ * link; -ENODEV: there is, but its device has been removed.
+ */
 static int find_function(int root_fd, const char *path, unsigned n, char **ret_name,
                          char **ret_path) {
         _cleanup_(freep) char *name = NULL, *full = NULL;
@@ -31,16 +48,33 @@ static int find_function(int root_fd, const char *path, unsigned n, char **ret_n
                 return -ENOMEM;
         r = sysfs_read_device_link(root_fd, full, ret_path);
         if (r < 0)
-                return sysfs_is_vanished(r) ? -ENOENT : r;
+                return sysfs_is_vanished(r) ? -ENODEV : r;
         *ret_name = TAKE_PTR(name);
         return 0;
 }
 
+/*
+ * Whether others may follow a link that is not there: while functions are taken away, from the first on,
+ * those that a VM still has open come after a gap. Up to *@total, which is read at the first.
+ */
+static bool is_gap(int r, int root_fd, const char *path, unsigned n, unsigned *total) {
+        if (r == -ENOENT && *total == UINT_MAX &&
+            read_number(root_fd, path, "sriov_totalvfs", total) < 0)
+                *total = 0;
+        return r == -ENODEV || (r == -ENOENT && n < *total);
+}
+
 bool sysfs_has_functions(int root_fd, const char *path) {
+        unsigned total = UINT_MAX;
+
         for (unsigned n = 0; n < SYSFS_FUNCTIONS_MAX; n++) {
                 _cleanup_(freep) char *name = NULL, *function = NULL;
+                int r;
 
-                if (find_function(root_fd, path, n, &name, &function) < 0)
+                r = find_function(root_fd, path, n, &name, &function);
+                if (r < 0 && is_gap(r, root_fd, path, n, &total))
+                        continue;
+                if (r < 0)
                         return false;
                 if (sysfs_exists(root_fd, function, CURRENT))
                         return true;
@@ -87,20 +121,6 @@ int sysfs_foreach_physical(int root_fd, SysfsParentFn fn, void *userdata) {
 }
 
 /* ---- one function ---- */
-
-static int read_number(int root_fd, const char *path, const char *name, unsigned *ret) {
-        _cleanup_(freep) char *text = NULL;
-        uint64_t v;
-        int r;
-
-        r = sysfs_read_attr(root_fd, path, name, &text);
-        if (r < 0)
-                return sysfs_is_vanished(r) ? -ENOENT : r;
-        if (parse_u64(text, &v) < 0 || v > UINT_MAX)
-                return -ENODATA;
-        *ret = (unsigned) v;
-        return 0;
-}
 
 int sysfs_read_function_type(int root_fd, const char *path, unsigned *ret) {
         return read_number(root_fd, path, CURRENT, ret);
@@ -202,14 +222,14 @@ static int note_creatable(unsigned number, const char *name, void *userdata) {
         return function_add_creatable(reading->function, number);
 }
 
-/* -ENOENT: it has gone, its driver lends it nothing, or does not say what. */
+/* -ENOENT: it has gone, or its driver lends it nothing. */
 static int read_function(int root_fd, Parent *p, Function *f) {
         Type *t;
         int r;
 
         r = sysfs_read_function_type(root_fd, f->path, &f->type);
         if (r < 0)
-                return r == -ENOMEM ? r : -ENOENT;
+                return r;
         if (f->type > 0) {
                 /* that no function offers is why its name may not be known */
                 r = find_or_link_type(p, f->type, &t);
@@ -219,37 +239,67 @@ static int read_function(int root_fd, Parent *p, Function *f) {
         return foreach_creatable(root_fd, f->path, note_creatable, &(Reading){ p, f });
 }
 
-static int read_all(int root_fd, Parent *p) {
+/* Of one that cannot be read now, for want of descriptors or by a card in trouble, as it was known. */
+static void keep_known(List *known, const char *name, List *ret) {
+        list_foreach(f, known, Function, node)
+                if (streq(f->name, name)) {
+                        list_unlink(&f->node);
+                        list_append(ret, &f->node);
+                        return;
+                }
+}
+
+static int read_all(int root_fd, Parent *p, List *known) {
+        unsigned total = UINT_MAX;
+
         for (unsigned n = 0; n < SYSFS_FUNCTIONS_MAX; n++) {
                 _cleanup_(freep) char *name = NULL, *path = NULL;
                 _cleanup_(function_freep) Function *f = NULL;
                 int r;
 
                 r = find_function(root_fd, p->path, n, &name, &path);
+                if (r < 0 && is_gap(r, root_fd, p->path, n, &total))
+                        continue;
                 if (r < 0)
                         return r == -ENOENT ? 0 : r;
                 r = function_new(&f, name, path);
                 if (r >= 0)
                         r = read_function(root_fd, p, f);
-                if (r == -ENOENT)
-                        continue;
-                if (r < 0)
+                if (r == -ENOMEM)
                         return r;
+                if (r < 0 && r != -ENOENT)
+                        keep_known(known, name, &p->functions);
+                if (r < 0)
+                        continue;
                 list_append(&p->functions, &TAKE_PTR(f)->node);
         }
         return 0;
 }
 
-int sysfs_read_functions(int root_fd, Parent *p) {
-        int r;
+static bool is_among(const List *functions, const Function *f) {
+        list_foreach(i, functions, Function, node)
+                if (streq(i->name, f->name))
+                        return true;
+        return false;
+}
 
-        list_foreach_safe(f, &p->functions, Function, node)
-                function_free(f);
-        if (!p->path || !sysfs_has_functions(root_fd, p->path))
-                return -ENOENT;
-        list_foreach(t, &p->types, Type, node)
-                t->available = 0;
-        r = read_all(root_fd, p);
+int sysfs_read_functions(int root_fd, Parent *p) {
+        List known = LIST_INIT(known);
+        int r = -ENOENT;
+
+        list_splice(&known, &p->functions);
+        if (p->path && (!list_is_empty(&known) || sysfs_has_functions(root_fd, p->path))) {
+                list_foreach(t, &p->types, Type, node)
+                        t->available = 0;
+                r = read_all(root_fd, p, &known);
+        }
+        list_foreach_safe(f, &known, Function, node)
+                if (r >= 0 || r == -ENOENT || is_among(&p->functions, f))
+                        function_free(f);
+                else { /* nothing is known to have gone */
+                        list_unlink(&f->node);
+                        list_append(&p->functions, &f->node);
+                }
         if (r < 0)
                 return r;
         return list_is_empty(&p->functions) ? -ENOENT : 0;

@@ -135,6 +135,34 @@ TEST(functions_come_and_go) {
         ASSERT_EQ(count_files(&f, MDEVD_PATH_DEVICES), 0);
 }
 
+static void is_still_ours(Fixture *f, const char *uuid) {
+        uevent(f, "change", F1);
+        run_idle(f);
+        ASSERT_NOT_NULL(find_device(f, uuid));
+        ASSERT_STREQ(find_device(f, uuid)->owner, "vm2");
+        ASSERT_EQ(find_device(f, uuid)->origin, ORIGIN_REQUEST);
+}
+
+/* A card in trouble, a function that was taken away before it: neither takes a device from its owner. */
+TEST(what_cannot_be_read_has_not_gone) {
+        FIXTURE(f);
+
+        begin(&f);
+        wait_for(&f, create_device(&f, NULL, "nvidia-16", U1, "vm1"));
+        wait_for(&f, create_device(&f, NULL, "nvidia-16", U2, "vm2"));
+        ASSERT_STREQ(find_device(&f, U2)->function, F1);
+        fake_write(f.tree, "Not Applicable\n", CURRENT(F1));
+        is_still_ours(&f, U2);
+        fake_write(f.tree, "16\n", CURRENT(F1));
+        is_still_ours(&f, U2);
+        fake_remove(f.tree, "sys/bus/pci/devices/" F0);
+        is_still_ours(&f, U2);
+        ASSERT_NULL(find_device(&f, U1));
+        fake_write(f.tree, "4\n", "sys/" FAKE_DEVPATH "/" CARD "/sriov_totalvfs");
+        fake_remove(f.tree, "sys/" FAKE_DEVPATH "/" CARD "/virtfn0");
+        is_still_ours(&f, U2);
+}
+
 /* ---- made by us ---- */
 
 TEST(made_and_removed_like_any_other) {
@@ -195,6 +223,30 @@ TEST(many_at_once_take_turns) {
         ASSERT_EQ(borne(&f, F1), 16);
         ASSERT_EQ(borne(&f, F2), 16);
         ASSERT_EQ(available(&f, "nvidia-16"), 0); /* the function is there, the memory is not */
+}
+
+/* What somebody fills while our create for that function waits is his, and is seen. */
+TEST(filled_while_ours_waits) {
+        Operation *op;
+        FIXTURE(f);
+
+        begin(&f);
+        f.manager->n_working += WORKERS_MAX;
+        op = create_device(&f, NULL, "nvidia-16", U1, "vm1");
+        ASSERT_EQ(op->phase, OPERATION_QUEUED);
+        write_type(&f, F0, "16\n");
+        uevent(&f, "change", F0);
+        RUN_UNTIL(&f, device_on(&f, F0));
+        ASSERT_EQ(device_on(&f, F0)->origin, ORIGIN_FOREIGN);
+        ASSERT_NULL(find_device(&f, U1));
+        f.manager->n_working -= WORKERS_MAX;
+        operation_dispatch(f.manager);
+        wait_for(&f, op);
+        run_idle(&f);
+        ASSERT_EQ(op->state, OPERATION_FAILED);
+        ASSERT_EQ(device_on(&f, F0)->origin, ORIGIN_FOREIGN);
+        ASSERT_EQ(borne(&f, F0), 16);
+        ASSERT_EQ(count_files(&f, MDEVD_PATH_DEVICES), 0);
 }
 
 /* By the counts there is room for two; by the card's memory for one. */
