@@ -14,6 +14,7 @@
 #include "names.h"
 #include "sysfs/functions.h"
 #include "util/log.h"
+#include "util/utf8.h"
 
 /* For a daemon that died, and its successor, to come to an end with the operation. */
 #define ORPHAN_LIMIT_MSEC 90000
@@ -68,11 +69,8 @@ static bool is_left_alone(int socket_fd) {
 
 static int say(const Task *t, char what, const char *why) {
         char text[ESCORT_MESSAGE_MAX];
-        size_t n = why ? strlen(why) : 0, cut = MIN(n, sizeof(text) - 1);
+        size_t cut = why ? utf8_cut(why, sizeof(text) - 1) : 0;
 
-        /* before a character, not in it */
-        while (cut > 0 && cut < n && ((unsigned char) why[cut] & 0xc0) == 0x80)
-                cut--;
         text[0] = what;
         if (cut > 0)
                 memcpy(text + 1, why, cut);

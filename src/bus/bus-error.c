@@ -3,6 +3,7 @@
 #include "bus/bus-error.h"
 
 #include "bus/text.h"
+#include "util/utf8.h"
 
 #define QUOTE_BYTES 60
 
@@ -41,13 +42,10 @@ int bus_error_set_outcome(sd_bus_error *e, Outcome outcome, const char *text) {
 }
 
 char *bus_quote(const char *s, char buf[static BUS_QUOTE_MAX]) {
-        size_t n = strlen(s), cut = MIN(n, (size_t) QUOTE_BYTES);
+        size_t cut = utf8_cut(s, QUOTE_BYTES); /* sd-bus lets only UTF-8 through */
 
-        /* sd-bus lets only UTF-8 through: cut before a character, not in it */
-        while (cut < n && cut > 0 && ((unsigned char) s[cut] & 0xc0) == 0x80)
-                cut--;
         for (size_t i = 0; i < cut; i++)
                 buf[i] = (unsigned char) s[i] < 0x20 || s[i] == 0x7f ? '?' : s[i];
-        strcpy(buf + cut, cut < n ? "…" : "");
+        strcpy(buf + cut, s[cut] ? "…" : "");
         return buf;
 }

@@ -74,10 +74,9 @@ static void on_look(Worker *w, const Record *record, void *userdata) {
 
 static int make_question(const Operation *op, Record **ret) {
         const Record *r = op->record;
-        Parent *p = model_find_parent(op->manager->model, r->parent);
-        const Device *d = p ? model_find_device(op->manager->model, p, &r->uuid, NULL) : NULL;
 
-        return looks_make_question(r->parent, r->parent_path, &r->uuid, d, r->ours, ret);
+        return looks_make_question(r->parent, r->parent_path, &r->uuid,
+                                   operation_device_of(op->manager, r), r->ours, ret);
 }
 
 static void look(Operation *op, uint64_t now) {

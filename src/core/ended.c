@@ -35,7 +35,8 @@ static void log_end(const Operation *op) {
 
         if (op->state == OPERATION_FAILED) {
                 f.message_id = LOG_ID_OPERATION_FAILED;
-                (void) log_at(LOG_WARNING, r->error, &f, "%s%s%s%s", r->text ?: "An operation failed.", r->who ? " It is open in " : "",
+                (void) log_at(LOG_WARNING, r->error, &f, "%s%s%s%s",
+                              r->text ?: "An operation failed.", r->who ? " It is open in " : "",
                               r->who ?: "", r->who ? "." : "");
         } else if (r->kind == RECORD_CREATE) {
                 f.message_id = LOG_ID_DEVICE_CREATED;

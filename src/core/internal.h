@@ -274,6 +274,8 @@ int devices_sweep_origins(Manager *m);
 /* Takes @record. Links, plans and tells; the worker starts when there is room. */
 int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **ret);
 Operation *operation_free(Operation *op);
+/* The active device that a record is about, or NULL. */
+Device *operation_device_of(Manager *m, const Record *record);
 void operation_set_result(Operation *op, Outcome outcome, int error, const char *format, ...)
         _printf_(4, 5);
 /* Its record has the result. Waiters are called by operations_settle(). */
@@ -495,9 +497,9 @@ void lease_users_done(Manager *m);
 
 /* ---- looks.c ---- */
 
-/* Asks who has it open. @d: what the model knows of it (may be NULL); a worker answers by the rest. */
 /* How often and by whom it is open, as the model has it now; for devices of ours. */
 int looks_note_opened(const Device *d, Record *record);
+/* Asks who has it open. @d: what the model knows of it (may be NULL); a worker answers by the rest. */
 int looks_make_question(const char *parent, const char *parent_path, const Uuid *uuid,
                         const Device *d, bool ours, Record **ret);
 /* Who asks is told nothing any more. */

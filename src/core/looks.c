@@ -38,9 +38,7 @@ DEFINE_CLEANUP(Look *, look_free)
 int looks_note_opened(const Device *d, Record *record) {
         record->opened = d->opened;
         record->opener = d->opener;
-        free(record->opener_name);
-        record->opener_name = NULL;
-        return request_set_string(&record->opener_name, d->opener > 0 ? d->opener_name : NULL);
+        return request_set_string(&record->opener_name, d->opener > 0 ? d->opener_name : "");
 }
 
 int looks_make_question(const char *parent, const char *parent_path, const Uuid *uuid,

@@ -97,7 +97,7 @@ void operation_unplan(Operation *op) {
                 list_unlink(&op->planned_moves[i].node);
 }
 
-static const Device *device_of(Manager *m, const Record *record) {
+Device *operation_device_of(Manager *m, const Record *record) {
         Parent *p = model_find_parent(m->model, record->parent);
 
         return p ? model_find_device(m->model, p, &record->uuid, NULL) : NULL;
@@ -118,7 +118,7 @@ int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **
         op->manager = m;
         op->id = ++m->next_id;
         op->record = record;
-        r = functions_note(device_of(m, record), record);
+        r = functions_note(operation_device_of(m, record), record);
         if (r >= 0)
                 r = load_add(op);
         if (r < 0) {

@@ -183,9 +183,7 @@ static void close_namesakes(const Operation *op) {
 /* As it is now: since it was asked for, others had their turn, and scripts their minute. */
 static int note_opened(Operation *op) {
         Record *r = op->record;
-        Model *model = op->manager->model;
-        Parent *p = r->kind == RECORD_STOP ? model_find_parent(model, r->parent) : NULL;
-        const Device *d = p ? model_find_device(model, p, &r->uuid, NULL) : NULL;
+        const Device *d = r->kind == RECORD_STOP ? operation_device_of(op->manager, r) : NULL;
 
         return d ? looks_note_opened(d, r) : 0;
 }

@@ -44,10 +44,16 @@ int request_refuse_running(const Operation *op, const Uuid *uuid, Reason *reason
 }
 
 int request_set_string(char **to, const char *from) {
+        char *copy;
+
         if (!from)
                 return 0;
-        *to = strdup(from);
-        return *to ? 0 : -ENOMEM;
+        copy = strdup(from);
+        if (!copy)
+                return -ENOMEM;
+        free(*to);
+        *to = copy;
+        return 0;
 }
 
 int request_set_client(Record *r, const char *client) {

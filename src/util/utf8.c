@@ -42,6 +42,14 @@ size_t utf8_decode(const char *s, size_t size, uint32_t *ret) {
         return n;
 }
 
+size_t utf8_cut(const char *s, size_t max) {
+        size_t n = strlen(s), cut = MIN(n, max);
+
+        while (cut > 0 && cut < n && ((unsigned char) s[cut] & 0xc0) == 0x80)
+                cut--;
+        return cut;
+}
+
 bool utf8_is_valid(const char *s) {
         for (size_t n; *s; s += n) {
                 n = utf8_decode(s, SIZE_MAX, NULL);

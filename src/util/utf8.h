@@ -14,6 +14,8 @@
  */
 size_t utf8_decode(const char *s, size_t size, uint32_t *ret);
 bool utf8_is_valid(const char *s);
+/* How many of its first @max bytes to keep of @s to cut it before a character and not in one. */
+size_t utf8_cut(const char *s, size_t max);
 /*
  * Neither a control character nor one of the 66 that Unicode keeps from interchange: U+FDD0 to
  * U+FDEF, and the last two of each plane (the Unicode Standard, 23.7).

@@ -71,18 +71,6 @@ static void write_type(Trial *t, const char *function, const char *type) {
         ASSERT_OK(write_attr_at(t->f.tree.fd, path, type));
 }
 
-static size_t count_names(Trial *t, const char *folder) {
-        int fd = openat(t->f.tree.fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        size_t n = 0;
-
-        for (struct dirent *de; dir && (de = readdir(dir));)
-                n += de->d_name[0] != '.';
-        if (dir)
-                (void) closedir(dir);
-        return n;
-}
-
 static void create(Trial *t, const char *parent, const char *type, const char *uuid,
                    const char *path) {
         const char *made, *given;
@@ -150,7 +138,7 @@ TEST(the_same_verbs_and_objects) {
         ASSERT_STREQ(trial_string(d, "function"), F0);
         json_object_put(state);
         /* mdevctl and libvirt look on another bus, and see none of it */
-        ASSERT_EQ(count_names(&t, "sys/bus/mdev/devices"), 0);
+        ASSERT_EQ(trial_count_names(&t, "sys/bus/mdev/devices"), 0);
 
         CALL(&t.f, t.f.client, &r, D1, MDEVD_IFACE_DEVICE, "SetOwner", "s", "vm7");
         reply_done(&r);
@@ -160,7 +148,7 @@ TEST(the_same_verbs_and_objects) {
         done(&t.f, D1, "Stop");
         done(&t.f, D2, "Stop");
         ASSERT_EQ(borne(&t, F0), 0);
-        ASSERT_EQ(count_names(&t, MDEVD_PATH_DEVICES), 0);
+        ASSERT_EQ(trial_count_names(&t, MDEVD_PATH_DEVICES), 0);
         CALL_ERROR(&t.f, t.f.client, SD_BUS_ERROR_UNKNOWN_OBJECT, "", VERB(D1, "Stop"));
         fixture_done(&t.f);
 }
@@ -289,8 +277,8 @@ static void check_kill(Trial *t, bool answered) {
                 ASSERT_STREQ(trial_string(d, "origin"), "request");
         }
         json_object_put(state);
-        ASSERT_EQ(count_names(t, MDEVD_PATH_OPERATIONS), 0);
-        ASSERT_EQ(count_names(t, MDEVD_PATH_DEVICES), d ? 1 : 0);
+        ASSERT_EQ(trial_count_names(t, MDEVD_PATH_OPERATIONS), 0);
+        ASSERT_EQ(trial_count_names(t, MDEVD_PATH_DEVICES), d ? 1 : 0);
         if (!d)
                 create(t, "", "nvidia-16", UUID1, D1);
         done(&t->f, D1, "Stop");

@@ -79,7 +79,7 @@ static const Wanted *find_wanted(const Trial *t, const char *uuid) {
 
 /* ---- what must hold ---- */
 
-static size_t count_names(Trial *t, const char *folder) {
+size_t trial_count_names(const Trial *t, const char *folder) {
         int fd = openat(t->f.tree.fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
         size_t n = 0;
@@ -121,7 +121,7 @@ static void check_devices(Trial *t, json_object *state, bool strict) {
 
         ASSERT_TRUE(json_object_object_get_ex(state, "devices", &devices));
         n = json_object_array_length(devices);
-        ASSERT_EQ(n, count_names(t, "sys/bus/mdev/devices"));
+        ASSERT_EQ(n, trial_count_names(t, "sys/bus/mdev/devices"));
         for (size_t i = 0; i < n; i++) {
                 json_object *d = json_object_array_get_idx(devices, i);
                 const char *uuid = trial_string(d, "uuid");
@@ -140,7 +140,7 @@ static void check_devices(Trial *t, json_object *state, bool strict) {
                 ASSERT_TRUE(file_exists(&t->f, path));
         }
         if (strict)
-                ASSERT_EQ(count_names(t, MDEVD_PATH_DEVICES), n);
+                ASSERT_EQ(trial_count_names(t, MDEVD_PATH_DEVICES), n);
 }
 
 static size_t count_on(Trial *t, const char *parent) {
@@ -182,7 +182,7 @@ static void check(Trial *t, json_object *state, bool strict, bool done) {
         check_devices(t, state, strict);
         check_room(t, state);
         if (strict)
-                ASSERT_EQ(count_names(t, MDEVD_PATH_OPERATIONS), 0);
+                ASSERT_EQ(trial_count_names(t, MDEVD_PATH_OPERATIONS), 0);
         if (t->s->check_files)
                 t->s->check_files(t, state, strict, done);
 }

@@ -68,6 +68,7 @@ void trial_prepare(Trial *t, const Scenario *s);
 /* Until nothing is under way and what is to be there is there; the daemon's own description. */
 json_object *trial_settle(Trial *t, bool finally);
 json_object *trial_describe(Trial *t);
+size_t trial_count_names(const Trial *t, const char *folder); /* all but "." and ".." */
 /* The member of @list in a description whose @key is @value; borrowed. NULL: there is none. */
 json_object *trial_find(json_object *state, const char *list, const char *key, const char *value);
 /* NULL: there is none, or it is null. */

@@ -48,6 +48,10 @@ class Terminal:
         text = self.tmux("capture-pane", "-p", *(["-e"] if colours else []))
         return text.rstrip("\n")
 
+    def await_text(self, text):
+        while text not in self.screen():
+            pass
+
     def close(self):
         self.tmux("kill-server")
 
@@ -301,12 +305,10 @@ def progress_tells_of_a_daemon_that_hangs(m):
     while "operation 8: create, at step" not in t.screen():
         pass  # the terminal itself is what is awaited
     signal_daemon(m, signal.SIGSTOP)
-    while "mdevd does not answer; operation 8 is waited for" not in t.screen():
-        pass
+    t.await_text("mdevd does not answer; operation 8 is waited for")
     want_not(t.screen(), "at step")
     signal_daemon(m, signal.SIGCONT)
-    while "operation 8: create, at step" not in t.screen():
-        pass
+    t.await_text("operation 8: create, at step")
     open_gate(gate)
     t.tmux("wait-for", "done")
     want(t.screen(), f"{U}6", "\nvm1")
@@ -337,8 +339,7 @@ def ctrl_c_in_the_editor_is_the_editors(m):
     m.script("ed1", f"exec python3 -c '{INTERRUPTED_EDITOR}' $1")
     t = Terminal(m, 100)
     type_edit(t, "ed1")
-    while "it edits" not in t.screen():
-        pass
+    t.await_text("it edits")
     t.tmux("send-keys", "C-c")
     t.tmux("wait-for", "done")
     want(t.screen(), "left 0")
@@ -351,11 +352,9 @@ def ctrl_c_where_it_asks_loses_nothing(m):
     m.script("ed2", "sed -i s/.auto./auto/ $1; sed -i s/.manual./manual/ $1")
     t = Terminal(m, 200)
     type_edit(t, "ed2", "cat $TMPDIR/*.json")
-    while "Edit it again? [Y/n]" not in t.screen():
-        pass
+    t.await_text("Edit it again? [Y/n]")
     t.tmux("send-keys", "C-c")
-    while "What you wrote is kept in" not in t.screen():
-        pass
+    t.await_text("What you wrote is kept in")
     t.tmux("wait-for", "done")
     want(t.screen(), "the definition is as it was", '"start": manual', "left 1")
     t.close()
@@ -366,13 +365,12 @@ def ctrl_c_while_the_change_is_waited_for_keeps_the_text(m):
     m.script("ed3", f"sed -i s/manual/auto/ $1; kill -STOP {m.daemon.process.pid}")
     t = Terminal(m, 200)
     type_edit(t, "ed3", "cat $TMPDIR/*.json")
-    while "mdevd has not answered yet" not in t.screen():
-        pass
+    t.await_text("mdevd has not answered yet")
     t.tmux("send-keys", "C-c")
-    while "left 130" not in t.screen():
-        pass
+    t.await_text("left 130")
     t.tmux("wait-for", "done")
-    want(t.screen(), "shows whether it does what it was asked for", "What you wrote is kept in", '"start": "auto"')
+    want(t.screen(), "shows whether it does what it was asked for", "What you wrote is kept in",
+         '"start": "auto"')
     signal_daemon(m, signal.SIGCONT)
     t.close()
 
@@ -509,8 +507,7 @@ def bash_in_a_terminal(m):
         pass
     t.tmux("send-keys", "-l", "mdevdctl list 0000:41")
     t.tmux("send-keys", "Tab")
-    while "list 0000:41:00.0" not in t.screen():
-        pass
+    t.await_text("list 0000:41:00.0")
     t.close()
 
 

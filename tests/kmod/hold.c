@@ -22,20 +22,6 @@ static int ctl;
 static struct device d;
 static char *map;
 
-static int hold(int fd, const char *uuid, uint32_t ms) {
-        struct mdevd_suspend arg = { .size = sizeof(arg), .timeout_ms = ms };
-
-        uuid_bytes(uuid, arg.uuid);
-        return ctl_call(fd, MDEVD_SUSPEND, &arg);
-}
-
-static int resume(int fd, const char *uuid) {
-        struct mdevd_resume arg = { .size = sizeof(arg) };
-
-        uuid_bytes(uuid, arg.uuid);
-        return ctl_call(fd, MDEVD_RESUME, &arg);
-}
-
 /* Threads that write their own word for ever, and say how often they did. */
 struct hammer {
         pthread_t thread;
@@ -96,27 +82,27 @@ static void test_errors(void) {
         int other = (int)MUST(ctl_open(O_RDWR));
         struct mdevd_suspend arg = { .size = sizeof(arg), .__reserved = 1 };
 
-        CHECK_EQ(hold(ctl, UUID(31), 0), -ENOENT, "suspend what does not exist");
-        CHECK_EQ(hold(ctl, DEV, MDEVD_HOLD_MS_MAX + 1), -EINVAL, "suspend for too long");
+        CHECK_EQ(ctl_suspend(ctl, UUID(31), 0), -ENOENT, "suspend what does not exist");
+        CHECK_EQ(ctl_suspend(ctl, DEV, MDEVD_HOLD_MS_MAX + 1), -EINVAL, "suspend for too long");
         uuid_bytes(DEV, arg.uuid);
         CHECK_EQ(ctl_call(ctl, MDEVD_SUSPEND, &arg), -EINVAL, "a reserved field");
-        CHECK_EQ(resume(ctl, DEV), -ENOENT, "resume what is not suspended");
-        CHECK_EQ(hold(ctl, DEV, MDEVD_HOLD_MS_MAX), 0, "suspend");
-        CHECK_EQ(hold(ctl, DEV, MDEVD_HOLD_MS_MAX), 0, "suspend again");
+        CHECK_EQ(ctl_resume(ctl, DEV), -ENOENT, "resume what is not suspended");
+        CHECK_EQ(ctl_suspend(ctl, DEV, MDEVD_HOLD_MS_MAX), 0, "suspend");
+        CHECK_EQ(ctl_suspend(ctl, DEV, MDEVD_HOLD_MS_MAX), 0, "suspend again");
         CHECK_EQ(ctl_state(ctl, DEV), MDEVD_DEVICE_SUSPENDED, "state");
         char text[32] = "";
         MUST(mdev_attr(DEV, "state", text, sizeof(text)));
         CHECK(strcmp(text, "suspended\n") == 0, "state in sysfs");
-        CHECK_EQ(hold(other, DEV, 0), -EBUSY, "suspend through another descriptor");
-        CHECK_EQ(resume(other, DEV), -ENOENT, "resume through another descriptor");
-        CHECK_EQ(resume(ctl, DEV), 0, "resume");
-        CHECK_EQ(resume(ctl, DEV), -ENOENT, "resume again");
+        CHECK_EQ(ctl_suspend(other, DEV, 0), -EBUSY, "suspend through another descriptor");
+        CHECK_EQ(ctl_resume(other, DEV), -ENOENT, "resume through another descriptor");
+        CHECK_EQ(ctl_resume(ctl, DEV), 0, "resume");
+        CHECK_EQ(ctl_resume(ctl, DEV), -ENOENT, "resume again");
         CHECK_EQ(ctl_state(ctl, DEV), MDEVD_DEVICE_LIVE, "state");
         CHECK_EQ(ctl_wait(ctl, MDEVD_EVENT_DEVICE_SUSPENDED, DEV), 0, "event: suspended");
         CHECK_EQ(ctl_wait(ctl, MDEVD_EVENT_DEVICE_RESUMED, DEV), 0, "event: resumed");
-        CHECK_EQ(hold(ctl, DEV, 1), 0, "suspend for a millisecond");
+        CHECK_EQ(ctl_suspend(ctl, DEV, 1), 0, "suspend for a millisecond");
         CHECK_EQ(ctl_wait(ctl, MDEVD_EVENT_DEVICE_RESUMED, DEV), 0, "it resumes by itself");
-        CHECK_EQ(hold(other, DEV, MDEVD_HOLD_MS_MAX), 0, "suspend for a minute");
+        CHECK_EQ(ctl_suspend(other, DEV, MDEVD_HOLD_MS_MAX), 0, "suspend for a minute");
         close(other);
         CHECK_EQ(ctl_wait(ctl, MDEVD_EVENT_DEVICE_RESUMED, DEV), 0, "its descriptor closes");
         CHECK_EQ(ctl_state(ctl, DEV), MDEVD_DEVICE_LIVE, "state");
@@ -135,7 +121,7 @@ static void test_hammer(void) {
                 uint64_t words[N];
 
                 hammers_progress(h, N, 1000);
-                MUST(hold(ctl, DEV, MDEVD_HOLD_MS_MAX));
+                MUST(ctl_suspend(ctl, DEV, MDEVD_HOLD_MS_MAX));
                 before = hammers_sum(h, N);
                 MUST(host("read parent0 0 4 >/dev/null") ? -EIO : 0);
                 after = hammers_sum(h, N);
@@ -145,7 +131,7 @@ static void test_hammer(void) {
                               (unsigned long long)(after - before));
                 for (unsigned i = 0; i < N; i++)
                         words[i] = h[i].count;
-                MUST(resume(ctl, DEV));
+                MUST(ctl_resume(ctl, DEV));
                 for (unsigned i = 0; i < N; i++)
                         while (h[i].count <= words[i])
                                 sched_yield();
@@ -222,7 +208,7 @@ static void test_ways(void) {
         sigaction(SIGUSR1, &action, NULL);
         *(volatile uint32_t *)(map + 4096) = 0x1234;
         for (unsigned i = 0; i < ELEMENTS(fns); i++) {
-                MUST(hold(ctl, DEV, MDEVD_HOLD_MS_MAX));
+                MUST(ctl_suspend(ctl, DEV, MDEVD_HOLD_MS_MAX));
                 thread = start_blocked(&w, fns[i]);
                 w.result = 99;
                 /* a signal does not end it, or it is begun again */
@@ -230,14 +216,14 @@ static void test_ways(void) {
                         pthread_kill(thread, SIGUSR1);
                         CHECK_EQ(w.result, 99, "a signal does not end the wait");
                 }
-                MUST(resume(ctl, DEV));
+                MUST(ctl_resume(ctl, DEV));
                 end(&w, thread);
                 CHECK(w.result == 0 && (fns[i] == do_copy || w.value == 0x1234),
                       "%s waits and then succeeds: %d, 0x%x", names[i], w.result, w.value);
         }
         CHECK(memcmp(map + 4096, "abcd", 4) == 0, "the copy arrived");
 
-        MUST(hold(ctl, DEV, MDEVD_HOLD_MS_MAX));
+        MUST(ctl_suspend(ctl, DEV, MDEVD_HOLD_MS_MAX));
         thread = start_blocked(&w, do_pread);
         pthread_kill(thread, SIGUSR1);
         end(&w, thread);
@@ -246,13 +232,13 @@ static void test_ways(void) {
         /* the VMA goes under a thread that waits for it */
         thread = start_blocked(&w, do_load);
         CHECK_EQ(munmap(map, 16 * MIB), 0, "munmap under a held thread");
-        MUST(resume(ctl, DEV));
+        MUST(ctl_resume(ctl, DEV));
         end(&w, thread);
         CHECK_EQ(w.result, SIGSEGV, "it finds nothing there");
         map = device_map(&d, 0, 0, 16 * MIB);
 
         /* killed while it waits */
-        MUST(hold(ctl, DEV, MDEVD_HOLD_MS_MAX));
+        MUST(ctl_suspend(ctl, DEV, MDEVD_HOLD_MS_MAX));
         fflush(stdout);
         int ready[2];
         MUST(pipe(ready));
@@ -275,7 +261,7 @@ static void test_ways(void) {
         int status;
         waitpid(child, &status, 0);
         CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "a held process can be killed");
-        MUST(resume(ctl, DEV));
+        MUST(ctl_resume(ctl, DEV));
         close(ready[0]);
         close(ready[1]);
 }
@@ -303,14 +289,14 @@ static void test_reset(void) {
         }
 
         /* both reasons to wait: the end of one does not end the other */
-        MUST(hold(ctl, DEV, MDEVD_HOLD_MS_MAX));
+        MUST(ctl_suspend(ctl, DEV, MDEVD_HOLD_MS_MAX));
         struct waiter w;
         pthread_t thread = start_blocked(&w, do_load);
         w.result = 99;
         CHECK_EQ(write_file(path, "1"), 0, "reset of what is suspended");
         await_blocked(w.tid);
         CHECK_EQ(w.result, 99, "a reset does not resume it");
-        MUST(resume(ctl, DEV));
+        MUST(ctl_resume(ctl, DEV));
         end(&w, thread);
         CHECK_EQ(w.result, 0, "but resume does");
 }
@@ -325,13 +311,13 @@ static void test_parent_gone(void) {
         struct waiter w;
         void *result;
 
-        MUST(hold(ctl, DEV, MDEVD_HOLD_MS_MAX));
+        MUST(ctl_suspend(ctl, DEV, MDEVD_HOLD_MS_MAX));
         waiting = start_blocked(&w, do_load);
         pthread_create(&unbinding, NULL, unbinder, (void *)p0);
         end(&w, waiting);
         CHECK(w.result == 0 && w.value == 0xffffffff, "held when its parent goes: %d, 0x%x",
               w.result, w.value);
-        CHECK_EQ(hold(ctl, DEV, 0), -ENODEV, "suspend on a parent that goes");
+        CHECK_EQ(ctl_suspend(ctl, DEV, 0), -ENODEV, "suspend on a parent that goes");
         munmap(map, 16 * MIB);
         device_close(&d);
         pthread_join(unbinding, &result);
@@ -421,7 +407,7 @@ static void test_guest(void) {
         for (unsigned round = 0; round < 20; round++) {
                 uint8_t bytes[2][8];
 
-                MUST(hold(ctl, DEV, MDEVD_HOLD_MS_MAX));
+                MUST(ctl_suspend(ctl, DEV, MDEVD_HOLD_MS_MAX));
                 await_blocked(v.tid);
                 /* read() waits too, so the host reads it for us */
                 for (unsigned i = 0; i < 2; i++) {
@@ -432,7 +418,7 @@ static void test_guest(void) {
                         memcpy(bytes[i], text, 8);
                 }
                 CHECK(memcmp(bytes[0], bytes[1], 8) == 0, "the guest stands still");
-                MUST(resume(ctl, DEV));
+                MUST(ctl_resume(ctl, DEV));
                 uint32_t from = *word;
                 while (*word == from)
                         sched_yield();

@@ -189,26 +189,12 @@ static pid_t start_hostile(void) {
 
 /* ---- what is done to others ---- */
 
-static int suspend(int fd, const char *uuid) {
-        struct mdevd_suspend arg = { .size = sizeof(arg), .timeout_ms = MDEVD_HOLD_MS_MAX };
-
-        uuid_bytes(uuid, arg.uuid);
-        return ctl_call(fd, MDEVD_SUSPEND, &arg);
-}
-
-static int resume(int fd, const char *uuid) {
-        struct mdevd_resume arg = { .size = sizeof(arg) };
-
-        uuid_bytes(uuid, arg.uuid);
-        return ctl_call(fd, MDEVD_RESUME, &arg);
-}
-
 static void test_others(volatile char *map) {
         struct mdevd_move move = { .size = sizeof(move), .bar = 2, .offset = 48 * MIB };
         uint32_t value = 0;
 
-        CHECK_EQ(suspend(ctl, OTHER), 0, "another device is suspended");
-        CHECK_EQ(resume(ctl, OTHER), 0, "  and resumed");
+        CHECK_EQ(ctl_suspend(ctl, OTHER, MDEVD_HOLD_MS_MAX), 0, "another device is suspended");
+        CHECK_EQ(ctl_resume(ctl, OTHER), 0, "  and resumed");
         uuid_bytes(MOVED, move.uuid);
         CHECK_EQ(ctl_call(ctl, MDEVD_MOVE, &move), 0, "a third one is moved");
         CHECK_EQ(trouble_tell(p0, "reset-prepare"), 0, "the parent is about to be reset");
@@ -224,7 +210,7 @@ static void test_killable(void) {
         fflush(stdout);
         pid = (pid_t)MUST(fork());
         if (pid == 0)
-                _exit(-suspend(fd, HOSTILE));
+                _exit(-ctl_suspend(fd, HOSTILE, MDEVD_HOLD_MS_MAX));
         while (!is_in(pid, (unsigned)pid, "16 ") || !is_stuck(pid, (unsigned)pid))
                 sched_yield();
         CHECK(true, "who suspends the hostile one waits");

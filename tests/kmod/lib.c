@@ -108,6 +108,20 @@ int ctl_call(int ctl, unsigned long cmd, void *arg) {
         return ioctl(ctl, cmd, arg) < 0 ? -errno : 0;
 }
 
+int ctl_suspend(int ctl, const char *uuid, uint32_t ms) {
+        struct mdevd_suspend arg = { .size = sizeof(arg), .timeout_ms = ms };
+
+        uuid_bytes(uuid, arg.uuid);
+        return ctl_call(ctl, MDEVD_SUSPEND, &arg);
+}
+
+int ctl_resume(int ctl, const char *uuid) {
+        struct mdevd_resume arg = { .size = sizeof(arg) };
+
+        uuid_bytes(uuid, arg.uuid);
+        return ctl_call(ctl, MDEVD_RESUME, &arg);
+}
+
 int ctl_configure(int ctl, const char *parent, const struct mdevd_pool *pools, uint32_t n_pools,
                   const struct mdevd_type *types, uint32_t n_types) {
         struct mdevd_configure arg = {

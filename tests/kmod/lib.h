@@ -51,6 +51,8 @@ int unbind_parent(const char *parent);
 
 int ctl_open(int flags);
 int ctl_call(int ctl, unsigned long cmd, void *arg);
+int ctl_suspend(int ctl, const char *uuid, uint32_t ms);
+int ctl_resume(int ctl, const char *uuid);
 int ctl_configure(int ctl, const char *parent, const struct mdevd_pool *pools, uint32_t n_pools,
                   const struct mdevd_type *types, uint32_t n_types);
 int ctl_unconfigure(int ctl, const char *parent);

@@ -103,20 +103,6 @@ static void test_silent_ram(void) {
         vmm_close(&b);
 }
 
-static int suspend(const char *uuid) {
-        struct mdevd_suspend arg = { .size = sizeof(arg), .timeout_ms = MDEVD_HOLD_MS_MAX };
-
-        uuid_bytes(uuid, arg.uuid);
-        return ctl_call(ctl, MDEVD_SUSPEND, &arg);
-}
-
-static int resume(const char *uuid) {
-        struct mdevd_resume arg = { .size = sizeof(arg) };
-
-        uuid_bytes(uuid, arg.uuid);
-        return ctl_call(ctl, MDEVD_RESUME, &arg);
-}
-
 /* Eight jobs, each to a page of its own; returns how many of these pages have their bytes. */
 static void submit_eight(struct vmm *vmm) {
         memset(vmm->ram, 0x99, vmm->ram_size);
@@ -142,24 +128,24 @@ static void test_suspend(void) {
         submit_eight(&a);
         while (edu_read(&a, EDU_COMPLETED) < 2)
                 usleep(10000);
-        CHECK_EQ(suspend(A), 0, "suspended with jobs in the queue");
+        CHECK_EQ(ctl_suspend(ctl, A, MDEVD_HOLD_MS_MAX), 0, "suspended with jobs in the queue");
         before = arrived();
         CHECK(before >= 2 && before < 8, "  some are done: %u", before);
         for (unsigned i = 0; i < 3; i++)
                 CHECK_EQ(edu_submit(&b, EDU_TO_CARD, VMM_RAM, 0, 64), EDU_OK, "  the neighbour's");
         CHECK_EQ(edu_drain(&b), 0, "  are done meanwhile");
         CHECK_EQ(arrived(), before, "  none of its own");
-        CHECK_EQ(resume(A), 0, "resumed");
+        CHECK_EQ(ctl_resume(ctl, A), 0, "resumed");
         CHECK_EQ(edu_drain(&a), 0, "  none has failed");
         CHECK_EQ(arrived(), 8, "  all are done");
 
         /* closed while it is suspended: the worker that waits goes too */
         submit_eight(&a);
-        CHECK_EQ(suspend(A), 0, "suspended again");
+        CHECK_EQ(ctl_suspend(ctl, A, MDEVD_HOLD_MS_MAX), 0, "suspended again");
         vmm_close(&a);
         MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_CLOSED, A));
         CHECK(true, "it can be closed then");
-        MUST(resume(A));
+        MUST(ctl_resume(ctl, A));
         vmm_close(&b);
 }
 
