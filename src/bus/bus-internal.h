@@ -76,6 +76,11 @@ int bus_reply(Bus *b, sd_bus_message *call, const char *types, ...);
 
 /* As sd_bus_open_system(), but with a word on whether messages may carry file descriptors. */
 int bus_open_system(const char *description, bool takes_fds, sd_bus **ret);
+/*
+ * What clients are still to be told goes first, but a bus that reads no more (a dbus-daemon that is
+ * stopped, or hangs) keeps us for a second at most. Who was not told sees us leave. NULL: nothing.
+ */
+void bus_flush_close(sd_bus *bus);
 
 extern const sd_bus_vtable bus_manager_vtable[];
 extern const sd_bus_vtable bus_parent_vtable[];

@@ -22,7 +22,6 @@
 
 /* Each costs a socket, and nobody reads faster. */
 #define STATUS_USEC 100000
-#define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 
 static const char *const action_names[_BUS_ACTION_MAX] = {
         [BUS_ACTION_CREATE] = MDEVD_BUS_NAME ".create",
@@ -339,28 +338,6 @@ static int bus_export(Bus *b, const Export *x) {
         return sd_bus_add_node_enumerator(b->bus, NULL, x->path, x->enumerate, b);
 }
 
-int bus_open_system(const char *description, bool takes_fds, sd_bus **ret) {
-        _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
-        int r;
-
-        r = sd_bus_new(&bus);
-        if (r >= 0)
-                r = sd_bus_set_description(bus, description);
-        if (r >= 0)
-                r = sd_bus_set_address(bus, secure_getenv("DBUS_SYSTEM_BUS_ADDRESS") ?:
-                                                    SYSTEM_BUS_ADDRESS);
-        if (r >= 0)
-                r = sd_bus_set_bus_client(bus, true);
-        if (r >= 0)
-                r = sd_bus_negotiate_fds(bus, takes_fds);
-        if (r >= 0)
-                r = sd_bus_start(bus);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(bus);
-        return 0;
-}
-
 static int bus_connect(Bus *b) {
         int r;
 
@@ -438,8 +415,8 @@ Bus *bus_free(Bus *b) {
         changes_done(&b->changes);
         sd_event_source_disable_unref(b->status);
         manager_set_launch(b->manager, &(EscortLaunch){});
-        sd_bus_flush_close_unref(b->launcher);
-        sd_bus_flush_close_unref(b->bus);
+        bus_flush_close(b->launcher);
+        bus_flush_close(b->bus);
         sd_event_unref(b->event);
         free(b);
         return NULL;

@@ -30,6 +30,8 @@ static int open_connection(sd_event *event, sd_bus **ret) {
         int r;
 
         r = bus_open_system("mdevd-launch", true, &bus);
+        if (r >= 0) /* what sd-event would do then has no limit: bus_flush_close() */
+                r = sd_bus_set_close_on_exit(bus, false);
         if (r >= 0)
                 r = sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)

@@ -232,6 +232,78 @@ TEST(a_stopping_daemon_answers_and_waits_for_no_worker) {
         fixture_done(&f);
 }
 
+#define CROWD "0000:00:07.0"
+#define CROWD_SIZE 200
+#define LOOKS 120
+
+static void make_crowd(Fixture *f) {
+        _cleanup_(freep) char *create = NULL;
+        char uuid[40];
+
+        ASSERT_OK(fake_kernel_add_parent(f->tree.path, CROWD, TYPE, CROWD_SIZE));
+        ASSERT_TRUE(asprintf(&create, "%s/sys/devices/pci0000:00/" CROWD
+                             "/mdev_supported_types/" TYPE "/create", f->tree.path) > 0);
+        for (unsigned i = 0; i < CROWD_SIZE; i++) {
+                (void) snprintf(uuid, sizeof(uuid), "99999999-2222-3333-4444-%012x", i);
+                ASSERT_EQ(fake_kernel_write(f->tree.path, create, uuid, 36), 36);
+        }
+}
+
+/*
+ * A bus that has stopped, after the daemon was given a create, and before that more calls than its
+ * socket has room for their answers (16 MiB).
+ */
+static void ask_too_much(Fixture *f, Reply *looks, Reply *create) {
+        Reply r = {};
+
+        ASSERT_EQ(kill(f->daemon_pid, SIGSTOP), 0);
+        for (size_t i = 0; i < LOOKS; i++)
+                call_begin(f->client, &looks[i], MDEVD_OBJECT_ROOT,
+                           "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "");
+        call_begin(f->client, create, CREATE, OTHER, TYPE, 1, "uuid", "s", UUID2);
+        /* whoever answers this has passed on what came before */
+        ASSERT_TRUE(sd_bus_call_method(f->client, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                       "org.freedesktop.DBus", "GetId", NULL, &r.m, "") >= 0);
+        reply_done(&r);
+        ASSERT_EQ(kill(f->bus_pid, SIGSTOP), 0);
+        ASSERT_EQ(kill(f->daemon_pid, SIGCONT), 0);
+}
+
+TEST(a_bus_that_reads_no_more_keeps_nobody_from_stopping) {
+        _cleanup_(freep) char *path = NULL, *owner = NULL, *log = NULL;
+        Reply waiting = {}, again = {}, looks[LOOKS] = {};
+        Fixture f;
+        int gate;
+
+        fixture_init(&f);
+        make_crowd(&f);
+        gate_make(&f, "gate-create-" OTHER);
+        fixture_start(&f);
+        path = create_device(&f, PARENT, UUID1, "vm1");
+        ask_too_much(&f, looks, &waiting);
+        gate = gate_hold(&f, "gate-create-" OTHER);
+        ASSERT_EQ(fixture_end(&f, SIGTERM), 0);
+        ASSERT_TRUE(read_file_at(f.tree.fd, "log", 1 << 20, &log, NULL) >= 0);
+        ASSERT_CONTAINS(log, "The bus has not taken the last");
+
+        /* who waited was told nothing but that the daemon has left; what it did is there */
+        ASSERT_EQ(kill(f.bus_pid, SIGCONT), 0);
+        call_wait(&f, &waiting);
+        ASSERT_ERROR(&waiting, SD_BUS_ERROR_NO_REPLY, "");
+        reply_done(&waiting);
+        for (size_t i = 0; i < LOOKS; i++)
+                reply_done(&looks[i]);
+        fixture_start(&f);
+        owner = get_property(&f, path, MDEVD_IFACE_DEVICE, "Owner");
+        ASSERT_STREQ(owner, "vm1");
+        call_begin(f.client, &again, CREATE, OTHER, TYPE, 1, "uuid", "s", UUID2);
+        gate_release(&f, "gate-create-" OTHER, gate);
+        call_wait(&f, &again);
+        ASSERT_REPLY(&again);
+        reply_done(&again);
+        fixture_done(&f);
+}
+
 TEST(a_definition_is_there_at_once) {
         _cleanup_(freep) char *origin = NULL;
         const char *path;
