@@ -136,8 +136,10 @@ static int await_answer(Client *c, sd_bus_message *const *answer, bool tells) {
                 int r = sd_bus_process(c->bus, NULL);
                 uint64_t age = client_now_usec(CLOCK_MONOTONIC) - began, until;
 
-                if (r < 0 || *answer)
-                        return r < 0 && !*answer ? r : 0;
+                if (*answer)
+                        return 0;
+                if (r < 0 && r != -EINTR)
+                        return r;
                 if (r > 0)
                         continue;
                 if (c->stop && *c->stop)

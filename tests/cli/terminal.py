@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""mdevdctl in a real terminal (tmux), in a real bash and zsh, and while something takes long.
+"""mdevdctl in a real terminal (tmux): its screens, the pager, the editor; for whom it does what, and
+what it tells while it goes on.
 
     terminal.py PROGRAM DAEMON PRELOAD SOURCE    TAP"""
 
@@ -11,59 +12,12 @@ import signal
 import subprocess
 import sys
 
+import cases
 import model
-import own
+from cases import CREATE, case, signal_daemon, want, want_not
+from tmux import Terminal
 
 U = model.U
-cases = []
-
-
-def case(function):
-    cases.append(function)
-    return function
-
-
-class Terminal:
-    """A screen of tmux; what runs in it says that it is done by tmux' own signal."""
-
-    def __init__(self, machine, columns, rows=50):
-        self.machine = machine
-        self.socket = os.path.join(machine.work, f"tmux{columns}")
-        self.tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), "/bin/sh")
-
-    def tmux(self, *words):
-        done = subprocess.run(["tmux", "-f", "/dev/null", "-u", "-S", self.socket, *words],
-                              check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              env=self.machine.env, cwd=self.machine.work, timeout=60)
-        assert done.returncode == 0, done.stdout.decode()
-        return done.stdout.decode()
-
-    def type(self, line):
-        """Types a line and waits until it has ended."""
-        self.tmux("send-keys", "-l", f"clear; {line}; tmux -S {self.socket} wait-for -S done")
-        self.tmux("send-keys", "Enter")
-        self.tmux("wait-for", "done")
-
-    def screen(self, colours=False):
-        text = self.tmux("capture-pane", "-p", *(["-e"] if colours else []))
-        return text.rstrip("\n")
-
-    def await_text(self, text):
-        while text not in self.screen():
-            pass
-
-    def close(self):
-        self.tmux("kill-server")
-
-
-def want(text, *parts):
-    for part in parts:
-        assert part in text, f"no {part!r} in:\n{text}"
-
-
-def want_not(text, *parts):
-    for part in parts:
-        assert part not in text, f"{part!r} in:\n{text}"
 
 
 # ---- a terminal ----
@@ -94,6 +48,55 @@ def a_screen_of_200_columns(m):
     t.close()
 
 
+def rows_of(t):
+    """Without the prompt; what has scrolled away is missing."""
+    rows = t.screen().split("\n")
+    return rows[:-1] if rows[-1] == "#" else rows
+
+
+@case
+def status_is_one_screen(m):
+    """The prompt takes a line of it. What is left out is said, and how to see it."""
+    full = m.run("COLUMNS=80 mdevdctl")[0].split("\n")[:-1]
+    t = Terminal(m, 80, len(full) + 1)
+    t.type("mdevdctl")
+    assert rows_of(t) == full, t.screen()
+    t.tmux("resize-window", "-y", str(len(full)))
+    t.type("mdevdctl")
+    want(rows_of(t)[0], "● mdevd")
+    want(t.screen(), "2 devices (0 open), 1 only defined: (nobody named) 1, gold-1 1, vm2 1",
+         "|AAAAAAAA", "`mdevdctl status --all` shows all")
+    want_not(t.screen(), f"{U}1")
+    t.type(f"LINES={len(full) + 1} mdevdctl | tail -1; mdevdctl status --all | head -1")
+    want(t.screen(), f"{U}e", "● mdevd")  # a pipe has it all
+    t.type("PAGER='wc -l' mdevdctl status --all; PAGER='wc -l' mdevdctl")
+    assert str(len(full)) in t.screen().split("\n"), t.screen()  # one of them has a pager
+    t.close()
+
+
+@case
+def status_of_a_thousand_devices_is_one_screen(m):
+    for n in range(1000):
+        with open(f"{m.root}/etc/mdevctl.d/0000:41:00.0/c3ee7d8a-4a40-4b11-9b1f-{n:012x}", "w",
+                  encoding="ascii") as f:
+            f.write('{"mdev_type": "mdevd-fb-4M", "start": "manual"}' if n > 3 else "{")
+    m.wait_for(lambda s: len(s["definitions"]) == 1002)
+    assert m.run("mdevdctl | grep -c 9b1f.*defined")[0] == "996\n"
+    for columns, lines, parts in (
+            (200, 36, ("WHAT IS WRONG", "✗ 3 more things are wrong.",
+                       "2 devices (0 open), 1001 only defined: (nobody named) 1001", "|AAAAAAAA")),
+            (80, 24, ("WHAT IS WRONG", "0000:41:00.0  registered        2     0     1001  fb 40 M")),
+            (81, 11, ("✗ 6 things are wrong.", "0000:00:05.0  registered        1")),
+            (82, 9, ("✗ 6 things are wrong.", "0000:41:00.0", "and 3 more parents"))):
+        t = Terminal(m, columns, lines)
+        t.type("mdevdctl")
+        rows = rows_of(t)
+        want(rows[0], "● mdevd 0.1 is running: 4 parents, 5 devices (0 open), 1002 definitions.")
+        want(rows[-1], "`mdevdctl status --all` shows all")
+        want(t.screen(), *parts)
+        t.close()
+
+
 @case
 def json_on_a_terminal_is_pretty(m):
     t = Terminal(m, 80)
@@ -108,7 +111,7 @@ def the_pager(m):
     """It gets the whole text and its options; stdout that is no terminal has none."""
     m.script("pgr", 'echo "pager $# $LESS"; head -3; exec cat >/dev/null')
     t = Terminal(m, 80)
-    t.type("MDEVDCTL_PAGER='pgr -x' mdevdctl status")
+    t.type("MDEVDCTL_PAGER='pgr -x' mdevdctl status --all")
     want(t.screen(), "pager 1 FRSXMK", "● mdevd", "WHAT IS WRONG")
     want_not(t.screen(), "0000:00:05.0")
     t.type("PAGER=pgr mdevdctl list")
@@ -134,185 +137,6 @@ def top_draws_over_itself(m):
     t = Terminal(m, 120)
     t.type("mdevdctl top -n 3 -d 0.1")
     assert t.screen().count("INS/S") == 1, t.screen()
-    t.close()
-
-
-# ---- what takes long ----
-
-def start_blocked(m, line, **more):
-    """A create that waits in the kernel until the gate is opened."""
-    gate = os.path.join(m.root, f"sys/{model.DEVPATH}/0000:41:00.0/fake/create-block")
-    os.makedirs(os.path.dirname(gate), exist_ok=True)
-    os.mkfifo(gate)
-    process = subprocess.Popen(line.split(), env=m.env, cwd=m.work, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, **more)
-    return process, gate
-
-
-def open_gate(gate):
-    with open(gate, "w", encoding="utf-8"):
-        os.unlink(gate)
-
-
-CREATE = f"mdevdctl create fb-4M -p 0000:41:00.0 -u {U}6"
-
-
-@case
-def progress_after_two_seconds_and_the_end(m):
-    process, gate = start_blocked(m, CREATE)
-    line = process.stderr.readline().decode()  # comes while it waits
-    want(line, "operation 8: create, at step", "Ctrl-C leaves it running")
-    open_gate(gate)
-    out, err = process.communicate(timeout=60)
-    assert (out.decode(), err, process.returncode) == (f"{U}6\n", b"", 0), (out, err)
-
-
-@case
-def ctrl_c_leaves_it_running(m):
-    process, gate = start_blocked(m, CREATE)
-    process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, f"{process.returncode}: {err.decode()}"
-    want(err.decode(), "Operation 8 goes on; `mdevdctl operations 8`")
-    want(m.run("mdevdctl operations 8")[0], "running")
-    want(m.run("mdevdctl status")[0], "1 operation under way")
-    open_gate(gate)
-    m.wait_for(lambda s: any(d["uuid"] == f"{U}6" and d["state"] == "live" for d in s["devices"]))
-    want(m.run("mdevdctl operations 8")[0], "done")
-
-
-@case
-def progress_on_a_terminal_is_erased(m):
-    t = Terminal(m, 50)  # too narrow for the line: it is cut, for what has wrapped is not erased
-    process, gate = start_blocked(m, "true")
-    process.communicate()
-    m.script("slow", f"{CREATE}; mdevdctl owner {U}6")
-    t.tmux("send-keys", "-l", f"clear; slow; tmux -S {t.socket} wait-for -S done")
-    t.tmux("send-keys", "Enter")
-    with subprocess.Popen(["mdevdctl", "monitor"], env=m.env, stdout=subprocess.PIPE) as monitor:
-        monitor.stdout.readline()
-        while not any(op["state"] == "running" for op in m.state()["operations"]):
-            monitor.stdout.readline()
-        monitor.kill()
-    while "…" not in t.screen():
-        pass  # the terminal itself is what is awaited
-    want(t.screen(), "operation 8: create, at step")
-    open_gate(gate)
-    t.tmux("wait-for", "done")
-    want(t.screen(), f"{U}6", "fb-4M on 0000:41:00.0. For QEMU: -device vfio-pci")
-    want_not(t.screen(), "Ctrl-C", "operation 8", "…")
-    t.close()
-
-
-@case
-def the_daemon_dies_while_it_is_waited_for(m):
-    process, gate = start_blocked(m, CREATE)
-    process.stderr.readline()
-    m.daemon.process.kill()
-    m.daemon.process.wait()
-    line = process.stderr.readline().decode()
-    want(line, "mdevd went away; operation 8 goes on without it")
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    want(err.decode(), "Operation 8 goes on")
-    assert process.returncode == 130, process.returncode
-    open_gate(gate)
-    m.daemon.bus.close()
-    m.daemon.log.close()
-    m.daemon = None
-
-
-# ---- a daemon that hangs ----
-
-def signal_daemon(m, number):
-    m.daemon.process.send_signal(number)
-    if number == signal.SIGSTOP:
-        os.waitid(os.P_PID, m.daemon.process.pid, os.WSTOPPED | os.WNOWAIT)
-
-
-def begin(m, line, **more):
-    return subprocess.Popen(line.split(), env=m.env, cwd=m.work, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, **more)
-
-
-@case
-def what_asks_says_that_it_waits(m):
-    signal_daemon(m, signal.SIGSTOP)
-    asked = [begin(m, line) for line in ("mdevdctl status", "mdevdctl list", f"mdevdctl stop {U}5")]
-    for process in asked:
-        want(process.stderr.readline(), "mdevd has not answered yet", "systemctl status mdevd")
-    asked[1].send_signal(signal.SIGINT)
-    assert asked[1].wait() == -signal.SIGINT
-    done = begin(m, "mdevdctl complete UUID")  # a shell waits for it: it gives up
-    out, err = done.communicate(timeout=60)
-    assert (done.returncode, out) == (1, ""), out
-    want(err, "mdevd is there, and has not answered within 2 s", "systemctl restart mdevd")
-    signal_daemon(m, signal.SIGCONT)
-    for process, part in (asked[0], "● mdevd"), (asked[2], ""):
-        out, err = process.communicate(timeout=60)
-        want(out, part)
-        assert (process.returncode, err) == (0, ""), err
-    want(m.run(f"mdevdctl status {U}5")[0], "There is no device")
-
-
-@case
-def a_change_that_is_not_answered_can_be_left(m):
-    signal_daemon(m, signal.SIGSTOP)
-    process = begin(m, CREATE)
-    want(process.stderr.readline(), "mdevd has not answered yet")
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    want(err, "`mdevdctl operations` shows whether it does what it was asked for")
-    assert process.returncode == 130, process.returncode
-    signal_daemon(m, signal.SIGCONT)
-    assert m.run("mdevdctl list")[1] == 0
-
-
-@case
-def an_operation_is_waited_for_though_the_daemon_hangs(m):
-    """For longer than sd-bus waits by itself, which is 25 s, it would have to be; twice is enough."""
-    process, gate = start_blocked(m, CREATE)
-    want(process.stderr.readline().decode(), "operation 8: create")
-    signal_daemon(m, signal.SIGSTOP)
-    open_gate(gate)
-    m.daemon.process.send_signal(signal.SIGCONT)
-    out, _ = process.communicate(timeout=60)
-    assert (out.decode(), process.returncode) == (f"{U}6\n", 0), out
-    gate = start_blocked(m, "true")[1]
-    process = begin(m, f"mdevdctl create fb-4M -p 0000:41:00.0 -u {U}7")
-    want(process.stderr.readline(), "operation 9: create")
-    signal_daemon(m, signal.SIGSTOP)
-    other = begin(m, "mdevdctl resume x")
-    want(other.stderr.readline(), "mdevd has not answered yet")  # 2 s are over
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    want(err, "Operation 9 goes on; `mdevdctl operations 9`")
-    assert process.returncode == 130, process.returncode
-    signal_daemon(m, signal.SIGCONT)
-    other.communicate(timeout=60)
-    open_gate(gate)
-
-
-@case
-def progress_tells_of_a_daemon_that_hangs(m):
-    t = Terminal(m, 100)
-    process, gate = start_blocked(m, "true")
-    process.communicate()
-    m.script("slow", f"{CREATE} --owner=vm1 && mdevdctl owner {U}6")
-    t.tmux("send-keys", "-l", f"clear; slow; tmux -S {t.socket} wait-for -S done")
-    t.tmux("send-keys", "Enter")
-    while "operation 8: create, at step" not in t.screen():
-        pass  # the terminal itself is what is awaited
-    signal_daemon(m, signal.SIGSTOP)
-    t.await_text("mdevd does not answer; operation 8 is waited for")
-    want_not(t.screen(), "at step")
-    signal_daemon(m, signal.SIGCONT)
-    t.await_text("operation 8: create, at step")
-    open_gate(gate)
-    t.tmux("wait-for", "done")
-    want(t.screen(), f"{U}6", "\nvm1")
-    want_not(t.screen(), "operation 8", "does not answer")
     t.close()
 
 
@@ -435,127 +259,5 @@ def monitor_tells_what_happens(m):
     want(lines, f"added   device    {name}: ", "Kind create", "State live", f"removed device    {name}")
 
 
-# ---- completion ----
-
-BASH = r"""
-source /usr/share/bash-completion/bash_completion 2>/dev/null
-source "$1"
-shift
-COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
-# as readline splits it: names fall apart at colons, options at "="
-mapfile -t COMP_WORDS < <(python3 - "$COMP_LINE" <<'PY'
-import re, sys
-line = sys.argv[1]
-words = [w for w in re.findall(r"[^\s:=]+|[:=]", line)]
-if line.endswith(" "):
-    words.append("")
-print("\n".join(words))
-PY
-)
-COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-COMPREPLY=()
-_mdevdctl
-printf '%s\n' "${COMPREPLY[@]}"
-"""
-
-
-def complete_bash(m, line):
-    done = subprocess.run(["bash", "-c", BASH, "bash",
-                           os.path.join(m.source, "src/cli/own/completion.bash"), line], env=m.env,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                          timeout=60)
-    return done.stdout.decode().split()
-
-
-@case
-def bash_completes(m):
-    for line, words in (
-            ("mdevdctl st", {"status", "start", "stop"}),
-            ("mdevdctl stop ", {f"{U}{n}" for n in "12345de"}),
-            (f"mdevdctl stop {U}e", {f"{U}e"}),
-            ("mdevdctl map 0000:41:00.0 ", {"fb", "doorbells"}),
-            ("mdevdctl create fb-", {"fb-16M", "fb-8M", "fb-4M"}),
-            ("mdevdctl create --owner=g", {"gold-1", "gold-7"}),
-            ("mdevdctl create fb-4M -o vm", {"vm2", "vm3"}),
-            ("mdevdctl create fb-4M --json=", {"short", "pretty", "off"}),
-            (f"mdevdctl owner {U}2 gold-7", {"gold-7"}),
-            ("mdevdctl policy ", {"check", "explain"}),
-            ("mdevdctl undefine --f", {"--force"}),
-            ("mdevdctl operations 7", {"7"})):
-        found = set(complete_bash(m, line))
-        assert found == words, f"{line!r}: {found}, expected {words}"
-    # a parent's name is what is left of it behind the colon
-    found = complete_bash(m, "mdevdctl list 0000:4")
-    assert {w.rsplit("4", 1)[-1] for w in found} == {"1:00.0", "2:00.0", "3:00.0"}, found
-    # a name is never run: its owner is a program's text, which would make a file of that name
-    m.run(f"mdevdctl owner {U}2 '$(touch${{IFS}}$TMPDIR/trap)'")
-    found = complete_bash(m, "mdevdctl create fb-4M -o ")
-    assert any("touch" in w for w in found), found
-    assert not os.path.exists(os.path.join(m.work, "trap")), "an owner's name was run"
-    m.run(f"mdevdctl owner {U}2 vm2")
-
-
-@case
-def bash_in_a_terminal(m):
-    t = Terminal(m, 120)
-    t.tmux("send-keys", "-l", "exec bash --norc --noprofile -i")
-    t.tmux("send-keys", "Enter")
-    t.tmux("send-keys", "-l", "source /usr/share/bash-completion/bash_completion; source "
-           f"{m.source}/src/cli/own/completion.bash; PS1='READY> '; clear")
-    t.tmux("send-keys", "Enter")
-    while t.screen() != "READY>":
-        pass
-    t.tmux("send-keys", "-l", "mdevdctl list 0000:41")
-    t.tmux("send-keys", "Tab")
-    t.await_text("list 0000:41:00.0")
-    t.close()
-
-
-ZSH = r"""
-zmodload zsh/zpty
-zpty z 'TERM=dumb zsh -f -i'
-zpty -w z "PS1='' fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -d $1/dump; print RE''ADY"
-while zpty -r z line; do [[ $line == READY* ]] && break; done
-for words in 'map 0000:41:00.0 do' 'status 0000:00' 'undef' 'plan fb-4M --json=pr'; do
-        zpty -n -w z "mdevdctl $words"$'\t'$'; print E""ND\n'
-        while zpty -r z line; do
-                print -r -- "$line"
-                [[ $line == END* ]] && break
-        done
-done
-zpty -d z
-"""
-
-
-@case
-def zsh_completes(m):
-    """In a pseudo terminal of zsh's own; what was completed is run."""
-    os.symlink(os.path.join(m.source, "src/cli/own/completion.zsh"),
-               os.path.join(m.work, "_mdevdctl"))
-    done = subprocess.run(["zsh", "-f", "-c", ZSH, "zsh", m.work], env=m.env, check=False,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
-    want(done.stdout.decode(), "BAR 0 pool doorbells", "driver nvidia", "missing: <UUID>",
-         '{"possible":true')
-
-
-def main():
-    *args, source = sys.argv[1:]
-    only = os.environ.get("CASE")
-    failed = 0
-    wanted = [c for c in cases if not only or c.__name__ == only]
-    print(f"1..{len(wanted)}")
-    for number, function in enumerate(wanted, 1):
-        machine = own.Machine(*args, source)
-        machine.source = source
-        try:
-            function(machine)
-            good, why = True, ""
-        except (AssertionError, subprocess.TimeoutExpired) as e:
-            good, why = False, str(e)
-        failed += own.check(number, good, function.__name__, why)
-        machine.close()
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cases.main())

@@ -7,45 +7,11 @@
 #include <time.h>
 
 #include "cli/own/list.h"
+#include "cli/own/wrap.h"
 #include "util/parse.h"
 
 #define LABEL_COLUMNS 12
 #define USEC_PER_SEC UINT64_C(1000000)
-
-unsigned card_begin(const Screen *s, unsigned used, unsigned indent, const char *text) {
-        size_t width = s->cut_at, column = used;
-        bool blank = false; /* one is due before the next word */
-
-        while (text[0]) {
-                size_t n = strcspn(text, " \n");
-                _cleanup_(freep) char *word = strndup(text, n);
-                size_t columns = word ? screen_columns(word) : n;
-
-                if (width > indent && blank && column + 1 + columns > width) {
-                        (void) printf("\n%*s", (int) indent, "");
-                        column = indent;
-                } else if (blank) {
-                        (void) putchar(' ');
-                        column++;
-                }
-                if (word)
-                        screen_print_cut(s, stdout, word, SIZE_MAX);
-                column += columns;
-                text += n;
-                blank = text[0] == ' ';
-                if (text[0] == '\n') {
-                        (void) printf("\n%*s", (int) indent, "");
-                        column = indent;
-                }
-                text += text[0] != '\0';
-        }
-        return (unsigned) column;
-}
-
-void card_wrap(const Screen *s, unsigned used, unsigned indent, const char *text) {
-        (void) card_begin(s, used, indent, text);
-        (void) putchar('\n');
-}
 
 static void line(const Screen *s, const char *label, const char *format, ...) _printf_(3, 4);
 
@@ -60,7 +26,7 @@ static void line(const Screen *s, const char *label, const char *format, ...) {
         if (r < 0)
                 return;
         (void) printf("%*s%s ", LABEL_COLUMNS, label, label[0] ? ":" : " ");
-        card_wrap(s, LABEL_COLUMNS + 2, LABEL_COLUMNS + 2, text);
+        wrap_line(s, LABEL_COLUMNS + 2, LABEL_COLUMNS + 2, text);
         free(text);
 }
 

@@ -4,6 +4,7 @@
 #include "cli/own/exit.h"
 #include "cli/own/find.h"
 #include "cli/own/follow.h"
+#include "cli/own/holders.h"
 #include "cli/own/wish.h"
 #include "model/lease.h"
 #include "names.h"
@@ -111,8 +112,10 @@ const Verb own_define = {
 
 enum { DEVICE_FORCE = _OWN_CHANGES, DEVICE_INSIST };
 
-static int change(const Given *given, const char *member) {
+/* @tells: a refusal since it is in use says by whom. */
+static int change(const Given *given, const char *member, bool tells) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(followed_done) Followed f = {};
         _cleanup_(target_done) Target t = {};
         int r;
 
@@ -128,7 +131,10 @@ static int change(const Given *given, const char *member) {
                 r = sd_bus_message_close_container(m);
         if (r < 0)
                 return answer_failed_errno(r, "cannot ask mdevd");
-        return follow_and_print(&t.client, m, given);
+        r = follow(&t.client, m, &f);
+        if (tells && streq_ptr(f.error, MDEVD_ERROR_PREFIX "Busy"))
+                holders_tell(&t);
+        return r != EXIT_SUCCESS ? r : followed_print(&f, own_json_mode(given));
 }
 
 static const Option device_options[] = {
@@ -140,7 +146,7 @@ static const Option device_options[] = {
 
 static int run_start(const Verb *verb, const Given *given) {
         (void) verb;
-        return change(given, "StartWithOptionsAsync");
+        return change(given, "StartWithOptionsAsync", false);
 }
 
 const Verb own_start = {
@@ -155,14 +161,14 @@ const Verb own_start = {
 
 static int run_stop(const Verb *verb, const Given *given) {
         (void) verb;
-        return change(given, "StopWithOptionsAsync");
+        return change(given, "StopWithOptionsAsync", true);
 }
 
 const Verb own_stop = {
         .name = "stop",
         .title = "Remove a device; its definition stays",
-        .text = "One that somebody has open is refused, see `holders`; --insist removes it as\n"
-                "soon as they let it go, and nobody can open it any more until then.\n",
+        .text = "One that somebody has open is refused, and it is said who that is; --insist removes\n"
+                "it as soon as they let it go, and nobody can open it any more until then.\n",
         .operand = "UUID",
         .options = device_options,
         .n_options = ARRAY_SIZE(device_options),
@@ -172,7 +178,7 @@ const Verb own_stop = {
 
 static int run_undefine(const Verb *verb, const Given *given) {
         (void) verb;
-        return change(given, "UndefineWithOptionsAsync");
+        return change(given, "UndefineWithOptionsAsync", false);
 }
 
 const Verb own_undefine = {

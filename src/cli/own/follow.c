@@ -50,6 +50,7 @@ void followed_done(Followed *f) {
         free(f->parent);
         free(f->type);
         free(f->owner);
+        free(f->error);
         *f = (Followed) {};
 }
 
@@ -192,6 +193,16 @@ static int leave(Watch *w) {
         return EXIT_INTERRUPTED;
 }
 
+/* Ctrl-C while it is asked how it ended. */
+static int leave_ended(Watch *w) {
+        const char *id = strrchr(w->path, '/') + 1;
+
+        erase(w);
+        (void) fprintf(stderr, "Operation %s has ended; `mdevdctl operations %s` shows how.\n", id,
+                       id);
+        return EXIT_INTERRUPTED;
+}
+
 /* Its state, or NULL while the daemon is away. EXIT_SUCCESS, or the end of it all. */
 static int look(Watch *w, char **ret) {
         bool there;
@@ -217,7 +228,7 @@ static int wait_more(Watch *w) {
 
         r = sd_bus_process(w->client->bus, NULL);
         if (r != 0)
-                return r;
+                return r == -EINTR ? 0 : r;
         if (age >= QUIET_USEC)
                 draw(w);
         if (w->changed || interrupted)
@@ -239,7 +250,7 @@ static int read_end(Watch *w, Followed *ret) {
                 int r = property(w, texts[i].name, texts[i].ret);
 
                 if (r == -EINTR)
-                        return leave(w);
+                        return leave_ended(w);
                 if (r < 0)
                         return exit_refused(w->client);
         }
@@ -247,16 +258,34 @@ static int read_end(Watch *w, Followed *ret) {
         return ret->id ? EXIT_SUCCESS : answer_failed_errno(-ENOMEM, "cannot show it");
 }
 
-static int report(Watch *w, const char *state, Followed *ret) {
+/* Its sentence is said even where its name cannot be found out any more. */
+static int report_failure(Watch *w, Followed *ret) {
         _cleanup_(freep) char *name = NULL, *text = NULL;
+        int r;
 
+        r = property(w, "Error", &text);
+        if (r >= 0)
+                r = property(w, "ErrorName", &name);
+        if (r == -EINTR && !text)
+                return leave_ended(w);
         erase(w);
-        if (streq(state, "failed")) {
-                (void) property(w, "Error", &text);
-                (void) property(w, "ErrorName", &name);
-                (void) answer_failed("%s", text && text[0] ? text : "it failed without a reason");
-                return exit_of_error(name);
-        }
+        if (!text || !text[0])
+                (void) answer_failed("operation %s failed, and its reason cannot be asked for any "
+                                     "more: %s", strrchr(w->path, '/') + 1,
+                                     r < 0 ? w->client->error.message ?: strerror(-r)
+                                           : "it has none");
+        else
+                (void) answer_failed("%s", text);
+        r = exit_of_error(name);
+        if (ret)
+                ret->error = TAKE_PTR(name);
+        return r;
+}
+
+static int report(Watch *w, const char *state, Followed *ret) {
+        erase(w);
+        if (streq(state, "failed"))
+                return report_failure(w, ret);
         return ret ? read_end(w, ret) : EXIT_SUCCESS;
 }
 
@@ -282,6 +311,12 @@ static int watch(Watch *w, Followed *ret) {
         }
 }
 
+/* Ctrl-C before anything was sent. */
+static int leave_unasked(void) {
+        (void) fputs("Nothing was asked of mdevd.\n", stderr);
+        return EXIT_INTERRUPTED;
+}
+
 /* Ctrl-C before there is an operation. */
 static int leave_unanswered(void) {
         (void) fputs("mdevd has not answered; `mdevdctl operations` shows whether it does what it "
@@ -294,6 +329,8 @@ static int send_and_watch(Watch *w, sd_bus_message *m, Followed *ret) {
         int r;
 
         r = subscribe(w);
+        if (r < 0 && interrupted)
+                return leave_unasked();
         if (r < 0)
                 return answer_failed_errno(r, "cannot listen to mdevd");
         r = client_send(w->client, m, &reply);
@@ -325,6 +362,10 @@ int follow(Client *c, sd_bus_message *m, Followed *ret) {
         c->stop = NULL;
         c->waits = NULL;
         (void) sigaction(SIGINT, &before, NULL);
+        if (interrupted && ret) {
+                free(ret->error); /* nothing more is to be asked */
+                ret->error = NULL;
+        }
         return r;
 }
 
@@ -345,14 +386,17 @@ void followed_print_json(const Followed *f, JsonMode mode) {
         (void) fputs(pretty ? "\n}\n" : "}\n", stdout);
 }
 
+int followed_print(const Followed *f, JsonMode mode) {
+        if (mode != JSON_OFF)
+                followed_print_json(f, mode);
+        return answer_flush();
+}
+
 int follow_and_print(Client *c, sd_bus_message *m, const Given *given) {
         JsonMode mode = own_json_mode(given);
         _cleanup_(followed_done) Followed f = {};
         int r;
 
         r = follow(c, m, mode == JSON_OFF ? NULL : &f);
-        if (r != EXIT_SUCCESS || mode == JSON_OFF)
-                return r;
-        followed_print_json(&f, mode);
-        return answer_flush();
+        return r != EXIT_SUCCESS || mode == JSON_OFF ? r : followed_print(&f, mode);
 }

@@ -13,6 +13,8 @@ typedef struct Followed Followed;
 /* What became of it. Strings are the follower's; what the operation has none of is "". */
 struct Followed {
         char *id, *kind, *uuid, *parent, *type, *owner;
+        /* the D-Bus name of why it failed; NULL: it did not, that is not known, or Ctrl-C came */
+        char *error;
 };
 
 void followed_done(Followed *f);
@@ -24,5 +26,7 @@ void followed_done(Followed *f);
 int follow(Client *c, sd_bus_message *m, Followed *ret);
 /* As an object, one member for each of its strings. */
 void followed_print_json(const Followed *f, JsonMode mode);
+/* That with --json, else nothing. An exit status. */
+int followed_print(const Followed *f, JsonMode mode);
 /* follow(), and with --json that object on stdout. */
 int follow_and_print(Client *c, sd_bus_message *m, const Given *given);

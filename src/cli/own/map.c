@@ -2,12 +2,12 @@
 /* map.c: the verb "map": pools in full, on the screen or as an SVG file. */
 #include <inttypes.h>
 
-#include "cli/own/card.h"
 #include "cli/own/exit.h"
 #include "cli/own/own.h"
 #include "cli/own/picture.h"
 #include "cli/own/svg.h"
 #include "cli/own/table.h"
+#include "cli/own/wrap.h"
 #include "util/parse.h"
 
 #define ROWS_MAX 8
@@ -37,9 +37,9 @@ static void print_title(const Screen *s, const JsonNode *parent, const JsonNode 
                         SIZE_STR(node_number(pool, "used")), SIZE_STR(node_number(pool, "free")),
                         SIZE_STR(node_number(pool, "largest_hole")));
         (void) fputs(screen_colour(s, COLOUR_BOLD), stdout);
-        used = card_begin(s, 0, 2, name);
+        used = wrap_begin(s, 0, 2, name);
         (void) fputs(screen_colour(s, COLOUR_NONE), stdout);
-        card_wrap(s, used, 2, text);
+        wrap_line(s, used, 2, text);
 }
 
 /* As many rows as it takes to show the smallest device's extent, within reason. */

@@ -2,10 +2,10 @@
 /* operations.c: the verb "operations": what is under way, and what was a while ago. */
 #include <inttypes.h>
 
-#include "cli/own/card.h"
 #include "cli/own/exit.h"
 #include "cli/own/list.h"
 #include "cli/own/own.h"
+#include "cli/own/wrap.h"
 #include "util/parse.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
@@ -67,7 +67,7 @@ static int print_table(const Screen *s, const State *state, const JsonNode *only
                 if ((only && op != only) || !text || !text[0])
                         continue;
                 (void) printf("%s: ", node_text(op, "id"));
-                card_wrap(s, 4, 4, text);
+                wrap_line(s, 4, 4, text);
         }
         return 0;
 }

@@ -15,12 +15,23 @@
 #define WIDTH_DEFAULT 80
 #define WIDTH_MIN 20
 #define WIDTH_MAX 1000
+#define HEIGHT_MAX 10000
 #define PAGER_WORDS_MAX 16
 
 static const char *environment(const char *name) {
         const char *value = getenv(name);
 
         return value && value[0] ? value : NULL;
+}
+
+static unsigned height_of_terminal(int fd) {
+        const char *lines = environment("LINES");
+        struct winsize ws = {};
+        unsigned long n = lines ? strtoul(lines, NULL, 10) : 0;
+
+        if (n == 0 && ioctl(fd, TIOCGWINSZ, &ws) >= 0)
+                n = ws.ws_row;
+        return (unsigned) MIN(n, (unsigned long) HEIGHT_MAX);
 }
 
 /* @fd: the terminal, or negative: there is none. */
@@ -142,6 +153,7 @@ void screen_open(Screen *s, JsonMode json, bool legend, bool page) {
         };
         s->width = width_of_terminal(s->terminal ? STDOUT_FILENO : -1);
         s->cut_at = s->terminal || environment("COLUMNS") ? s->width : 0;
+        s->height = s->terminal ? height_of_terminal(STDOUT_FILENO) : 0;
         clever = s->terminal && term && !streq(term, "dumb");
         s->redraws = clever && json == JSON_OFF;
         s->colour = s->redraws && !environment("NO_COLOR");
@@ -159,6 +171,65 @@ int screen_close(Screen *s) {
                 s->pager = 0;
         }
         return r;
+}
+
+/* ---- what would be printed ---- */
+
+/* Bytes and columns of the character that @text begins with; what cannot be shown is one "?". */
+static size_t next_character(const char *text, int *ret_columns) {
+        uint32_t c;
+        size_t n = utf8_decode(text, SIZE_MAX, &c);
+
+        *ret_columns = n == 0 ? -1 : wcwidth((wchar_t) c);
+        return MAX(n, (size_t) 1);
+}
+
+int screen_divert(Diverted *d) {
+        FILE *f;
+
+        *d = (Diverted) { .before = stdout };
+        f = open_memstream(&d->text, &d->size);
+        if (!f)
+                return -errno;
+        stdout = f; /* a variable in glibc, see "Standard Streams" in its manual */
+        return 0;
+}
+
+void screen_restore(Diverted *d) {
+        (void) fclose(stdout);
+        stdout = d->before;
+}
+
+/* Of one line without its end; colours take no columns. */
+static size_t columns_of_line(const char *line, size_t n) {
+        const char *end = line + n;
+        size_t columns = 0;
+
+        while (line < end) {
+                int width;
+
+                if (line[0] == '\033') {
+                        line += strcspn(line, "m");
+                        line += line < end;
+                        continue;
+                }
+                line += next_character(line, &width);
+                columns += (size_t) (width < 0 ? 1 : width);
+        }
+        return columns;
+}
+
+size_t screen_lines(const Screen *s, const char *text) {
+        size_t lines = 0;
+
+        while (text[0]) {
+                size_t n = strcspn(text, "\n"), columns = columns_of_line(text, n);
+
+                lines += s->cut_at > 0 && columns > s->cut_at
+                                 ? (columns + s->cut_at - 1) / s->cut_at : 1;
+                text += n + (text[n] == '\n');
+        }
+        return lines;
 }
 
 /* ---- text ---- */
@@ -181,15 +252,6 @@ const char *screen_background(const Screen *s, size_t index) {
         };
 
         return s->colour ? codes[index % ARRAY_SIZE(codes)] : "";
-}
-
-/* Bytes and columns of the character that @text begins with; what cannot be shown is one "?". */
-static size_t next_character(const char *text, int *ret_columns) {
-        uint32_t c;
-        size_t n = utf8_decode(text, SIZE_MAX, &c);
-
-        *ret_columns = n == 0 ? -1 : wcwidth((wchar_t) c);
-        return MAX(n, (size_t) 1);
 }
 
 size_t screen_columns(const char *text) {

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 typedef struct Screen Screen;
+typedef struct Diverted Diverted;
 
 /* How --json=MODE wants it. */
 typedef enum JsonMode {
@@ -36,6 +37,7 @@ struct Screen {
         bool utf8;       /* the locale's characters are UTF-8 */
         unsigned width;  /* columns that pictures fill: of the terminal, $COLUMNS, or 80 */
         unsigned cut_at; /* columns at which lines are cut; 0: never */
+        unsigned height; /* lines of the terminal, or $LINES; 0: no terminal, or not known */
         JsonMode json;
         bool legend; /* headings and totals */
         pid_t pager; /* 0: none */
@@ -45,6 +47,19 @@ struct Screen {
 void screen_open(Screen *s, JsonMode json, bool legend, bool page);
 /* All is out, the pager has ended. EXIT_SUCCESS, or EXIT_FAILED after it was said why. */
 int screen_close(Screen *s);
+
+/* What is printed meanwhile: a text instead of something on stdout. */
+struct Diverted {
+        FILE *before;
+        char *text;
+        size_t size;
+};
+
+/* From now on until screen_restore(), after which @d->text is to be freed. -errno. */
+int screen_divert(Diverted *d);
+void screen_restore(Diverted *d);
+/* Lines that @text takes on the screen, where what is too long goes on in the next. */
+size_t screen_lines(const Screen *s, const char *text);
 
 /* Escape sequences; "" where there is no colour. COLOUR_NONE ends what the others began. */
 const char *screen_colour(const Screen *s, Colour c);

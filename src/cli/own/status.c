@@ -6,16 +6,13 @@
 #include "cli/own/card.h"
 #include "cli/own/exit.h"
 #include "cli/own/health.h"
-#include "cli/own/list.h"
 #include "cli/own/own.h"
-#include "cli/own/picture.h"
+#include "cli/own/overview.h"
 #include "cli/argument.h"
 #include "cli/listing.h"
 #include "names.h"
-#include "util/parse.h"
 
-#define BAR_COLUMNS_MAX 64
-#define POOL_TEXT_COLUMNS 16 /* of the pool's name and what stands around the bar */
+enum { STATUS_ALL = _OWN_PRINTS };
 
 /* ---- while the daemon is down ---- */
 
@@ -90,153 +87,6 @@ static int show_down(Client *c, const Given *given) {
 
 /* ---- while it is up ---- */
 
-static const char *plural(size_t n) {
-        return n == 1 ? "" : "s";
-}
-
-static void print_summary(const Screen *s, const State *state, const Health *h) {
-        size_t open = 0, running = 0;
-
-        json_foreach(d, state->devices)
-                open += node_number(d, "opened") > 0;
-        json_foreach(op, state->operations)
-                running += streq_ptr(node_text(op, "state"), "running");
-        (void) printf("%s%s%s mdevd %s is %srunning%s: %u parent%s, %u device%s (%zu "
-                      "open), %u definition%s",
-                      screen_colour(s, h->n > h->n_warnings ? COLOUR_YELLOW : COLOUR_GREEN),
-                      screen_glyph(s, "●", "*"), screen_colour(s, COLOUR_NONE), state->version,
-                      screen_colour(s, COLOUR_GREEN), screen_colour(s, COLOUR_NONE),
-                      state->parents->n_members, plural(state->parents->n_members),
-                      state->devices->n_members, plural(state->devices->n_members), open,
-                      state->definitions->n_members, plural(state->definitions->n_members));
-        if (running > 0)
-                (void) printf(", %zu operation%s under way", running, plural(running));
-        (void) puts(".");
-}
-
-static void print_troubles(const Screen *s, const Health *h, bool warnings) {
-        const char *sign = warnings ? "!" : screen_glyph(s, "✗", "!");
-
-        (void) printf("\n%s%s%s\n", screen_colour(s, COLOUR_BOLD),
-                      warnings ? "WARNINGS" : "WHAT IS WRONG", screen_colour(s, COLOUR_NONE));
-        for (size_t i = 0; i < h->n; i++) {
-                if (h->troubles[i].warning != warnings)
-                        continue;
-                (void) printf("%s%s%s ",
-                              screen_colour(s, warnings ? COLOUR_YELLOW : COLOUR_RED), sign,
-                              screen_colour(s, COLOUR_NONE));
-                card_wrap(s, 2, 2, h->troubles[i].what);
-                (void) printf("  %s ", screen_glyph(s, "→", ">"));
-                card_wrap(s, 4, 4, h->troubles[i].remedy);
-        }
-}
-
-static void print_health(const Screen *s, const Health *h) {
-        if (h->n > h->n_warnings)
-                print_troubles(s, h, false);
-        if (h->n_warnings > 0)
-                print_troubles(s, h, true);
-}
-
-static void print_legend(const Screen *s, const Picture *p) {
-        char *text = NULL;
-        size_t size, n = 0;
-        FILE *f = open_memstream(&text, &size);
-
-        if (!f)
-                return;
-        for (size_t i = 0; i < p->n; i++) {
-                const Range *r = &p->ranges[i];
-
-                if (!r->device)
-                        continue;
-                (void) fprintf(f, "%s%c %s %s", n++ > 0 ? ", " : "", picture_letter(r),
-                               picture_owner(r), SIZE_STR(r->size));
-        }
-        (void) fclose(f);
-        if (text && n > 0) {
-                (void) fputs("    ", stdout);
-                card_wrap(s, 4, 4, text);
-        }
-        free(text);
-}
-
-static int print_pool(const Screen *s, const JsonNode *pool) {
-        _cleanup_(picture_done) Picture p = {};
-        size_t columns = picture_columns(MIN(s->width - POOL_TEXT_COLUMNS,
-                                             (unsigned) BAR_COLUMNS_MAX));
-        int r = picture_new(pool, &p);
-
-        if (r < 0)
-                return r;
-        (void) printf("  %-10s ", node_text(pool, "name"));
-        picture_bar(s, &p, p.offset, p.size, columns);
-        (void) printf("\n    %s free of %s, largest hole %s\n", SIZE_STR(node_number(pool, "free")),
-                      SIZE_STR(p.size), SIZE_STR(node_number(pool, "largest_hole")));
-        print_legend(s, &p);
-        return 0;
-}
-
-static void print_available(const Screen *s, const JsonNode *parent) {
-        char *text = NULL;
-        size_t size, n = 0;
-        FILE *f = open_memstream(&text, &size);
-
-        if (!f)
-                return;
-        json_foreach(t, node_list(parent, "types"))
-                (void) fprintf(f, "%s%s %s", n++ > 0 ? ", " : "", node_text(t, "available"),
-                               type_name(node_text(t, "id")));
-        (void) fclose(f);
-        if (text && n > 0) {
-                (void) fputs("  can still be made: ", stdout);
-                card_wrap(s, 21, 21, text);
-        }
-        free(text);
-}
-
-static int print_parent(const Screen *s, const JsonNode *p) {
-        const char *state = node_text(p, "state") ?: "", *driver = node_text(p, "driver");
-        const char *node = node_text(p, "numa_node");
-        int r = 0;
-
-        (void) printf("\n%s%s%s  %s%s%s", screen_colour(s, COLOUR_BOLD), node_text(p, "name"),
-                      screen_colour(s, COLOUR_NONE), screen_colour(s, list_state_colour(state)),
-                      state, screen_colour(s, COLOUR_NONE));
-        (void) printf(driver ? "  driver %s" : "  no driver", driver);
-        if (!streq_ptr(node, "-1"))
-                (void) printf("  NUMA node %s", node);
-        (void) putchar('\n');
-        if (streq(state, "absent"))
-                return 0;
-        json_foreach(pool, node_list(p, "pools"))
-                if (r >= 0)
-                        r = print_pool(s, pool);
-        print_available(s, p);
-        return r;
-}
-
-static int print_all(const Screen *s, const State *state, const Health *h, const char *parent) {
-        _cleanup_(table_freep) Table *devices = NULL;
-        int r = 0;
-
-        if (!parent) {
-                print_summary(s, state, h);
-                print_health(s, h);
-        }
-        json_foreach(p, state->parents)
-                if (r >= 0 && (!parent || streq_ptr(node_text(p, "name"), parent)))
-                        r = print_parent(s, p);
-        if (r >= 0)
-                r = list_devices(state, parent, &devices);
-        if (r < 0)
-                return r;
-        if (table_rows(devices) > 0)
-                (void) putchar('\n');
-        table_print(devices, s, 0);
-        return 0;
-}
-
 static void print_json(const Screen *s, const State *state, const Health *h) {
         (void) fputs("{\"running\":true,\"troubles\":[", stdout);
         for (size_t i = 0; i < h->n; i++) {
@@ -249,6 +99,19 @@ static void print_json(const Screen *s, const State *state, const Health *h) {
         (void) fputs("],\n\"state\":", stdout);
         node_print_json(stdout, state->doc->nodes, s->json, 0);
         (void) fputs("}\n", stdout);
+}
+
+/* One screen, unless all is asked for or it goes elsewhere: the last line is the prompt's. */
+static int show_text(Screen *s, const State *state, const Health *h, const Given *given,
+                     const Found *found) {
+        size_t lines = s->height > 1 && !GIVEN(given, STATUS_ALL) ? s->height - 1 : 0;
+
+        if (found->uuid || lines == 0) {
+                own_open(s, given, true);
+                lines = 0;
+        }
+        return found->uuid ? card_print(s, state, found)
+                           : overview_print(s, state, h, given->operand, lines);
 }
 
 static int show(const State *state, const Given *given) {
@@ -268,9 +131,9 @@ static int show(const State *state, const Given *given) {
                         return r;
         }
         r = health_read(state, &h);
-        own_open(&s, given, true);
+        own_open(&s, given, own_json_mode(given) != JSON_OFF);
         if (r >= 0 && s.json == JSON_OFF)
-                r = found.uuid ? card_print(&s, state, &found) : print_all(&s, state, &h, word);
+                r = show_text(&s, state, &h, given, &found);
         else if (r >= 0 && found.uuid)
                 card_print_json(&s, state, &found);
         else if (r >= 0 && parent) {
@@ -298,19 +161,23 @@ static int run(const Verb *verb, const Given *given) {
         return r != EXIT_SUCCESS ? r : show(&state, given);
 }
 
-static const Option options[] = { OWN_PRINT_OPTIONS };
+static const Option options[] = {
+        OWN_PRINT_OPTIONS,
+        [STATUS_ALL] = { "all", 'a', .help = "All of it, where it is more than a screen" },
+};
 
 const Verb own_status = {
         .name = "status",
         .title = "All on one screen: pools, devices, what is wrong and what to do",
         .text = "With a parent, that parent; with a UUID (the first 4 digits will do if no other\n"
-                "begins so), all that is known of that device. It does not start the daemon:\n"
-                "while that is down, it says so, and ends with 3.\n",
+                "begins so), all that is known of that device. What does not fit a terminal is\n"
+                "counted instead of listed, and it says so; pipes, files and --json have all. It\n"
+                "does not start the daemon: while that is down, it says so, and ends with 3.\n",
         .operand = "PARENT|UUID",
         .operand_optional = true,
         .options = options,
         .n_options = ARRAY_SIZE(options),
         .example = "  mdevdctl status\n"
-                   "  mdevdctl status 0000:41:00.0\n",
+                   "  mdevdctl status 0000:41:00.0 --all\n",
         .run = run,
 };
