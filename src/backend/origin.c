@@ -3,7 +3,8 @@
  * origin.c: owns /run/mdevd/devices. An entry speaks of a device only while parent and type are
  * those it was written for; anything else means that somebody made another device of the same UUID.
  * It is a link whose text is what there is to say: made in one step, and without a page of memory
- * that a file on a tmpfs takes for each device. It is replaced by rename, nothing is synced.
+ * that a file on a tmpfs takes for each device. One that is there is replaced by rename; nothing is
+ * synced.
  */
 #include "backend/origin.h"
 
@@ -216,17 +217,30 @@ static int note_to_json(const Note *n, json_object *o) {
         return r < 0 ? r : lease_to_json(&n->lease, o);
 }
 
-static int save(int root_fd, const Note *note) {
+/* What is there is replaced in one step, and so is nothing: a link is whole from the first. */
+static int put(int root_fd, const Uuid *uuid, const char *text) {
         _cleanup_(freep) char *path = NULL, *temporary = NULL;
+        int r;
+
+        r = path_of(uuid, "", &path);
+        if (r < 0)
+                return r;
+        if (strlen(text) < ORIGIN_SIZE_MAX && symlinkat(text, root_fd, path) >= 0)
+                return 0;
+        r = path_of(uuid, ".new", &temporary);
+        if (r >= 0)
+                r = make_link(root_fd, temporary, text);
+        if (r >= 0 && renameat(root_fd, temporary, root_fd, path) < 0)
+                r = -errno;
+        if (r < 0 && temporary)
+                (void) unlinkat(root_fd, temporary, 0);
+        return r;
+}
+
+static int save(int root_fd, const Note *note) {
         json_object *o;
         const char *text;
         int r;
-
-        r = path_of(note->uuid, "", &path);
-        if (r >= 0)
-                r = path_of(note->uuid, ".new", &temporary);
-        if (r < 0)
-                return r;
 
         o = json_object_new_object();
         if (!o)
@@ -234,12 +248,8 @@ static int save(int root_fd, const Note *note) {
         r = note_to_json(note, o);
         text = r < 0 ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
         if (r >= 0)
-                r = text ? make_link(root_fd, temporary, text) : -ENOMEM;
+                r = text ? put(root_fd, note->uuid, text) : -ENOMEM;
         json_object_put(o);
-        if (r >= 0 && renameat(root_fd, temporary, root_fd, path) < 0)
-                r = -errno;
-        if (r < 0)
-                (void) unlinkat(root_fd, temporary, 0);
         return r;
 }
 

@@ -135,7 +135,11 @@ static int on_turn(sd_event_source *s, void *userdata) {
                 (void) sd_bus_reply_method_errno(t->granted, r, NULL);
                 t->granted = sd_bus_message_unref(t->granted);
                 (void) schedule(t);
+                return 0;
         }
+        /* now, and not in a turn of the loop of its own with a timer that makes it come */
+        while (t->granted && sd_bus_process(t->bus, NULL) > 0)
+                ;
         return 0;
 }
 

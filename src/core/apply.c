@@ -461,7 +461,7 @@ int manager_apply_profile(Manager *m, const char *name, bool force, const char *
         int r;
 
         *ret = NULL;
-        list_foreach(op, &m->operations, Operation, node)
+        list_foreach(op, &m->active, Operation, active_node)
                 if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_PROFILE &&
                     streq(op->record->profile, name)) {
                         *ret = op;

@@ -130,7 +130,7 @@ void blocked_watch(Manager *m, uint64_t usec) {
         if (m->n_working > 0)
                 next = now + (usec > 0 ? usec : WORKER_BLOCKED_USEC);
         if (m->n_blocked > 0)
-                list_foreach(op, &m->operations, Operation, node) {
+                list_foreach(op, &m->active, Operation, active_node) {
                         if (op->state != OPERATION_RUNNING || !op->blocked || m->looked_at == op ||
                             !is_to_be_quick(op))
                                 continue;

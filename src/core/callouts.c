@@ -65,7 +65,7 @@ bool callouts_may_start(const Operation *op) {
 
         if (!may_have_scripts(op->record) || op->escort)
                 return true;
-        list_foreach(other, &op->manager->operations, Operation, node) {
+        list_foreach(other, &op->manager->active, Operation, active_node) {
                 if (other == op || !holds_turn(other))
                         continue;
                 if (streq_ptr(other->record->type, op->record->type))

@@ -57,7 +57,7 @@ static bool cannot_have_filled(const Operation *op) {
 static const Operation *find_maker(Manager *m, const Parent *p, const Function *f) {
         char type[FUNCTION_TYPE_MAX];
 
-        list_foreach(op, &m->operations, Operation, node) {
+        list_foreach(op, &m->active, Operation, active_node) {
                 const Record *r = op->record;
 
                 if (op->state == OPERATION_RUNNING && r->kind == RECORD_CREATE &&
@@ -207,7 +207,7 @@ bool functions_look_again(Manager *m, const char *parent) {
 /* ---- for an operation ---- */
 
 static bool is_taken(Manager *m, const Function *f) {
-        list_foreach(op, &m->operations, Operation, node)
+        list_foreach(op, &m->active, Operation, active_node)
                 if (op->state == OPERATION_RUNNING && streq_ptr(op->record->function, f->path))
                         return true;
         return f->type > 0;

@@ -69,6 +69,7 @@ struct Refresh {
         bool query;      /* the kernel module */
         bool autostart;  /* definitions may be startable */
         bool running;    /* it is being looked */
+        bool settling;   /* operations end in this turn, and what that may change comes after it */
         bool available;  /* what can be made may be another, and sysfs is to say so */
         List parents;    /* of Name */
         List devices;    /* of Unseen */
@@ -139,11 +140,12 @@ struct Manager {
         Watch *watch; /* of the definitions' files */
         Touch *touch; /* of what functions bear; NULL: no parent has such */
         List planned;
-        List operations;
+        List operations; /* in order of id; of those that have ended, only so many, so long */
+        List active;     /* of these: who runs, or has ended and not been seen to since */
         List loads;
         size_t n_working, n_blocked; /* workers, of all loads */
         uint64_t next_id;
-        size_t n_ended;
+        size_t n_running, n_ended; /* of all operations */
         sd_event_source *linger; /* forgets ended operations */
         sd_event_source *blocked; /* looks again when workers may be blocked, or still are */
         Worker *look;             /* asks who has a device open whose removal is blocked */

@@ -26,6 +26,7 @@ int manager_new(Manager **ret, sd_event *event, const char *root) {
         m->root_fd = m->lock_fd = m->control_fd = -EBADF;
         list_init(&m->planned);
         list_init(&m->operations);
+        list_init(&m->active);
         list_init(&m->loads);
         list_init(&m->writers);
         list_init(&m->attempts);
@@ -270,8 +271,12 @@ const List *manager_get_problems(Manager *m) {
 }
 
 Operation *manager_find_operation(Manager *m, uint64_t id) {
-        list_foreach(op, &m->operations, Operation, node)
+        /* the latest are those that are asked for */
+        for (List *i = m->operations.prev; i != &m->operations; i = i->prev) {
+                Operation *op = list_entry(i, Operation, node);
+
                 if (op->id == id)
                         return op;
+        }
         return NULL;
 }

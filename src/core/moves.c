@@ -194,7 +194,7 @@ static int join_defragment(Manager *m, const Parent *p, const char *name, Operat
                            Reason *reason) {
         const Pool *pool = name ? parent_find_pool(p, name) : NULL;
 
-        list_foreach(op, &m->operations, Operation, node) {
+        list_foreach(op, &m->active, Operation, active_node) {
                 if (op->state != OPERATION_RUNNING || op->record->kind != RECORD_DEFRAGMENT ||
                     !streq(op->record->parent, p->name))
                         continue;
@@ -246,7 +246,7 @@ void moves_tell(Operation *op) {
 
 DeviceState manager_get_state(Manager *m, const Device *d) {
         if (d->state == DEVICE_LIVE)
-                list_foreach(op, &m->operations, Operation, node)
+                list_foreach(op, &m->active, Operation, active_node)
                         if (op->state == OPERATION_RUNNING && op->phase == OPERATION_WORKING &&
                             operation_moves(op, &d->uuid))
                                 return DEVICE_MOVING;

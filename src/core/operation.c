@@ -113,6 +113,7 @@ int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **
                 return -ENOMEM;
         }
         list_init(&op->node);
+        list_init(&op->active_node);
         list_init(&op->planned.node);
         list_init(&op->waiters);
         op->manager = m;
@@ -136,6 +137,8 @@ int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **
                 return r;
         }
         list_append(&m->operations, &op->node);
+        list_append(&m->active, &op->active_node);
+        m->n_running++;
         manager_tell(m, operation_added, op);
 
         *ret = op;
@@ -145,7 +148,10 @@ int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **
 Operation *operation_free(Operation *op) {
         if (!op)
                 return NULL;
+        if (list_is_linked(&op->node) && op->state == OPERATION_RUNNING)
+                op->manager->n_running--;
         list_unlink(&op->node);
+        list_unlink(&op->active_node);
         operation_unplan(op);
         free(op->planned_moves);
         list_foreach_safe(w, &op->waiters, OperationWaiter, node) {
@@ -176,6 +182,8 @@ static int add_waiter(Operation *op, OperationDone done, void *userdata, bool ea
         w->userdata = userdata;
         w->early = early;
         list_append(&op->waiters, &w->node);
+        if (!list_is_linked(&op->active_node))
+                list_append(&op->manager->active, &op->active_node);
         if (op->state != OPERATION_RUNNING || op->reached)
                 refresh_wake(op->manager);
         return 0;
@@ -201,7 +209,7 @@ void operation_forget(Operation *op, void *userdata) {
 /* ---- looking for one ---- */
 
 Operation *operation_find_running(Manager *m, const char *parent, const Uuid *uuid) {
-        list_foreach(op, &m->operations, Operation, node)
+        list_foreach(op, &m->active, Operation, active_node)
                 if (op->state == OPERATION_RUNNING && op->record->kind != RECORD_EVICT &&
                     (uuid_equal(&op->record->uuid, uuid) || operation_moves(op, uuid)) &&
                     (!parent || streq(op->record->parent, parent)))
@@ -217,14 +225,14 @@ bool operation_moves(const Operation *op, const Uuid *uuid) {
 }
 
 bool operation_parent_is_busy(Manager *m, const char *parent) {
-        list_foreach(op, &m->operations, Operation, node)
+        list_foreach(op, &m->active, Operation, active_node)
                 if (op->state == OPERATION_RUNNING && streq(op->record->parent, parent))
                         return true;
         return false;
 }
 
 bool operation_claims(Manager *m, const Uuid *uuid) {
-        list_foreach(op, &m->operations, Operation, node)
+        list_foreach(op, &m->active, Operation, active_node)
                 if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_CREATE &&
                     op->phase != OPERATION_SETTLING && op->phase != OPERATION_POSTING &&
                     !op->second &&
@@ -242,7 +250,7 @@ bool operation_may_have_made(const Operation *op) {
 }
 
 static Operation *find_settling(Manager *m, const char *parent, const Uuid *uuid, bool sure) {
-        list_foreach(op, &m->operations, Operation, node)
+        list_foreach(op, &m->active, Operation, active_node)
                 if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_CREATE &&
                     op->phase == OPERATION_SETTLING && operation_may_have_made(op) == sure &&
                     uuid_equal(&op->record->uuid, uuid) && streq(op->record->parent, parent))
@@ -259,7 +267,7 @@ Operation *operation_find_doubtful(Manager *m, const char *parent, const Uuid *u
 }
 
 bool operation_is_creating(Manager *m, const Uuid *uuid) {
-        list_foreach(op, &m->operations, Operation, node)
+        list_foreach(op, &m->active, Operation, active_node)
                 if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_CREATE &&
                     uuid_equal(&op->record->uuid, uuid))
                         return true;
@@ -267,7 +275,7 @@ bool operation_is_creating(Manager *m, const Uuid *uuid) {
 }
 
 size_t operations_count_running(Manager *m) {
-        return list_length(&m->operations) - m->n_ended;
+        return m->n_running;
 }
 
 bool operation_changes_kernel(const Operation *op) {
@@ -298,6 +306,7 @@ void operation_end(Operation *op) {
         op->state = op->record->outcome == OUTCOME_OK ? OPERATION_DONE : OPERATION_FAILED;
         op->ended_usec = operation_now_usec();
         operation_unplan(op);
+        m->n_running--;
         m->n_ended++;
         op->has_record = had_record;
         op->closing = true;
@@ -313,7 +322,8 @@ void operation_end(Operation *op) {
         moves_tell(op);
         manager_tell(m, operation_changed, op);
         ended_remember(m);
-        refresh_wake(m);
+        if (!m->refresh.settling)
+                refresh_wake(m);
 }
 
 void operation_set_result(Operation *op, Outcome outcome, int error, const char *format, ...) {
@@ -337,7 +347,7 @@ static OperationWaiter *find_waiter(Operation *op) {
 static void call_waiters(Manager *m) {
         for (bool again = true; again;) {
                 again = false;
-                list_foreach(op, &m->operations, Operation, node) {
+                list_foreach(op, &m->active, Operation, active_node) {
                         OperationWaiter *w = find_waiter(op);
                         OperationDone done;
                         void *userdata;
@@ -356,8 +366,16 @@ static void call_waiters(Manager *m) {
         }
 }
 
+/* Those that have ended, and of whose end nobody is left to be told. */
+static void set_aside(Manager *m) {
+        list_foreach_safe(op, &m->active, Operation, active_node)
+                if (op->state != OPERATION_RUNNING && !op->closing && list_is_empty(&op->waiters))
+                        list_unlink(&op->active_node);
+}
+
 void operations_settle(Manager *m) {
-        list_foreach(op, &m->operations, Operation, node) {
+        m->refresh.settling = true;
+        list_foreach(op, &m->active, Operation, active_node) {
                 holds_note(op);
                 if (op->state != OPERATION_RUNNING || op->phase != OPERATION_SETTLING)
                         continue;
@@ -367,11 +385,13 @@ void operations_settle(Manager *m) {
                 if (!operation_again(op) && !definitions_follow(op))
                         operation_end(op);
         }
+        m->refresh.settling = false;
         operation_dispatch(m);
         call_waiters(m);
-        list_foreach(op, &m->operations, Operation, node) {
+        list_foreach(op, &m->active, Operation, active_node) {
                 application_go_on(op);
                 operation_close(op);
         }
+        set_aside(m);
         ended_trim(m);
 }

@@ -46,6 +46,7 @@ DECLARE_STRING_TABLE(operation_state, OperationState)
 
 struct Operation {
         List node;        /* in manager->operations, in order of id */
+        List active_node; /* in manager->active */
         Manager *manager; /* borrowed */
         uint64_t id;
         Record *record;

@@ -377,7 +377,7 @@ static Tried *note_tried(Manager *m, const char *name) {
 }
 
 void parents_forgive(Manager *m, const char *name) {
-        list_foreach(op, &m->operations, Operation, node)
+        list_foreach(op, &m->active, Operation, active_node)
                 if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_CONFIGURE &&
                     (!name || streq(op->record->parent, name)))
                         op->overtaken = true;

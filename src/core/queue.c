@@ -82,7 +82,7 @@ static uint64_t worked_usec(const Operation *op) {
 static void mark_slow(Manager *m) {
         if (m->n_working == 0)
                 return;
-        list_foreach(op, &m->operations, Operation, node) {
+        list_foreach(op, &m->active, Operation, active_node) {
                 if (!op->load || op->phase != OPERATION_WORKING || op->blocked)
                         continue;
                 if (worked_usec(op) > WORKER_QUICK_USEC)
@@ -174,7 +174,7 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
 
 /* Who waited for the end of one begins the next on the same device: the file is that one's now. */
 static void close_namesakes(const Operation *op) {
-        list_foreach(i, &op->manager->operations, Operation, node)
+        list_foreach(i, &op->manager->active, Operation, active_node)
                 if (i->closing && uuid_equal(&i->record->uuid, &op->record->uuid) &&
                     streq(i->record->parent, op->record->parent))
                         operation_close(i);
@@ -216,7 +216,7 @@ static int start(Operation *op) {
  */
 static bool is_alone(const Operation *op) {
         if (op->record->function)
-                list_foreach(i, &op->manager->operations, Operation, node)
+                list_foreach(i, &op->manager->active, Operation, active_node)
                         if (i->load == op->load && i->phase == OPERATION_WORKING &&
                             i->record->function)
                                 return false;
@@ -238,7 +238,7 @@ void operation_dispatch(Manager *m) {
         uint64_t usec = 0; /* until it is of use to look again; 0: not before one ends */
 
         mark_slow(m);
-        list_foreach(op, &m->operations, Operation, node) {
+        list_foreach(op, &m->active, Operation, active_node) {
                 int r;
 
                 if (op->state != OPERATION_RUNNING || op->phase != OPERATION_QUEUED)

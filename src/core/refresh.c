@@ -233,7 +233,8 @@ void refresh_on_uevent(const Uevent *event, void *userdata) {
                 return;
         }
         if (streq_ptr(event->subsystem, "mdev")) {
-                if (uuid_parse(event->sysname, &uuid) >= 0)
+                /* what a worker of ours is making is looked at when that has told */
+                if (uuid_parse(event->sysname, &uuid) >= 0 && !operation_claims(m, &uuid))
                         refresh_device(m, &uuid);
                 return;
         }

@@ -11,7 +11,7 @@
 #define TRIES_MAX 5
 
 static bool is_evicting(Manager *m, const Device *d) {
-        list_foreach(op, &m->operations, Operation, node)
+        list_foreach(op, &m->active, Operation, active_node)
                 if (op->state == OPERATION_RUNNING && op->record->kind == RECORD_EVICT &&
                     uuid_equal(&op->record->uuid, &d->uuid) &&
                     streq(op->record->parent, d->parent->name))
@@ -103,6 +103,9 @@ void unplug_check(Manager *m) {
                 bool wanted = p->state == PARENT_CLOSING && config &&
                               config->on_unplug == ON_UNPLUG_KILL;
 
+                if (!wanted && !p->evicting)
+                        continue;
+                p->evicting = wanted;
                 list_foreach(d, &p->devices, Device, parent_node) {
                         if (wanted)
                                 next = MIN(next, check_device(m, d, config, now));

@@ -139,6 +139,7 @@ struct Parent {
         bool unsafe_dma; /* ours: may master the bus although that is not contained */
         OnUnplug on_unplug;         /* of a configuration */
         uint32_t on_unplug_timeout; /* of a configuration: seconds */
+        bool evicting; /* who has its devices open is given time, or ended: core/unplug.c */
         bool outdated; /* ours: the kernel has another configuration of it than our files */
         List pools;
         List types;

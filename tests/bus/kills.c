@@ -280,7 +280,7 @@ const Scenario *const kills_scenarios[] = {
 
 const Sabotage kills_sabotages[] = {
         /* who made it is forgotten */
-        { &create, "daemon renameat run/mdevd/devices/" UUID1 },
+        { &create, "daemon symlinkat run/mdevd/devices/" UUID1 },
         /* the commit of a definition */
         { &definition, "daemon renameat " DEFINITION },
         { &undefine, "daemon unlinkat " DEFINITION },
