@@ -9,6 +9,7 @@ variables of the environment.
             takes from the pages, in turn, a line of each kind and adds one: each must be noticed"""
 
 import glob
+import json
 import os
 import re
 import subprocess
@@ -54,6 +55,32 @@ def sections(text, macro):
     return dict(zip(parts[1::2], parts[2::2]))
 
 
+def members_in(text):
+    return {word for row in re.findall(r"\bVa ((?:\w+ ?,? ?)+)", text)
+            for word in re.findall(r"\w+", row)}
+
+
+def json_in(text):
+    """{verb: the members that it prints}, and those of all objects."""
+    parts = sections(text, "Ss")
+    objects = {}
+    for entry in re.split(r"(?m)^\.It Sy ", parts["Objects"])[1:]:
+        name, _, rest = entry.partition("\n")
+        objects[name] = rest
+    verbs = {}
+    for entry in re.split(r"(?m)^\.It Cm ", parts["Verbs"])[1:]:
+        names, _, rest = entry.partition("\n")
+        words = members_in(rest)
+        if "Sy all of a device" in rest:
+            rest += ".Sy device definition operation"
+        for name, described in objects.items():
+            if re.search(rf"\bSy [\w ,]*\b{name}\b", rest):
+                words |= members_in(described)
+        for verb in names.split(" , "):
+            verbs[verb] = words
+    return verbs, {word for described in objects.values() for word in members_in(described)}
+
+
 def pages(texts):
     side = Side()
     top = sections(texts["mdevdctl.1"], "Sh")
@@ -72,6 +99,7 @@ def pages(texts):
     side.add("exit status", re.findall(r"(?m)^\.It (\d+)$", top["EXIT STATUS"]))
     names = re.findall(r"(?m)^\.It Ev (.*)", top["ENVIRONMENT"])
     side.add("variable", (word for row in names for word in row.split(" , ")))
+    side.add("JSON of verb", json_in(top["JSON"])[0])
     side.add("option of mdevd", options_in(texts["mdevd.8"]))
     for part in texts["mdevd.json.5"].split('.\\" table: ')[1:]:
         table = part.split("\n")[0]
@@ -122,6 +150,44 @@ def code_of_bus(side, source):
                        re.findall(r'MDEVD_ERROR_PREFIX "(\w+)"', text)))
 
 
+def keys_of(value):
+    if isinstance(value, dict):
+        return set(value).union(*(keys_of(part) for part in value.values()))
+    return set().union(*(keys_of(part) for part in value)) if isinstance(value, list) else set()
+
+
+def json_printed(source):
+    """{verb: [names of members, of each thing that it was seen to print]}, by the table of the tests."""
+    table = read(os.path.join(source, "tests/cli/own.table"))
+    found = {}
+    for verb, text in re.findall(r"(?m)^\$ [^|]*?\bmdevdctl (\w+) .*(?:--json|-j\b).*\n((?:.*\n)*?)= \d+$",
+                                 table):
+        try:
+            value = json.loads(re.sub(r":( ?)~", r":\g<1>0", text))
+        except ValueError:
+            continue  # a text, or what another program made of it
+        if isinstance(value, (dict, list)):
+            found.setdefault(verb, []).append(keys_of(value))
+    return found
+
+
+def json_differences(texts, source):
+    """What is printed is documented for that verb; what is documented is printed, or is in the code that
+    prints it."""
+    said, objects = json_in(sections(texts["mdevdctl.1"], "Sh")["JSON"])
+    printed = json_printed(source)
+    assert len(printed) > 15, f"too little JSON in the table: {sorted(printed)}"
+    rows = [f"member {word} of {verb} --json is not in the manual" for verb in sorted(printed)
+            for word in sorted(set().union(*printed[verb]) - said.get(verb, set()))]
+    there = set().union(*(keys for seen in printed.values() for keys in seen))
+    own = read(*glob.glob(os.path.join(source, "src/cli/own/*.c")),
+               os.path.join(source, "src/bus/describe.c"))
+    there |= set(re.findall(r'"(\w+)\\?"', own))
+    rows += [f"member {word} of JSON is in the manual and not in the code"
+             for word in sorted(objects.union(*said.values()) - there)]
+    return rows
+
+
 def code(source, mdevd, mdevdctl):
     side = Side()
     code_of_mdevdctl(side, mdevdctl)
@@ -129,6 +195,7 @@ def code(source, mdevd, mdevdctl):
     side.add("option of mdevd", (a or b for a, b in options))
     code_of_keys(side, source)
     code_of_bus(side, source)
+    side.add("JSON of verb", (verb for verb in side.kinds["verb"]))
     own = read(*glob.glob(os.path.join(source, "src/cli/own/*.[ch]")))
     numbers = re.findall(r"EXIT_[A-Z_]+ = (\d+)", own +
                          read(os.path.join(source, "src/cli/answer.h")))
@@ -162,7 +229,7 @@ def main(args):
              ("mdevd.8", "mdevd.json.5", "mdevdctl.1")] + [bus]
     texts = {os.path.basename(path): read(path) for path in paths}
     there = code(source, mdevd, mdevdctl)
-    rows = differences(pages(texts), there)
+    rows = differences(pages(texts), there) + json_differences(texts, source)
     assert all(there.kinds.get(kind) for kind in ("verb", "key", "method", "error", "variable"))
     problems = lint(paths)
     for number, (name, found) in enumerate((("manual and code agree", rows),
@@ -176,6 +243,8 @@ def main(args):
 MUTATIONS = (
     ("mdevdctl.1", ".Ss undefine <UUID>\n", ""), ("mdevdctl.1", ".Ss stop", ".Ss stopp"),
     ("mdevdctl.1", ".It Fl -insist\n", ""), ("mdevdctl.1", ".It 3\n", ""),
+    ("mdevdctl.1", ".Va what , remedy , warning", ".Va what , warning"),
+    ("mdevdctl.1", ".Va version", ".Va versions"), ("mdevdctl.1", ".It Cm top", ".It Cm tops"),
     ("mdevdctl.1", ".It Fl -svg", ".It Fl -svgz"), ("mdevdctl.1", ".It Ev NO_COLOR\n", ""),
     ("mdevd.8", ".It Fl -bus-introspect\n", ""), ("mdevd.json.5", ".It Cm pause_max\n", ""),
     ("mdevd.json.5", ".It Cm slot\n", ".It Cm slots\n"),
@@ -194,7 +263,7 @@ def self_test(args):
         texts["org.mdevd1.5"] = read(bus)
         good = old in texts[page]
         texts[page] = texts[page].replace(old, new)
-        good = good and bool(differences(pages(texts), there))
+        good = good and bool(differences(pages(texts), there) + json_differences(texts, source))
         failed += not good
         print(f"{'ok' if good else 'not ok'} {number} - {page}: {old.strip()} -> {new.strip()}")
     print(f"1..{len(MUTATIONS)}")
