@@ -21,27 +21,39 @@ static int copy_pool(Parent *to, const Pool *from) {
         return 0;
 }
 
-static unsigned count_live(const Parent *parent, const Type *type) {
-        unsigned n = 0;
+/*
+ * Of a vendor's type, with nothing there. How its types share a device is the driver's secret: what a
+ * device of another type, or on another part of the same unit, has taken of this one nobody can say.
+ */
+static unsigned count_room(const List *parents, const Parent *parent, const Type *type) {
+        unsigned n = type->available;
 
-        list_foreach(d, &parent->devices, Device, parent_node)
-                n += streq(d->type, type->id);
+        list_foreach(p, parents, Parent, node) {
+                if (p != parent && !(p->unit && streq_ptr(p->unit, parent->unit)))
+                        continue;
+                list_foreach(d, &p->devices, Device, parent_node) {
+                        if (p != parent || !streq(d->type, type->id))
+                                return EMPTY_UNKNOWN;
+                        n++;
+                }
+        }
         return n;
 }
 
-static int copy_type(Parent *to, const Parent *parent, const Type *from) {
+static int copy_type(Parent *to, const List *parents, const Parent *parent, const Type *from) {
         Type *t;
         int r;
 
         r = type_copy(&t, from);
         if (r < 0)
                 return r;
-        t->available += from->ours ? 0 : count_live(parent, from);
+        if (!from->ours)
+                t->available = count_room(parents, parent, from);
         parent_link_type(to, t);
         return 0;
 }
 
-static int copy_parent(Model *model, const Parent *from) {
+static int copy_parent(Model *model, const List *parents, const Parent *from) {
         _cleanup_(parent_freep) Parent *p = NULL;
         int r;
 
@@ -61,7 +73,7 @@ static int copy_parent(Model *model, const Parent *from) {
                         return r;
         }
         list_foreach(t, &from->types, Type, node) {
-                r = copy_type(p, from, t);
+                r = copy_type(p, parents, from, t);
                 if (r < 0)
                         return r;
         }
@@ -77,7 +89,7 @@ int empty_model_new(Model **ret, const List *parents) {
         if (r < 0)
                 return r;
         list_foreach(p, parents, Parent, node) {
-                r = copy_parent(m, p);
+                r = copy_parent(m, parents, p);
                 if (r < 0)
                         return r;
         }

@@ -19,6 +19,7 @@ struct Checker {
         const Rules *rules;
         const List *parents;
         const Model *model;
+        const Model *empty; /* the parents with nothing on them, while guarantees are looked at */
         RuleReport report;
         void *userdata;
         int n_errors;
@@ -396,7 +397,7 @@ static uint64_t bytes_that_bear(const Checker *c, const Guarantee *g) {
 static uint64_t offered_by_drivers(const Checker *c, const Guarantee *g) {
         uint64_t sum = 0;
 
-        list_foreach(p, c->parents, Parent, node) {
+        list_foreach(p, &c->empty->parents, Parent, node) {
                 const Type *t = parent_find_type(p, g->type);
 
                 if (t && !t->ours && (!g->parent || streq(p->name, g->parent)))
@@ -457,7 +458,10 @@ static int check_room(Checker *c) {
         if (r >= 0)
                 r = promises_check(&promises, 0, NULL, NULL, NULL, &broken);
         model->rules = NULL;
-        return r > 0 ? say_broken(c, &broken) : r;
+        c->empty = model;
+        r = r > 0 ? say_broken(c, &broken) : r;
+        c->empty = NULL;
+        return r;
 }
 
 int policy_check_rules(const Rules *rules, const List *parents, const Model *model,

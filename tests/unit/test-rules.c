@@ -61,6 +61,37 @@ TEST(globs_that_nobody_matches) {
                                 "warning: group i: no known owner matches x\n");
 }
 
+/* "nvidia-22 guaranteed" on hosts with devices: what the check says. */
+static void check_vendor(const char *parents, const char *devices, const char *expected) {
+        _cleanup_(scenario_done) Scenario s = {};
+        Said said = {};
+        int r;
+
+        ASSERT_OK(scenario_init(&s));
+        ASSERT_TRUE(scenario_add_parents(&s, parents));
+        ASSERT_TRUE(scenario_add_rules(&s, "group=g:vm* guarantee=nvidia-22*4"));
+        ASSERT_TRUE(scenario_add_devices(&s, devices));
+        r = policy_check_rules(s.rules, &s.model->parents, s.model, report, &said);
+        ASSERT_EQ(r, expected[0] != '\0');
+        ASSERT_CONTAINS(said.text, expected);
+}
+
+TEST(what_a_vendors_other_types_have_taken_is_the_drivers_secret) {
+        /* as many as are live and available, and not one more */
+        check_vendor("b,vendor=nvidia-22:2", "nvidia-22@b:vm1 nvidia-22@b:vm2", "");
+        check_vendor("b,vendor=nvidia-22:1", "nvidia-22@b:vm1 nvidia-22@b:vm2",
+                     "1 have no room when all guarantees are taken up; their drivers offer 3 in");
+        /* none is available, because of the other type or not */
+        check_vendor("b,vendor=nvidia-22:0,vendor=nvidia-45:0", "nvidia-45@b:vm1", "");
+        check_vendor("b,vendor=nvidia-22:0,vendor=nvidia-45:1", "",
+                     "4 have no room when all guarantees are taken up; their drivers offer 0 in");
+        /* somebody's device elsewhere on the same card, and on another */
+        check_vendor("b,vendor=nvidia-22:0,unit=0000:41:00.0 c,vendor=nvidia-45:0,unit=0000:41:00.0",
+                     "nvidia-45@c:vm1", "");
+        check_vendor("b,vendor=nvidia-22:0,unit=0000:41:00.0 c,vendor=nvidia-45:0,unit=0000:42:00.0",
+                     "nvidia-45@c:vm1", "their drivers offer 0 in");
+}
+
 static int stop(const Source *source, bool warning, const char *text, void *userdata) {
         return -ECANCELED;
 }
