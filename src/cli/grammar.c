@@ -58,13 +58,16 @@ static int find_name(const Verb *v, const char *name, size_t length) {
 }
 
 static int unknown_option(const Words *w, const char *word) {
-        Closest c = closest_begin_typo(word + 2);
+        const size_t n = word[1] == '-' ? strcspn(word, "=") : strlen(word);
+        _cleanup_(freep) char *name = strndup(word, n); /* without its value */
+        Closest c = closest_begin_typo(name && n > 2 ? name + 2 : "");
 
         for (size_t i = 0; word[1] == '-' && i < w->verb->n_options; i++)
                 (void) closest_offer(&c, w->verb->options[i].name);
         if (c.name)
-                return wrong(w, "there is no option '%s'; did you mean '--%s'?", word, c.name);
-        return wrong(w, "there is no option '%s'", word);
+                return wrong(w, "there is no option '%s'; did you mean '--%s'?", name ?: word,
+                             c.name);
+        return wrong(w, "there is no option '%s'", name ?: word);
 }
 
 /* @value: what stood behind "=" or the letter, or NULL. */

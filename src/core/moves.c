@@ -2,6 +2,7 @@
 /* moves.c: owns what moves, and why. What becomes of a move that was left in the middle: mends.c. */
 #include "core/internal.h"
 #include "sysfs/sysfs.h"
+#include "util/closest.h"
 #include "util/fs.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -77,6 +78,15 @@ static int find_extent(const Device *d, int wanted, size_t *ret, Reason *reason)
         return 0;
 }
 
+static int refuse_pool(const Parent *p, const char *pool, Reason *reason) {
+        Closest c = closest_begin_typo(pool);
+
+        list_foreach(i, &p->pools, Pool, node)
+                (void) closest_offer(&c, i->name);
+        return reason_set(reason, OUTCOME_INVALID, "Parent %s has no pool %s%s%s%s", p->name, pool,
+                          c.name ? "; did you mean \"" : "", c.name ?: "", c.name ? "\"?" : ".");
+}
+
 static int check_move(Manager *m, const Device *d, const char *pool, Pool **ret, Reason *reason) {
         Operation *op = operation_find_running(m, NULL, &d->uuid);
         int r;
@@ -87,10 +97,7 @@ static int check_move(Manager *m, const Device *d, const char *pool, Pool **ret,
         if (r != 0)
                 return r;
         *ret = parent_find_pool(d->parent, pool);
-        if (!*ret)
-                return reason_set(reason, OUTCOME_INVALID, "Parent %s has no pool %s.",
-                                  d->parent->name, pool);
-        return 0;
+        return *ret ? 0 : refuse_pool(d->parent, pool, reason);
 }
 
 int manager_move(Manager *m, Device *d, const MoveTarget *target, const char *client,
@@ -217,8 +224,7 @@ int manager_defragment(Manager *m, Parent *p, const char *pool, uint64_t max_byt
 
         *ret = NULL;
         if (pool && !parent_find_pool(p, pool))
-                return reason_set(reason, OUTCOME_INVALID, "Parent %s has no pool %s.", p->name,
-                                  pool);
+                return refuse_pool(p, pool, reason);
         r = join_defragment(m, p, pool, ret, reason);
         if (r != 0 || *ret)
                 return r;

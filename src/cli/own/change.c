@@ -76,8 +76,8 @@ static const Option create_options[] = {
 const Verb own_create = {
         .name = "create",
         .title = "Make a device",
-        .text = "Waits until a virtual machine can open it, and prints its UUID. One that is leased\n"
-                "and never opened goes after ten minutes.\n",
+        .text = "Waits until a virtual machine can open it, and prints its UUID. One that is\n"
+                "leased and never opened goes after ten minutes.\n",
         .operand = "TYPE",
         .options = create_options,
         .n_options = ARRAY_SIZE(create_options),
@@ -98,9 +98,9 @@ static const Option define_options[] = { WISH_OPTIONS };
 
 const Verb own_define = {
         .name = "define",
-        .title = "Write a definition, from which a device can be made again and again",
-        .text = "Prints its UUID. Nothing is made now; with --auto it is with its parent, at every "
-                "boot.\n",
+        .title = "Write a definition, to make a device from again and again",
+        .text = "Prints its UUID. Nothing is made now; with --auto it is with its parent, at\n"
+                "every boot.\n",
         .operand = "TYPE",
         .options = define_options,
         .n_options = ARRAY_SIZE(define_options),
@@ -140,8 +140,7 @@ static int change(const Given *given, const char *member, bool tells) {
 static const Option device_options[] = {
         OWN_JSON_OPTIONS,
         [DEVICE_FORCE] = { "force", 'f', .help = "Although a callout script refuses it" },
-        [DEVICE_INSIST] = { "insist", .help = "Although somebody has it open: it goes when they "
-                                              "let it go" },
+        [DEVICE_INSIST] = { "insist", .help = "Although it is open: it goes when it is let go" },
 };
 
 static int run_start(const Verb *verb, const Given *given) {
@@ -167,8 +166,8 @@ static int run_stop(const Verb *verb, const Given *given) {
 const Verb own_stop = {
         .name = "stop",
         .title = "Remove a device; its definition stays",
-        .text = "One that somebody has open is refused, and it is said who that is; --insist removes\n"
-                "it as soon as they let it go, and nobody can open it any more until then.\n",
+        .text = "One that somebody has open is refused, and it is said who that is; --insist\n"
+                "removes it as soon as they let it go, and nobody can open it until then.\n",
         .operand = "UUID",
         .options = device_options,
         .n_options = ARRAY_SIZE(device_options),

@@ -45,7 +45,7 @@ static const Option move_options[] = {
         OWN_JSON_OPTIONS,
         [MOVE_OFFSET] = { "offset", .value = "BYTES", .is_valid = is_size,
                           .expect = "a size such as 32M or 0x2000000",
-                          .help = "To there, from the start of the BAR; else the best place" },
+                          .help = "To there in the BAR; else the best place" },
         [MOVE_EXTENT] = { "extent", .value = "N", .is_valid = is_index,
                           .expect = "a number from 0",
                           .help = "Which extent of a device with several, from 0" },

@@ -173,8 +173,8 @@ static const Option options[] = { OWN_PRINT_OPTIONS };
 const Verb own_holders = {
         .name = "holders",
         .title = "Who has a device open, or its VFIO group",
-        .text = "Each process with its VM's name as libvirt and oVirt know it, and its unit; 16 at\n"
-                "most. Only for who may manage the device.\n",
+        .text = "Each process with its VM's name as libvirt and oVirt know it, and its unit;\n"
+                "16 at most. Only for who may manage the device.\n",
         .operand = "UUID",
         .options = options,
         .n_options = ARRAY_SIZE(options),

@@ -8,6 +8,7 @@
 #include "cli/own/svg.h"
 #include "cli/own/table.h"
 #include "cli/own/wrap.h"
+#include "util/closest.h"
 #include "util/parse.h"
 
 #define ROWS_MAX 8
@@ -18,7 +19,7 @@ enum { MAP_SVG = _OWN_PRINTS };
 static const Option options[] = {
         OWN_PRINT_OPTIONS,
         [MAP_SVG] = { "svg", .value = "FILE",
-                      .help = "Draw it into FILE, \"-\" for stdout; readable in black and white" },
+                      .help = "A picture, also for printing; \"-\": to stdout" },
 };
 
 static const TableColumn columns[] = {
@@ -168,10 +169,18 @@ static int draw(const State *state, const Given *g) {
 
 /* Of a parent there may be a pool of that name; else which there are. */
 static int check_pool(const JsonNode *parent, const char *pool) {
+        Closest c = closest_begin_typo(pool);
+
         if (node_find(node_list(parent, "pools"), "name", pool))
                 return EXIT_SUCCESS;
-        (void) answer_failed("%s has no pool %s; `mdevdctl parents` shows those it has.",
-                             node_text(parent, "name"), pool);
+        json_foreach(p, node_list(parent, "pools"))
+                (void) closest_offer(&c, node_text(p, "name") ?: "");
+        if (c.name)
+                (void) answer_failed("%s has no pool %s; did you mean \"%s\"?",
+                                     node_text(parent, "name"), pool, c.name);
+        else
+                (void) answer_failed("%s has no pool %s; `mdevdctl parents` shows those it has.",
+                                     node_text(parent, "name"), pool);
         return EXIT_NOTHING_THERE;
 }
 

@@ -71,7 +71,7 @@ static const Option options[] = { OWN_PRINT_OPTIONS };
 
 const Verb own_policy = {
         .name = "policy",
-        .title = "check: what is wrong with the configuration; explain: its rules in their order",
+        .title = "check: what is wrong with the configuration; explain: its rules",
         .text = "Reads FILE, or all that the daemon would read; the daemon is not asked, so a\n"
                 "file can be tried before it is put in force.\n",
         .operand = "check|explain",

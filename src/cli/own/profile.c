@@ -154,9 +154,9 @@ static const Option options[] = {
 const Verb own_profile = {
         .name = "profile",
         .title = "plan: what a profile would change; apply: make the host so",
-        .text = "A profile is a set of devices in the configuration. What others made stays, and a\n"
-                "device that is in use is never removed. A plan with a step that is blocked ends\n"
-                "with 1.\n",
+        .text = "A profile is a set of devices in the configuration. What others made stays, and\n"
+                "a device that is in use is never removed. A plan with a step that is blocked\n"
+                "ends with 1.\n",
         .operand = "plan|apply",
         .operand2 = "PROFILE",
         .options = options,

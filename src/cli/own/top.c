@@ -48,8 +48,7 @@ static const Option options[] = {
                         .expect = "seconds, 0.1 to 3600", .help = "Between two looks; 1" },
         [TOP_ITERATIONS] = { "iterations", 'n', "N", .is_valid = is_count,
                              .expect = "a number from 1",
-                             .help = "So many screens; else without end on a terminal, and one "
-                                     "elsewhere" },
+                             .help = "Looks; else no end on a terminal, one elsewhere" },
 };
 
 static const TableColumn columns[] = {

@@ -31,7 +31,7 @@ enum {
         [WISH_ATTRIBUTES] = { "attributes", 'a', "NAME=VALUE,…",                                   \
                               .help = "Attributes to write, in this order" },                      \
         [WISH_JSONFILE] = { "jsonfile", .value = "FILE",                                           \
-                            .help = "Attributes of a file as mdevctl has it, \"-\" for stdin" },   \
+                            .help = "Attributes, in mdevctl's form; \"-\" for stdin" },   \
         [WISH_AUTO] = { "auto", .help = "Its definition is started with its parent" },             \
         [WISH_RESERVE] = { "reserve", .help = "Its definition keeps its room while it is down" },  \
         [WISH_FORCE] = { "force", 'f', .help = "Although a callout script refuses it" }
