@@ -276,7 +276,6 @@ int origin_announce(int root_fd, const Record *r) {
                 .type = r->type,
                 .owner = r->owner ?: "",
                 .profile = r->profile,
-                .function = r->function ? strrchr(r->function, '/') + 1 : NULL,
                 .origin = r->origin,
                 .lease = {
                         .kind = r->lease,
@@ -293,6 +292,19 @@ bool origin_is_known(int root_fd, const Uuid *uuid) {
 
         return path_of(uuid, "", &path) >= 0 &&
                faccessat(root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+bool origin_names(int root_fd, const Uuid *uuid, const char *parent, const char *function) {
+        const char *p, *f;
+        json_object *o;
+        bool found;
+
+        if (read_entry(root_fd, uuid, &o) < 0)
+                return false;
+        found = json_get_string(o, "parent", &p) >= 0 && streq(p, parent) &&
+                json_get_string(o, "function", &f) >= 0 && streq(f, function);
+        json_object_put(o);
+        return found;
 }
 
 bool origin_is_recent(int root_fd, const Uuid *uuid, uint64_t usec) {

@@ -13,7 +13,10 @@ int origin_load(int root_fd, Device *d);
 /* Only the lease; of none the file says nothing. */
 int origin_load_lease(int root_fd, Device *d);
 int origin_save(int root_fd, const Device *d);
-/* The same for a device that is about to be made: the file is there before it. */
+/*
+ * The same for a device that is about to be made: the file is there before it. It names no function:
+ * until the record is there, what the function bears is somebody else's.
+ */
 int origin_announce(int root_fd, const Record *r);
 /*
  * Which device of @parent and @type is what @function (PCI address) bears, by the files. -ENOENT:
@@ -21,6 +24,8 @@ int origin_announce(int root_fd, const Record *r);
  */
 int origin_find(int root_fd, const char *parent, const char *type, const char *function, Uuid *ret);
 bool origin_is_known(int root_fd, const Uuid *uuid);
+/* Its file says that @function of @parent bears it. */
+bool origin_names(int root_fd, const Uuid *uuid, const char *parent, const char *function);
 /* The file is there, and was written within the last @usec, by the wall clock. */
 bool origin_is_recent(int root_fd, const Uuid *uuid, uint64_t usec);
 int origin_forget(int root_fd, const Uuid *uuid);

@@ -147,6 +147,9 @@ static int numbers_to_json(const Record *r, json_object *o) {
 int record_fields_from_json(Record *r, json_object *o) {
         int k = strings_from_json(r, o);
 
+        /* what a function bears has no name of its own: its type tells whether it is still that */
+        if (k >= 0 && r->kind == RECORD_STOP && r->function && !r->type)
+                return -EBADMSG;
         return k < 0 ? k : numbers_from_json(r, o);
 }
 

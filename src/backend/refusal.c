@@ -14,6 +14,7 @@ struct Meaning {
         Outcome outcome;
         const char *text;
         bool vendor; /* of a parent that is to have a vendor; such rows come first */
+        bool ours;   /* of our module alone; such rows come first, too */
 };
 
 static const Meaning meanings[] = {
@@ -99,7 +100,10 @@ static const Meaning meanings[] = {
           "no room is left: remove a device or choose another parent" },
         { REFUSAL_CREATE, ENODEV, OUTCOME_FAILED, "the parent is being unregistered" },
         { REFUSAL_CREATE, EAGAIN, OUTCOME_FAILED, "the driver is not ready: try again" },
-        { REFUSAL_CREATE, EBUSY, OUTCOME_NO_ROOM, "the extents overlap another device's" },
+        { REFUSAL_CREATE, EBUSY, OUTCOME_NO_ROOM, "the extents overlap another device's",
+          .ours = true },
+        { REFUSAL_CREATE, EBUSY, OUTCOME_NO_ROOM,
+          "what it needs of the parent is in use: try again, or choose another parent" },
         { REFUSAL_CREATE, EIO, OUTCOME_FAILED,
           "the driver failed: the kernel's log, and the vendor's, may say why" },
 
@@ -110,7 +114,8 @@ static const Meaning meanings[] = {
         { REFUSAL_ATTRIBUTE, EINVAL, OUTCOME_INVALID, "the driver does not accept the value" },
 
         { REFUSAL_REMOVE, EBUSY, OUTCOME_BUSY, "it is in use" },
-        { REFUSAL_REMOVE, EPERM, OUTCOME_BUSY, "it is in use" },
+        { REFUSAL_REMOVE, EPERM, OUTCOME_BUSY,
+          "its driver does not let it go, as while a virtual machine uses it" },
         { REFUSAL_REMOVE, EAGAIN, OUTCOME_BUSY, "it is being removed already" },
 
         { REFUSAL_SUSPEND, ENOENT, OUTCOME_NO_DEVICE, "the device has gone meanwhile" },
@@ -166,7 +171,7 @@ static const Meaning *find_meaning(RefusalStep step, int error, const Record *r)
 
         for (size_t i = 0; i < ARRAY_SIZE(meanings); i++)
                 if (meanings[i].step == step && meanings[i].error == -error &&
-                    (vendor || !meanings[i].vendor))
+                    (vendor || !meanings[i].vendor) && (r->ours || !meanings[i].ours))
                         return &meanings[i];
         return NULL;
 }

@@ -20,6 +20,7 @@ struct Spot {
         List node; /* in touch->spots */
         int wd;
         char *key;
+        char *path;
         bool kept; /* scratch of touch_set() */
 };
 
@@ -35,6 +36,7 @@ struct Touch {
 static void spot_free(Spot *s) {
         list_unlink(&s->node);
         free(s->key);
+        free(s->path);
         free(s);
 }
 
@@ -52,29 +54,38 @@ Touch *touch_free(Touch *t) {
 
 static void tell(Touch *t, const struct inotify_event *e) {
         if (e->mask & IN_Q_OVERFLOW) {
-                t->fn(NULL, t->userdata);
+                t->fn(NULL, NULL, t->userdata);
                 return;
         }
         list_foreach_safe(s, &t->spots, Spot, node) {
                 if (s->wd != e->wd)
                         continue;
-                t->fn(s->key, t->userdata);
+                t->fn(s->key, e->mask & IN_MODIFY ? s->path : NULL, t->userdata);
                 if (e->mask & IN_IGNORED)
                         spot_free(s);
                 return;
         }
 }
 
-static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+static bool tell_some(Touch *t) {
         char events[EVENTS_SIZE] __attribute__((aligned(__alignof__(struct inotify_event))));
-        Touch *t = userdata;
         ssize_t n;
 
-        n = read(fd, events, sizeof(events));
+        n = read(t->fd, events, sizeof(events));
         for (char *s = events; n > 0 && s < events + n;
              s += sizeof(struct inotify_event) + ((struct inotify_event *) (void *) s)->len)
                 tell(t, (struct inotify_event *) (void *) s);
+        return n > 0;
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        (void) tell_some(userdata); /* if there are more, it is called again */
         return 0;
+}
+
+void touch_flush(Touch *t) {
+        while (tell_some(t))
+                ;
 }
 
 int touch_new(Touch **ret, sd_event *event, int root_fd, TouchFn fn, void *userdata) {
@@ -98,6 +109,9 @@ int touch_new(Touch **ret, sd_event *event, int root_fd, TouchFn fn, void *userd
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(t->source, "touch");
+        r = sd_event_source_set_priority(t->source, SD_EVENT_PRIORITY_IMPORTANT);
+        if (r < 0)
+                return r;
 
         *ret = TAKE_PTR(t);
         return 0;
@@ -115,7 +129,7 @@ static int watch_file(const Touch *t, const char *path) {
         return RET_NERRNO(inotify_add_watch(t->fd, self, IN_MODIFY));
 }
 
-static int keep(Touch *t, const char *key, int wd) {
+static int keep(Touch *t, const char *key, const char *path, int wd) {
         Spot *s;
 
         list_foreach(i, &t->spots, Spot, node)
@@ -131,7 +145,8 @@ static int keep(Touch *t, const char *key, int wd) {
         s->wd = wd;
         s->kept = true;
         s->key = strdup(key);
-        if (s->key)
+        s->path = strdup(path);
+        if (s->key && s->path)
                 return 0;
         spot_free(s);
         (void) inotify_rm_watch(t->fd, wd);
@@ -143,9 +158,11 @@ int touch_set(Touch *t, const char *key, char *const *paths, size_t n) {
 
         list_foreach(s, &t->spots, Spot, node)
                 s->kept = !streq(s->key, key);
-        for (size_t i = 0; i < n && r >= 0; i++) {
-                r = watch_file(t, paths[i]);
-                r = r == -ENOENT ? 0 : r < 0 ? r : keep(t, key, r);
+        for (size_t i = 0; i < n; i++) { /* one that cannot be keeps none of the others out */
+                int wd = watch_file(t, paths[i]);
+                int k = wd == -ENOENT ? 0 : wd < 0 ? wd : keep(t, key, paths[i], wd);
+
+                r = k < 0 && r >= 0 ? k : r;
         }
         list_foreach_safe(s, &t->spots, Spot, node)
                 if (!s->kept) {

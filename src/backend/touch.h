@@ -13,9 +13,11 @@
 typedef struct Touch Touch;
 
 /*
- * @key NULL: any may have been, events were lost. What stands there now is for the callee to see.
+ * @path: which file of @key's was written to, with success, by whomever; NULL: one has gone. @key NULL:
+ * any may have been, events were lost. What stands there now is for the callee to see. It comes before
+ * everything else in the loop: also before what who wrote there says later.
  */
-typedef void (*TouchFn)(const char *key, void *userdata);
+typedef void (*TouchFn)(const char *key, const char *path, void *userdata);
 
 int touch_new(Touch **ret, sd_event *event, int root_fd, TouchFn fn, void *userdata);
 Touch *touch_free(Touch *t);
@@ -25,3 +27,5 @@ DEFINE_CLEANUP(Touch *, touch_free)
  * is not there is passed over.
  */
 int touch_set(Touch *t, const char *key, char *const *paths, size_t n);
+/* Tells at once what was not told yet. */
+void touch_flush(Touch *t);

@@ -192,10 +192,12 @@ int job_fill_function(Job *j) {
                       j->record->parent, j->record->type, name_of(j->record->function));
 }
 
-int job_empty_function(Job *j) {
+int job_check_function(Job *j) {
         unsigned type, now;
         int r;
 
+        if (!j->record->function)
+                return 0;
         r = sysfs_read_function_type(j->root_fd, j->record->function, &now);
         if (r < 0)
                 return r;
@@ -207,5 +209,11 @@ int job_empty_function(Job *j) {
                               "else has made that, and it is left alone.",
                               name_of(j->record->function), j->record->parent, now,
                               j->record->type);
-        return write_type(j, 0);
+        return 0;
+}
+
+int job_empty_function(Job *j) {
+        int r = job_check_function(j);
+
+        return r < 0 ? r : write_type(j, 0);
 }

@@ -36,6 +36,8 @@ int job_folder(const Job *j, char **ret);
 /* Makes the function bear the type, when it still can, or empties it: -ENOENT: it has been. */
 int job_fill_function(Job *j);
 int job_empty_function(Job *j);
+/* It bears what the record is about. 0 too where no function does. */
+int job_check_function(Job *j);
 /* No path but of what the driver has in the function's folder: not what the PCI core has there. */
 bool job_function_has(const char *attribute);
 

@@ -317,12 +317,28 @@ static int run_define(Job *j) {
 }
 
 /* The device first: a value that it refuses must not be what it gets at its next start. */
+/* A function may bear another vGPU by now, or none; an mdev that is gone has no attributes. */
+static int check_live(Job *j) {
+        char *text = NULL;
+        int r = j->record->live ? job_check_function(j) : 0;
+
+        if (r >= 0 || j->record->step == STEP_DONE)
+                return r;
+        if (asprintf(&text, "%s on %s has gone meanwhile (%s); nothing is changed.",
+                     UUID_STR(&j->record->uuid), j->record->parent, strerrorname_np(-r)) < 0)
+                text = NULL;
+        record_set_result(j->record, OUTCOME_NO_DEVICE, r, text);
+        return r;
+}
+
 static int run_modify(Job *j) {
         _cleanup_(freep) char *name = NULL, *detail = NULL;
         size_t n;
         int r;
 
         r = job_check_attributes(j);
+        if (r >= 0)
+                r = check_live(j);
         if (r >= 0 && j->record->define)
                 r = prepare_definition(j);
         if (r < 0 || !j->record->live)

@@ -122,6 +122,7 @@ static int method_plan_device(sd_bus_message *m, void *userdata, sd_bus_error *e
         r = bus_check_owner(b, m, request->owner, e);
         if (r <= 0)
                 return r < 0 ? r : 1;
+        request->plan = true;
         r = manager_plan(b->manager, request, &where, &reason);
         if (r > 0)
                 return bus_error_set_outcome(e, (Outcome) r, reason.text);

@@ -28,9 +28,10 @@ static int take_lease(Manager *m, Device *d, const Record *record) {
 
 static int take_origin(Manager *m, Device *d) {
         const Operation *op = operation_find_maker(m, d->parent->name, &d->uuid);
+        bool known;
         int r;
 
-        if (op && streq(op->record->type, d->type)) {
+        if (op && streq(op->record->type, d->type) && functions_is_of(op->record, d)) {
                 d->origin = op->record->origin;
                 r = take_lease(m, d, op->record);
                 if (r < 0)
@@ -50,8 +51,14 @@ static int take_origin(Manager *m, Device *d) {
                         if (r < 0)
                                 return r;
                 }
-                /* it was announced, unless somebody has cleared the folder */
-                r = origin_is_known(m->root_fd, &d->uuid) ? 0 : origin_save(m->root_fd, d);
+                /*
+                 * it was announced, unless somebody has cleared the folder; but for which function
+                 * bears it
+                 */
+                known = d->function ? origin_names(m->root_fd, &d->uuid, d->parent->name,
+                                                   d->function) :
+                                      origin_is_known(m->root_fd, &d->uuid);
+                r = known ? 0 : origin_save(m->root_fd, d);
                 if (r < 0)
                         (void) log_warning_errno(r,
                                                  FIELDS(.topic = "device",

@@ -51,6 +51,7 @@ typedef struct Refresh Refresh;
 typedef struct Attempt Attempt;
 typedef struct Tried Tried;
 typedef struct LeaseUsers LeaseUsers;
+typedef struct FunctionWait FunctionWait;
 
 /* What keeps one parent busy: linked while it has running operations, each of which holds it. */
 struct Load {
@@ -139,6 +140,9 @@ struct Manager {
         EscortLaunch launch; /* how processes for callout scripts are started */
         Watch *watch; /* of the definitions' files */
         Touch *touch; /* of what functions bear; NULL: no parent has such */
+        uint64_t functions_usec; /* CLOCK_MONOTONIC; when they were last looked at before a no */
+        List function_waits;     /* of FunctionWait: of functions whose files are yet to come */
+        sd_event_source *function_timer;
         List planned;
         List operations; /* in order of id; of those that have ended, only so many, so long */
         List active;     /* of these: who runs, or has ended and not been seen to since */
@@ -473,6 +477,12 @@ void application_go_on(Operation *op);
 
 /* Kills who has had a device open for too long since its parent began to go away. */
 void unplug_check(Manager *m);
+
+/* ---- function-waits.c ---- */
+
+/* @event is of a function of @card. If its files are yet to come, @card is looked at when they have. */
+int function_waits_note(Manager *m, const Uevent *event, const char *card);
+void function_waits_done(Manager *m);
 
 /* ---- leases.c ---- */
 

@@ -32,6 +32,7 @@ int manager_new(Manager **ret, sd_event *event, const char *root) {
         list_init(&m->attempts);
         list_init(&m->lease_users);
         list_init(&m->looks);
+        list_init(&m->function_waits);
         list_init(&m->tried);
         m->event = sd_event_ref(event);
         m->root = strdup(root);
@@ -73,6 +74,7 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->lease_timer);
         lease_users_done(m);
         looks_done(m);
+        function_waits_done(m);
         list_foreach_safe(op, &m->operations, Operation, node)
                 operation_free(op);
         worker_pool_free(m->workers);
@@ -201,6 +203,8 @@ int manager_start(Manager *m) {
                 return log_error_errno(r, NULL, "Cannot find out what there is: %m");
         operations_settle(m);
         (void) devices_sweep_origins(m);
+        if (m->touch)
+                touch_flush(m->touch); /* workers of an earlier daemon: that was looked at by now */
         r = rules_check(m);
         if (r < 0)
                 return log_error_errno(r, NULL, "Cannot check the rules: %m");

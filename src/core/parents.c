@@ -185,6 +185,8 @@ int parents_update_counts(Manager *m, const char *name) {
 
         if (!p || p->state != PARENT_REGISTERED)
                 return parents_update(m, name, NULL);
+        if (functions_are_busy(m, name))
+                return 0; /* at the end of that */
         available = sum_available(p);
         r = sysfs_read_counts(m->root_fd, p);
         if (r == -ENOENT)
@@ -202,6 +204,8 @@ int parents_update(Manager *m, const char *name, const char *hint) {
         bool fresh = !p;
         int r;
 
+        if (functions_are_busy(m, name))
+                return 0; /* at the end of that */
         r = sysfs_find_parent(m->root_fd, name, &path, NULL);
         if (r == -ENOENT && hint)
                 r = (path = strdup(hint)) ? 0 : -ENOMEM;

@@ -5,7 +5,7 @@
  * while, so that it holds up nobody but itself. What is counted is kept by parent, so that neither
  * a parent's blocked workers nor its queue take anything from another.
  */
-#include "core/internal.h"
+#include "core/functions.h"
 #include "util/log.h"
 
 /* ---- what keeps a parent busy ---- */
@@ -160,6 +160,8 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
         }
 
         refresh_wake(m);
+        if (functions_needs_card(op))
+                refresh_parent(m, op->record->parent, NULL); /* nobody has, meanwhile */
         if (op->second || !operation_changes_kernel(op))
                 return;
         if (op->record->kind == RECORD_CONFIGURE)
@@ -188,6 +190,25 @@ static int note_opened(Operation *op) {
         return d ? looks_note_opened(d, r) : 0;
 }
 
+/* What it was asked for is not what the function bears by now: others have been there. */
+static bool has_gone(const Operation *op) {
+        const Record *r = op->record;
+        const Device *d = operation_device_of(op->manager, r);
+
+        return functions_needs_card(op) && r->kind != RECORD_CREATE &&
+               (!d || !functions_is_of(r, d));
+}
+
+static void end_gone(Operation *op) {
+        if (op->record->kind == RECORD_STOP)
+                record_set_result(op->record, OUTCOME_OK, 0, NULL);
+        else
+                operation_set_result(op, OUTCOME_NO_DEVICE, 0,
+                                     "%s on %s has gone meanwhile; nothing is changed.",
+                                     UUID_STR(&op->record->uuid), op->record->parent);
+        operation_end(op);
+}
+
 static int start(Operation *op) {
         Manager *m = op->manager;
         int r;
@@ -196,9 +217,18 @@ static int start(Operation *op) {
         if (r != 0)
                 return MIN(r, 0);
         close_namesakes(op);
+        if (has_gone(op)) {
+                end_gone(op);
+                return 0;
+        }
         if (op->record->kind == RECORD_UNDEFINE)
                 return definitions_start_undefine(op);
-        r = op->record->kind == RECORD_CREATE ? devices_announce(m, op->record) : note_opened(op);
+        if (op->record->kind == RECORD_CREATE) {
+                r = functions_choose_anew(m, op->record);
+                if (r >= 0)
+                        r = devices_announce(m, op->record);
+        } else
+                r = note_opened(op);
         if (r >= 0)
                 r = worker_start(&op->worker, m->workers, op->record, operation_on_worker, op);
         if (r < 0)
@@ -215,12 +245,7 @@ static int start(Operation *op) {
  * write nobody else of ours is at the card, not even one that its driver does not let go.
  */
 static bool is_alone(const Operation *op) {
-        if (op->record->function)
-                list_foreach(i, &op->manager->active, Operation, active_node)
-                        if (i->load == op->load && i->phase == OPERATION_WORKING &&
-                            i->record->function)
-                                return false;
-        return true;
+        return !functions_needs_card(op) || !functions_are_busy(op->manager, op->record->parent);
 }
 
 static bool may_start(const Operation *op) {

@@ -238,15 +238,11 @@ void refresh_on_uevent(const Uevent *event, void *userdata) {
                         refresh_device(m, &uuid);
                 return;
         }
-        if (!event->mdev_state && !model_find_parent(m->model, event->sysname)) {
-                /*
-                 * one of the many PCI devices that nobody has named, or what bears somebody's
-                 * vGPU
-                 */
-                if (functions_note_uevent(m, event) < 0)
-                        refresh_all(m);
-                return;
-        }
+        /* it may bear somebody's vGPU, also where a definition names it as a parent */
+        if (!event->mdev_state && functions_note_uevent(m, event) < 0)
+                refresh_all(m);
+        if (!event->mdev_state && !model_find_parent(m->model, event->sysname))
+                return; /* one of the many PCI devices that nobody has named */
         if (streq(event->action, "add"))
                 parents_forgive(m, event->sysname);
         refresh_parent(m, event->sysname, streq(event->action, "remove") ? NULL : event->devpath);

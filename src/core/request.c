@@ -209,7 +209,7 @@ int request_place(Manager *m, const Request *q, Placement *ret, Reason *reason) 
                         if (d->state == DEVICE_RESERVED)
                                 again = m->refresh.query = true;
         if (r == OUTCOME_NO_ROOM || r == OUTCOME_NO_TYPE)
-                again |= functions_look_again(m, q->parent);
+                again |= functions_look_again(m, q->parent, q->plan);
         if (again) {
                 r = refresh_now(m);
                 if (r < 0)

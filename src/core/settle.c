@@ -3,7 +3,7 @@
  * settle.c: owns what became of an operation whose worker is gone: what it left in its record is
  * compared with what the model, which has caught up with the kernel, shows. A kind a function.
  */
-#include "core/internal.h"
+#include "core/functions.h"
 
 /* A killed worker had attributes to write: a device with half of them is nobody's wish. */
 static bool settle_undo(Operation *op) {
@@ -30,7 +30,7 @@ static void settle_create(Operation *op) {
         Parent *p = model_find_parent(m->model, op->record->parent);
         Device *d = p ? model_find_device(m->model, p, &op->record->uuid, NULL) : NULL;
         bool exists = d && d->state != DEVICE_RESERVED && d->state != DEVICE_DYING &&
-                      streq(d->type, op->record->type);
+                      streq(d->type, op->record->type) && functions_is_of(op->record, d);
         bool killed = op->record->step != STEP_DONE;
 
         if (!killed && op->record->outcome != OUTCOME_OK)

@@ -231,7 +231,7 @@ TEST(a_vm_uses_it) {
         begin(&t);
         create(&t, "", "nvidia-16", UUID1, D1);
         fake_write(&t.tree, "", FUNCTION0 "/fake/in-use");
-        CALL_ERROR(&t.f, t.f.client, "Busy", "it is in use", VERB(D1, "Stop"));
+        CALL_ERROR(&t.f, t.f.client, "Busy", "does not let it go", VERB(D1, "Stop"));
         expect(&t.f, D1, "State", "live");
         fake_remove(&t.tree, FUNCTION0 "/fake/in-use");
         done(&t.f, D1, "Stop");

@@ -184,6 +184,7 @@ TEST(hostile_records) {
                 RECORD("stop", UUID, "\"path\":\"devices/./x\""),
                 RECORD("stop", UUID, "\"path\":\"class/x\""),
                 RECORD("stop", UUID, PATH ",\"owner\":\"a\\nb\""),
+                RECORD("stop", UUID, PATH ",\"function\":\"devices/y\""), /* of which type? */
                 RECORD("create", UUID, PATH ",\"type\":\"t\",\"extents\":[{}]"),
                 RECORD("create", UUID, PATH ",\"type\":\"t\",\"extents\":[null]"),
                 RECORD("create", UUID, PATH ",\"type\":\"t\",\"extents\":{}"),
@@ -203,6 +204,7 @@ TEST(hostile_records) {
         };
 
         ASSERT_OK(parse(RECORD("stop", UUID, PATH)));
+        ASSERT_OK(parse(RECORD("stop", UUID, PATH ",\"function\":\"devices/y\",\"type\":\"t\"")));
         ASSERT_OK(parse(RECORD("create", UUID, PATH ",\"type\":\"t\"")));
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
                 if (parse(bad[i]) != -EBADMSG)

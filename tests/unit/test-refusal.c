@@ -56,4 +56,30 @@ TEST(configure) {
         }
 }
 
+/* Only our module divides by extents. */
+TEST(create_and_remove) {
+        static const struct {
+                bool ours;
+                RefusalStep step;
+                int error;
+                const char *text;
+        } cases[] = {
+                { true, REFUSAL_CREATE, -EBUSY, "the extents overlap another device's" },
+                { false, REFUSAL_CREATE, -EBUSY, "what it needs of the parent is in use" },
+                { false, REFUSAL_REMOVE, -EPERM, "its driver does not let it go" },
+                { false, REFUSAL_REMOVE, -EBUSY, "it is in use" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(record_freep) Record *r = NULL;
+                _cleanup_(freep) char *text = NULL;
+
+                ASSERT_OK(record_new(&r, RECORD_CREATE));
+                r->parent = strdup("0000:00:05.0");
+                r->ours = cases[i].ours;
+                ASSERT_TRUE(refusal_describe(cases[i].step, cases[i].error, r, NULL, &text) > 0);
+                ASSERT_CONTAINS(text, cases[i].text);
+        }
+}
+
 TESTS_MAIN
