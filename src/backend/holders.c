@@ -34,6 +34,7 @@ struct Search {
         pid_t excused[ANCESTORS_MAX]; /* the caller, its parent, and so on */
         size_t n_excused;
         bool only_users;
+        int unseen; /* negative errno: a process that could not be looked at */
         Holders *found;
 };
 
@@ -285,16 +286,21 @@ static int open_folder(const Search *s, pid_t pid, DIR **ret) {
         return -ENOMEM;
 }
 
-static Look look_at(const Search *s, pid_t pid) {
+/* One that has gone has nothing open; of one that cannot be looked at that is not known. */
+static int look_at(const Search *s, pid_t pid, Look *ret) {
         _cleanup_(closedirp) DIR *dir = NULL;
         Look look = {};
+        int r;
 
-        if (open_folder(s, pid, &dir) < 0)
-                return look;
+        *ret = look;
+        r = open_folder(s, pid, &dir);
+        if (r < 0)
+                return r == -ENOENT || r == -ESRCH ? 0 : r;
         for (struct dirent *de; (de = readdir(dir));)
                 if (de->d_name[0] != '.')
                         look_at_descriptor(s, dirfd(dir), de->d_name, &look);
-        return look;
+        *ret = look;
+        return 0;
 }
 
 static void excuse(Search *s, pid_t caller) {
@@ -311,8 +317,12 @@ static bool is_excused(const Search *s, pid_t pid) {
 }
 
 static void consider(Search *s, pid_t pid) {
-        const Look look = look_at(s, pid);
+        Look look;
+        int r;
 
+        r = look_at(s, pid, &look);
+        if (r < 0 && s->unseen == 0)
+                s->unseen = r;
         if (!look.holds || (!look.uses && (s->only_users || is_excused(s, pid))))
                 return;
         if (s->found->n < HOLDERS_MAX) {
@@ -342,7 +352,7 @@ static int find(Search *s, int root_fd, pid_t caller) {
         for (struct dirent *de; (de = readdir(dir));)
                 if (parse_pid(de->d_name, &pid))
                         consider(s, pid);
-        return 0;
+        return s->found->n > 0 ? 0 : s->unseen;
 }
 
 int holders_find(int root_fd, const HolderDevice *devices, size_t n_devices, pid_t caller,
@@ -371,8 +381,7 @@ bool holder_uses(int root_fd, pid_t pid, const HolderDevice *devices, size_t n_d
         s.proc_fd = proc_fd = openat(root_fd, PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (proc_fd < 0)
                 return false;
-        look = look_at(&s, pid);
-        return look.holds && look.uses;
+        return look_at(&s, pid, &look) >= 0 && look.holds && look.uses;
 }
 
 /* ---- the mdev's character devices ---- */

@@ -45,7 +45,8 @@ struct Holders {
 };
 
 /*
- * Who has one of the character devices open. @caller and its ancestors are passed over as long as
+ * Who has one of the character devices open. An error where nobody was found and a process could not
+ * be looked at. @caller and its ancestors are passed over as long as
  * they have no device of any kind open by VFIO: libvirt holds the group while it has a device
  * removed. 0 @caller: nobody is.
  */

@@ -61,6 +61,18 @@ static int refuse(Job *j, const char *how_many) {
         return -EBUSY;
 }
 
+static int refuse_unknown(Job *j, int error) {
+        char *text = NULL;
+
+        if (asprintf(&text,
+                     "Whether somebody has %s on %s open could not be found out (%s), so it is not "
+                     "removed; insist to have it removed as soon as it is closed.",
+                     UUID_STR(&j->record->uuid), j->record->parent, strerrorname_np(-error)) < 0)
+                return -ENOMEM;
+        record_set_result(j->record, OUTCOME_FAILED, error, text);
+        return error;
+}
+
 /* What the module said, where /proc does not show us the process. */
 static void take_opener(Job *j, Holders *ret) {
         Holder *h = &ret->holders[0];
@@ -114,8 +126,9 @@ int job_check_holders(Job *j) {
         if (j->record->ours && j->record->opened == 0)
                 return 0;
         r = find(j, j->record->caller, &holders);
-        if (r >= 0)
-                r = say(j, &holders, &how_many);
+        if (r < 0)
+                return refuse_unknown(j, r);
+        r = say(j, &holders, &how_many);
         return r < 0 || !how_many ? r : refuse(j, how_many);
 }
 

@@ -18,6 +18,7 @@
 
 #include "backend/pass.h"
 #include "util/list.h"
+#include "util/log.h"
 #include "util/process.h"
 
 typedef enum ProcessState {
@@ -34,6 +35,8 @@ struct Process {
         int socket_fd;
         sd_event_source *message; /* when it is done */
         sd_event_source *exit;
+        sd_event_source *limit; /* of the job's time */
+        bool killed;            /* its job took too long */
         ProcessState state;
         ProcessDone done; /* NULL: nobody wants to know */
         void *userdata;
@@ -45,6 +48,7 @@ struct WorkerPool {
         const char *root;
         List processes;
         size_t n_idle;
+        size_t n_killed; /* and not ended yet */
         sd_event_source *trim;
 };
 
@@ -55,7 +59,10 @@ static Process *process_free(Process *p) {
                 return NULL;
         if (p->state == PROCESS_IDLE && list_is_linked(&p->node))
                 p->pool->n_idle--;
+        if (p->killed)
+                p->pool->n_killed--;
         list_unlink(&p->node);
+        sd_event_source_disable_unref(p->limit);
         sd_event_source_disable_unref(p->message);
         sd_event_source_disable_unref(p->exit);
         safe_close(p->socket_fd);
@@ -121,8 +128,9 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
                 (void) sd_event_source_set_enabled(s, SD_EVENT_OFF);
                 return 0;
         }
-        if (p->state != PROCESS_BUSY)
+        if (p->state != PROCESS_BUSY || p->killed)
                 return 0;
+        p->limit = sd_event_source_disable_unref(p->limit);
         p->state = PROCESS_IDLE;
         p->pool->n_idle++;
         trim_later(p->pool);
@@ -288,6 +296,28 @@ int worker_pool_assign(WorkerPool *pool, int record_fd, ProcessDone done, void *
 
 pid_t process_pid(const Process *p) {
         return p->pid;
+}
+
+static int on_limit(sd_event_source *s, uint64_t usec, void *userdata) {
+        Process *p = userdata;
+
+        log_warning(&(LogFields){ .topic = "worker" },
+                    "Worker %d has not ended in time, and is killed; if it stays, the kernel's log "
+                    "may say why.", p->pid);
+        p->killed = true;
+        p->pool->n_killed++;
+        (void) syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
+        tell_done(p, NULL);
+        return 0;
+}
+
+int process_set_limit(Process *p, uint64_t usec) {
+        return sd_event_add_time_relative(p->pool->event, &p->limit, CLOCK_MONOTONIC, usec, 0,
+                                          on_limit, p);
+}
+
+size_t worker_pool_count_killed(const WorkerPool *p) {
+        return p->n_killed;
 }
 
 void process_forget(Process *p) {

@@ -52,3 +52,10 @@ int worker_pool_assign(WorkerPool *p, int record_fd, ProcessDone done, void *use
 /* Nobody wants to know any more. */
 void process_forget(Process *p);
 pid_t process_pid(const Process *p);
+/*
+ * One whose job has not ended after @usec is killed, and @done is told as of one that has died: it
+ * may never end all the same, if the kernel does not let it.
+ */
+int process_set_limit(Process *p, uint64_t usec);
+/* Those that were killed so, and are still there. */
+size_t worker_pool_count_killed(const WorkerPool *p);

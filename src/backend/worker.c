@@ -365,12 +365,14 @@ int worker_resume(Worker **ret, WorkerPool *pool, const Record *record, WorkerDo
         return start(ret, pool, record, take_record, done, userdata);
 }
 
-int worker_ask(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
+int worker_ask(Worker **ret, WorkerPool *pool, const Record *record, uint64_t usec, WorkerDone done,
                void *userdata) {
         _cleanup_(worker_freep) Worker *w = NULL;
         _cleanup_(freep) char *text = NULL;
         int r;
 
+        if (worker_pool_count_killed(pool) >= WORKERS_STUCK_MAX)
+                return -EBUSY;
         r = record_format(record, &text);
         if (r >= 0)
                 r = worker_new(&w, pool, record, done, userdata);
@@ -382,6 +384,8 @@ int worker_ask(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone 
         r = write_all(w->record_fd, text);
         if (r >= 0)
                 r = worker_pool_assign(pool, w->record_fd, on_process_done, w, &w->process);
+        if (r >= 0)
+                r = process_set_limit(w->process, usec);
         if (r < 0)
                 return r;
 

@@ -3,6 +3,7 @@
 #include "bus/bus-holders.h"
 
 #include "bus/bus-error.h"
+#include "bus/call.h"
 #include "bus/device-verb.h"
 #include "bus/text.h"
 #include "util/log.h"
@@ -13,6 +14,7 @@ struct HolderCall {
         List node; /* in bus->holder_calls */
         Bus *bus;
         sd_bus_message *message;
+        uid_t uid;
 };
 
 static HolderCall *call_free(HolderCall *c) {
@@ -65,7 +67,8 @@ static void on_holders(Manager *manager, const Holders *holders, void *userdata)
         else
                 r = sd_bus_reply_method_errorf(c->message, bus_error_name(OUTCOME_FAILED),
                                                "Who has it open could not be found out: the worker "
-                                               "that looked has died; see the journal, and ask again.");
+                                               "that looked has died, or did not end in 30 s; see "
+                                               "the journal, and ask again.");
         if (r < 0)
                 (void) log_warning_errno(r, &(LogFields){ .topic = "bus" },
                                          "The answer to GetHolders was not sent: %m");
@@ -84,11 +87,15 @@ int device_method_get_holders(sd_bus_message *m, void *userdata, sd_bus_error *e
                 return r < 0 ? r : 1;
         if (!d.device) /* nobody can have it open */
                 return reply_holders(m, &(Holders){});
+        r = call_check_limit(b, uid, e);
+        if (r < 0)
+                return r;
         c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
         list_init(&c->node);
         c->bus = b;
+        c->uid = uid;
         c->message = sd_bus_message_ref(m);
         r = manager_find_holders(b->manager, d.device, on_holders, c, &reason);
         if (r != 0)
@@ -99,6 +106,14 @@ int device_method_get_holders(sd_bus_message *m, void *userdata, sd_bus_error *e
                 return r;
         list_append(&b->holder_calls, &c->node);
         return 1;
+}
+
+size_t holder_calls_count(const Bus *b, uid_t uid) {
+        size_t n = 0;
+
+        list_foreach(c, &b->holder_calls, HolderCall, node)
+                n += c->uid == uid;
+        return n;
 }
 
 void holder_calls_stop(Bus *b) {

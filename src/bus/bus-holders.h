@@ -5,5 +5,7 @@
 #include "bus/bus-internal.h"
 
 int device_method_get_holders(sd_bus_message *m, void *userdata, sd_bus_error *e);
+/* How many calls of @uid wait for an answer. */
+size_t holder_calls_count(const Bus *b, uid_t uid);
 /* All calls are told that the daemon is being stopped. */
 void holder_calls_stop(Bus *b);

@@ -4,6 +4,7 @@
 #include "bus/call.h"
 
 #include "bus/bus-error.h"
+#include "bus/bus-holders.h"
 #include "bus/path.h"
 #include "util/log.h"
 
@@ -83,7 +84,7 @@ static void on_operation_done(Operation *op, void *userdata) {
 }
 
 int call_check_limit(Bus *b, uid_t uid, sd_bus_error *e) {
-        size_t n = 0;
+        size_t n = holder_calls_count(b, uid);
 
         list_foreach(c, &b->calls, Call, node)
                 n += c->uid == uid;

@@ -94,13 +94,17 @@ static int on_departure(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return 0;
 }
 
+static void retry_later(Clients *c, const char *why);
+
 static int on_query(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
         Client *client = userdata;
         int there = 1;
 
         client->query = sd_bus_slot_unref(client->query);
-        if (!sd_bus_message_is_method_error(reply, NULL) &&
-            sd_bus_message_read(reply, "b", &there) >= 0 && !there)
+        if (error && client->clients->match) /* that is no word of whether he is there */
+                retry_later(client->clients, error->message ?: error->name);
+        else if (!error && sd_bus_message_read(reply, "b", &there) >= 0 && !there)
                 client_left(client);
         return 0;
 }

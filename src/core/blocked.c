@@ -33,8 +33,8 @@ static void say(Operation *op, char *text, const char *who) {
         manager_tell(op->manager, operation_changed, op);
 }
 
-/* @how_many: NULL: nobody was found. @who: NULL: nobody that we could name. */
-static void describe(Operation *op, const char *how_many, const char *who) {
+/* @how_many: NULL: nobody was found. @who: NULL: nobody that we could name. @looked: with success. */
+static void describe(Operation *op, bool looked, const char *how_many, const char *who) {
         const Record *r = op->record;
         pid_t pid = op->worker ? worker_pid(op->worker) : 0;
         char *text = NULL, by[48] = "";
@@ -49,8 +49,10 @@ static void describe(Operation *op, const char *how_many, const char *who) {
         else if (r->kind == RECORD_STOP)
                 n = asprintf(&text,
                              "Still blocked: the kernel has not answered the removal of %s on %s%s, "
-                             "and nobody was found who has it open; see the kernel's log.",
-                             UUID_STR(&r->uuid), r->parent, by);
+                             "and %s; see the kernel's log.",
+                             UUID_STR(&r->uuid), r->parent, by,
+                             looked ? "nobody was found who has it open" :
+                                      "who has it open could not be found out");
         else
                 n = asprintf(&text,
                              "Still blocked: the kernel has not answered the %s on %s%s; see its "
@@ -66,9 +68,9 @@ static void on_look(Worker *w, const Record *record, void *userdata) {
 
         m->look = worker_free(w);
         if (record && record->step == STEP_DONE && record->outcome == OUTCOME_OK)
-                describe(op, record->text, record->who);
+                describe(op, true, record->text, record->who);
         else
-                describe(op, NULL, NULL);
+                describe(op, false, NULL, NULL);
         blocked_watch(m, 0); /* the next one's turn */
 }
 
@@ -87,20 +89,21 @@ static void look(Operation *op, uint64_t now) {
         op->look_usec = now + (WORKER_BLOCKED_USEC << MIN(op->n_looks, LOOKS_DOUBLED_MAX));
         op->n_looks++;
         if (op->record->kind != RECORD_STOP) {
-                describe(op, NULL, NULL);
+                describe(op, false, NULL, NULL);
                 return;
         }
         r = make_question(op, &question);
         if (r >= 0)
-                r = worker_ask(&m->look, m->workers, question, on_look, m);
-        if (r >= 0)
+                r = worker_ask(&m->look, m->workers, question, m->look_usec, on_look, m);
+        if (r >= 0) {
                 m->looked_at = op;
-        else
-                (void) log_warning_errno(r, FIELDS(.topic = "operation",
-                                                   .parent = op->record->parent,
-                                                   .device = UUID_STR(&op->record->uuid)),
-                                         "Cannot look who has %s open: %m",
-                                         UUID_STR(&op->record->uuid));
+                return;
+        }
+        (void) log_warning_errno(r,
+                                 FIELDS(.topic = "operation", .parent = op->record->parent,
+                                        .device = UUID_STR(&op->record->uuid)),
+                                 "Cannot look who has %s open: %m", UUID_STR(&op->record->uuid));
+        describe(op, false, NULL, NULL);
 }
 
 static int on_time(sd_event_source *s, uint64_t usec, void *userdata) {

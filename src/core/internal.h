@@ -161,6 +161,7 @@ struct Manager {
         sd_event_source *lease_timer;
         List lease_users; /* of LeaseUsers: of vendors' devices that are leased */
         List looks;       /* of Look: who asks who has a device open */
+        uint64_t look_usec; /* how long one may take: LOOK_LIMIT_USEC */
         Worker *looking;  /* at the first of them */
         sd_event_source *backoff; /* for attempts that wait */
         sd_event_source *mends;   /* for mends that wait */
@@ -169,6 +170,9 @@ struct Manager {
         bool autostart;  /* manager_autostart() was called */
         uint64_t counters_iteration; /* of the loop, when counters were last read */
 };
+
+/* All of /proc is read well before that; a process that the kernel holds may hold who looks at it. */
+#define LOOK_LIMIT_USEC (30 * UINT64_C(1000000))
 
 /* A macro's argument may have no bare commas; LogFields for one. */
 #define FIELDS(...) (&(LogFields){ __VA_ARGS__ })
@@ -486,7 +490,7 @@ void function_waits_done(Manager *m);
 
 /* ---- leases.c ---- */
 
-uint64_t leases_now_usec(void); /* CLOCK_BOOTTIME */
+uint64_t leases_now_usec(void); /* CLOCK_MONOTONIC */
 /* A device was linked: its time begins, unless it began under an earlier daemon. */
 void leases_begin(Manager *m, Device *d);
 /* Whether somebody has the device open. */
@@ -514,6 +518,8 @@ int looks_note_opened(const Device *d, Record *record);
 /* Asks who has it open. @d: what the model knows of it (may be NULL); a worker answers by the rest. */
 int looks_make_question(const char *parent, const char *parent_path, const Uuid *uuid,
                         const Device *d, bool ours, Record **ret);
+/* As manager_find_holders(), but for the daemon itself, whom no limit of calls keeps waiting. */
+int looks_ask(Manager *m, const Device *d, HoldersDone done, void *userdata, Reason *reason);
 /* Who asks is told nothing any more. */
 void looks_done(Manager *m);
 

@@ -22,7 +22,7 @@ struct LeaseUsers {
         Manager *manager;
         Device *device;
         List exits;
-        uint64_t look_usec; /* CLOCK_BOOTTIME */
+        uint64_t look_usec; /* CLOCK_MONOTONIC */
         uint64_t retry_usec; /* after a look that failed: none before, not even the last one */
         unsigned n_looks;
         bool asking;
@@ -203,7 +203,7 @@ uint64_t lease_users_check(Manager *m, Device *d, uint64_t now) {
                 return next_look(u);
         if (operation_find_running(m, NULL, &d->uuid))
                 return UINT64_MAX; /* its end makes us look again */
-        if (manager_find_holders(m, d, on_holders, u, &reason) != 0)
+        if (looks_ask(m, d, on_holders, u, &reason) != 0)
                 return retry_later(u, now);
         u->asking = true;
         return UINT64_MAX;

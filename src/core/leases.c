@@ -13,7 +13,7 @@
 uint64_t leases_now_usec(void) {
         struct timespec ts;
 
-        (void) clock_gettime(CLOCK_BOOTTIME, &ts);
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
         return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
 }
 
@@ -49,15 +49,15 @@ void leases_note_open(Manager *m, Device *d, bool open, uint64_t now) {
 
 static void say_end(const Device *d, LeasePhase phase, const char *client) {
         if (phase == LEASE_OVER)
-                log_info(LEASE_FIELDS(d), "Device %s of %s is removed: client %s has left the bus.",
+                log_info(LEASE_FIELDS(d), "Device %s of %s is to go: client %s has left the bus.",
                          UUID_STR(&d->uuid), d->parent->name, client ?: "?");
         else if (phase == LEASE_CLOSED)
                 log_info(LEASE_FIELDS(d),
-                         "Device %s of %s is removed: it was closed, and not opened again for %u s.",
+                         "Device %s of %s is to go: it was closed, and not opened again for %u s.",
                          UUID_STR(&d->uuid), d->parent->name, d->lease.linger_sec);
         else
                 log_info(LEASE_FIELDS(d),
-                         "Device %s of %s is removed: nobody has opened it for %u s.",
+                         "Device %s of %s is to go: nobody has opened it for %u s.",
                          UUID_STR(&d->uuid), d->parent->name,
                          (unsigned) (LEASE_UNOPENED_USEC / 1000000));
 }
@@ -122,7 +122,7 @@ static void set_timer(Manager *m, uint64_t usec) {
                 return;
         }
         if (!m->lease_timer)
-                r = sd_event_add_time(m->event, &m->lease_timer, CLOCK_BOOTTIME, usec, 0, on_time, m);
+                r = sd_event_add_time(m->event, &m->lease_timer, CLOCK_MONOTONIC, usec, 0, on_time, m);
         else {
                 r = sd_event_source_set_time(m->lease_timer, usec);
                 if (r >= 0)

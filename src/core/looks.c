@@ -19,6 +19,7 @@ struct Asker {
         List node;
         HoldersDone done;
         void *userdata;
+        bool own; /* the daemon itself */
 };
 
 static Look *look_free(Look *l) {
@@ -91,7 +92,7 @@ static void on_look(Worker *w, const Record *record, void *userdata) {
 }
 
 static int begin(Manager *m, const Look *l) {
-        int r = worker_ask(&m->looking, m->workers, l->question, on_look, m);
+        int r = worker_ask(&m->looking, m->workers, l->question, m->look_usec, on_look, m);
 
         return r >= 0 ? 0 :
                log_warning_errno(r, FIELDS(.topic = "holders", .parent = l->question->parent,
@@ -142,24 +143,28 @@ static int find_look(Manager *m, const Device *d, Look **ret) {
         return 0;
 }
 
-static size_t count(Manager *m) {
+static size_t count_calls(Manager *m) {
         size_t n = 0;
 
         list_foreach(l, &m->looks, Look, node)
-                n += list_length(&l->askers);
+                list_foreach(a, &l->askers, Asker, node)
+                        n += !a->own;
         return n;
 }
 
-int manager_find_holders(Manager *m, const Device *d, HoldersDone done, void *userdata,
-                         Reason *reason) {
+static int refuse_stuck(Reason *reason) {
+        return reason_set(reason, OUTCOME_BUSY,
+                          "Who has a device open cannot be found out now: earlier workers that looked "
+                          "were killed after %u s, and the kernel does not let them go. Its log may "
+                          "say which process is stuck.", (unsigned) (LOOK_LIMIT_USEC / 1000000));
+}
+
+static int ask(Manager *m, const Device *d, HoldersDone done, void *userdata, bool own,
+               Reason *reason) {
         Asker *a;
         Look *l;
         int r;
 
-        if (count(m) >= LOOKS_MAX)
-                return reason_set(reason, OUTCOME_LIMIT,
-                                  "%d calls ask who has a device open already; wait for their "
-                                  "answers.", LOOKS_MAX);
         a = calloc(1, sizeof(*a));
         if (!a)
                 return -ENOMEM;
@@ -173,6 +178,7 @@ int manager_find_holders(Manager *m, const Device *d, HoldersDone done, void *us
         }
         a->done = done;
         a->userdata = userdata;
+        a->own = own;
         list_init(&a->node);
         list_append(&l->askers, &a->node);
         /* if others wait or are being answered, its turn comes */
@@ -181,7 +187,20 @@ int manager_find_holders(Manager *m, const Device *d, HoldersDone done, void *us
         r = begin(m, l);
         if (r < 0)
                 look_free(l); /* with who asks: the call fails, and he is told nothing more */
-        return r;
+        return r == -EBUSY ? refuse_stuck(reason) : r;
+}
+
+int looks_ask(Manager *m, const Device *d, HoldersDone done, void *userdata, Reason *reason) {
+        return ask(m, d, done, userdata, true, reason);
+}
+
+int manager_find_holders(Manager *m, const Device *d, HoldersDone done, void *userdata,
+                         Reason *reason) {
+        if (count_calls(m) >= LOOKS_MAX)
+                return reason_set(reason, OUTCOME_LIMIT,
+                                  "%d calls ask who has a device open already; wait for their "
+                                  "answers.", LOOKS_MAX);
+        return ask(m, d, done, userdata, false, reason);
 }
 
 void manager_forget_holders(Manager *m, const void *userdata) {

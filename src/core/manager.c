@@ -32,6 +32,7 @@ int manager_new(Manager **ret, sd_event *event, const char *root) {
         list_init(&m->attempts);
         list_init(&m->lease_users);
         list_init(&m->looks);
+        m->look_usec = LOOK_LIMIT_USEC;
         list_init(&m->function_waits);
         list_init(&m->tried);
         m->event = sd_event_ref(event);

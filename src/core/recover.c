@@ -28,6 +28,7 @@ static int adopt(Manager *m, Operation *op) {
         r = worker_adopt(&op->worker, m->workers, record, operation_on_worker, op);
         if (r < 0)
                 return r;
+        op->adopted = true;
         log_notice(FIELDS(.message_id = LOG_ID_OPERATION_ADOPTED, .topic = "recover",
                           .parent = record->parent, .device = UUID_STR(&record->uuid),
                           .type = record->type, .client = record->client),

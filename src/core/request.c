@@ -395,6 +395,8 @@ static bool join_stop(Operation *op, const StopOptions *options) {
                 op->record->force |= options->force;
         else if (options->force && !op->record->force && op->phase == OPERATION_CALLING)
                 return false; /* the scripts may refuse it */
+        if (op->adopted && options->insist && !op->record->insist)
+                return false; /* if it is begun again, its scripts meet those of the earlier daemon */
         if (op->phase == OPERATION_QUEUED || op->phase == OPERATION_CALLING)
                 op->record->insist |= options->insist;
         else

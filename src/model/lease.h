@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * lease.h: when a device goes by itself. Plain data and pure functions: what time it is, and whether
- * somebody has the device open, is told to them. Times are microseconds of CLOCK_BOOTTIME, which a
- * restart of the daemon does not touch and which ends with what /run remembers.
+ * somebody has the device open, is told to them. Times are microseconds of CLOCK_MONOTONIC, which a
+ * restart of the daemon does not touch and which ends with what /run remembers. It stands still
+ * while the host sleeps, as those do who were to open the device in that time.
  */
 #pragma once
 

@@ -472,6 +472,30 @@ TEST(daemon_killed) {
         ASSERT_STREQ(find_device(&f, U2)->function, F1);
 }
 
+/* Whose stop goes on under another daemon is joined, but not by who wants more of it. */
+TEST(daemon_killed_in_a_stop) {
+        _cleanup_(reason_done) Reason reason = {};
+        const StopOptions insist = { .insist = true };
+        Operation *op;
+        FIXTURE(f);
+
+        begin(&f);
+        wait_for(&f, create_device(&f, CARD, "nvidia-16", U1, "vm1"));
+        run_idle(&f);
+        fake_fifo(f.tree, FAKE(F0, "vgpu-block"));
+        (void) stop_device(&f, U1);
+        fixture_restart(&f);
+        ASSERT_EQ(manager_stop_with(f.manager, find_device(&f, U1), &insist, ":1.8", &op, &reason),
+                  OUTCOME_BUSY);
+        op = stop_device(&f, U1);
+        ASSERT_EQ(op, first_operation(&f));
+        unblock(&f, FAKE(F0, "vgpu-block"));
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        run_idle(&f);
+        ASSERT_NULL(find_device(&f, U1));
+}
+
 /* ---- definitions ---- */
 
 TEST(a_definition_is_started_when_the_functions_come) {

@@ -65,6 +65,31 @@ TEST(tries_come_less_often) {
         ASSERT_EQ(l.until_usec, 301 * SEC);
 }
 
+/* ---- time ---- */
+
+/* The host has slept for so long. */
+static time_t slept_sec;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret) {
+        int r = __real_clock_gettime(clock, ret);
+
+        if (clock == CLOCK_BOOTTIME || clock == CLOCK_REALTIME)
+                ret->tv_sec += slept_sec;
+        return r;
+}
+
+/* Who was to open the device slept as well: no lease ends by that. */
+TEST(the_host_sleeps) {
+        uint64_t before = leases_now_usec();
+
+        slept_sec = 1000000;
+        ASSERT_TRUE(leases_now_usec() < before + 1000 * SEC);
+        slept_sec = 0;
+}
+
 /* ---- our module's devices ---- */
 
 static const char config[] =
@@ -146,11 +171,14 @@ static void expect_same_after_restart(Fixture *f) {
 }
 
 TEST(never_opened) {
+        clockid_t clock;
         uint64_t until;
         FIXTURE(f);
 
         begin(&f);
         (void) lease_out(&f, "fb-16M", LEASE_VM, 5);
+        ASSERT_OK(sd_event_source_get_time_clock(f.manager->lease_timer, &clock));
+        ASSERT_EQ(clock, CLOCK_MONOTONIC);
         until = find_device(&f, U1)->lease.until_usec;
         ASSERT_TRUE(until > leases_now_usec() && until <= leases_now_usec() + LEASE_UNOPENED_USEC);
         expect_same_after_restart(&f);
@@ -389,6 +417,86 @@ TEST(limit_of_askers) {
         RUN_UNTIL(&f, n_answers == LOOKS_MAX);
         ASSERT_EQ(n_unknown, 0);
         ASSERT_TRUE(list_is_empty(&f.manager->looks));
+}
+
+/* The daemon's own looks are as many as there are leased devices: no call keeps them waiting. */
+TEST(leases_are_not_kept_waiting) {
+        _cleanup_(reason_done) Reason reason = {};
+        char askers[LOOKS_MAX];
+        FIXTURE(f);
+
+        begin_vendor(&f);
+        (void) lease_out(&f, "vendor-1", LEASE_VM, 5);
+        RUN_UNTIL(&f, !f.manager->looking);
+        n_answers = 0;
+        ASSERT_EQ(looks_ask(f.manager, find_device(&f, U1), on_answer, &f, &reason), 0);
+        for (size_t i = 0; i < LOOKS_MAX; i++)
+                ASSERT_EQ(ask(&f, &askers[i], &reason), 0);
+        ASSERT_EQ(looks_ask(f.manager, find_device(&f, U1), on_answer, &f, &reason), 0);
+        ASSERT_EQ(ask(&f, NULL, &reason), OUTCOME_LIMIT);
+        RUN_UNTIL(&f, n_answers == LOOKS_MAX + 2);
+}
+
+static unsigned n_ended, n_unended;
+
+static void on_look_end(Worker *w, const Record *record, void *userdata) {
+        if (record && record->step == STEP_DONE)
+                n_ended++;
+        else
+                n_unended++;
+}
+
+/* Two workers that have nothing to do, and would do nothing. */
+static void stop_workers(Fixture *f, const Record *question) {
+        Worker *w[2];
+        pid_t pids[2];
+        int status;
+
+        n_ended = n_unended = 0;
+        for (size_t i = 0; i < 2; i++) {
+                ASSERT_OK(worker_ask(&w[i], f->manager->workers, question, LOOK_LIMIT_USEC,
+                                     on_look_end, NULL));
+                pids[i] = worker_pid(w[i]);
+        }
+        RUN_UNTIL(f, n_ended == 2);
+        for (size_t i = 0; i < 2; i++) {
+                worker_free(w[i]);
+                ASSERT_EQ(kill(pids[i], SIGSTOP), 0);
+                ASSERT_EQ(waitpid(pids[i], &status, WUNTRACED), pids[i]);
+                ASSERT_TRUE(WIFSTOPPED(status));
+        }
+}
+
+/* What a look reads may hold it: who asks is told, and no more than two are ever left behind. */
+TEST(a_look_that_does_not_end) {
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(record_freep) Record *question = NULL;
+        _cleanup_(worker_freep) Worker *w = NULL;
+        const Device *d;
+        FIXTURE(f);
+
+        begin_vendor(&f);
+        wait_for(&f, create_device(&f, P1, "vendor-1", U1, ""));
+        run_idle(&f);
+        d = find_device(&f, U1);
+        ASSERT_OK(looks_make_question(P1, d->parent->path, &d->uuid, d, false, &question));
+        stop_workers(&f, question);
+        n_answers = n_unknown = 0;
+        f.manager->look_usec = 1000;
+        ASSERT_EQ(ask(&f, &f, &reason), 0);
+        ASSERT_OK(worker_ask(&w, f.manager->workers, question, 1000, on_look_end, NULL));
+        RUN_UNTIL(&f, n_answers == 1 && n_unended == 1);
+        ASSERT_EQ(n_unknown, 1);
+        /* killed, and not seen to have ended */
+        ASSERT_EQ(worker_pool_count_killed(f.manager->workers), 2);
+        ASSERT_EQ(ask(&f, &f, &reason), OUTCOME_BUSY);
+        ASSERT_CONTAINS(reason.text, "the kernel does not let them go");
+        ASSERT_TRUE(list_is_empty(&f.manager->looks));
+        RUN_UNTIL(&f, worker_pool_count_killed(f.manager->workers) == 0);
+        f.manager->look_usec = LOOK_LIMIT_USEC;
+        ASSERT_EQ(ask(&f, &f, &reason), 0);
+        RUN_UNTIL(&f, n_answers == 2);
+        ASSERT_EQ(n_unknown, 1);
 }
 
 /* No descriptor is left for a worker: the call says so, and nobody is called back. */

@@ -149,6 +149,26 @@ TEST(search) {
 }
 
 /* Who has the group open and no device keeps nothing alive: libvirt does, while it asks for a stop. */
+/* One that cannot be looked at may be a holder; one that is gone is none. */
+TEST(unseen) {
+        _cleanup_(fake_tree_freep) FakeTree *t = fake_tree_new();
+        const HolderDevice null = { makedev(1, 3), .is_group = true };
+        Holders h = {};
+
+        add_process(t, 10, 1, "qemu-system-x86\n", "0::/\n");
+        fake_mkdir(t, "proc/11"); /* its descriptors went a moment ago */
+        ASSERT_OK(holders_find(t->root_fd, &null, 1, 0, &h));
+        ASSERT_EQ(h.n, 0);
+        fake_link(t, "fd", "proc/11/fd"); /* ELOOP */
+        ASSERT_EQ(holders_find(t->root_fd, &null, 1, 0, &h), -ELOOP);
+        ASSERT_EQ(holders_find_users(t->root_fd, &null, 1, &h), -ELOOP);
+        ASSERT_FALSE(holder_uses(t->root_fd, 11, &null, 1));
+        /* but who is found is found */
+        add_descriptor(t, 10, 3, "/dev/null");
+        ASSERT_OK(holders_find(t->root_fd, &null, 1, 0, &h));
+        ASSERT_EQ(h.n, 1);
+}
+
 TEST(users) {
         _cleanup_(fake_tree_freep) FakeTree *t = fake_tree_new();
         const HolderDevice group = { makedev(1, 3), .is_group = true };

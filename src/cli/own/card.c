@@ -58,16 +58,9 @@ static const char *maker_of(const JsonNode *d) {
         return origin;
 }
 
-static uint64_t boottime_usec(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_BOOTTIME, &ts);
-        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
-}
-
 /* What ends it; a daemon that knows no leases says nothing of them. */
 static void print_lease(const Screen *s, const JsonNode *d) {
-        uint64_t until = node_number(d, "lease_until_usec"), now = boottime_usec();
+        uint64_t until = node_number(d, "lease_until_usec"), now = client_now_usec(CLOCK_MONOTONIC);
         const char *lease = node_text(d, "lease") ?: "none";
 
         if (streq(lease, "none"))
