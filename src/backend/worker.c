@@ -365,8 +365,8 @@ int worker_resume(Worker **ret, WorkerPool *pool, const Record *record, WorkerDo
         return start(ret, pool, record, take_record, done, userdata);
 }
 
-int worker_ask(Worker **ret, WorkerPool *pool, const Record *record, uint64_t usec, WorkerDone done,
-               void *userdata) {
+int worker_ask(Worker **ret, WorkerPool *pool, const Record *record, uint64_t usec,
+               WorkerDone done, void *userdata) {
         _cleanup_(worker_freep) Worker *w = NULL;
         _cleanup_(freep) char *text = NULL;
         int r;

@@ -52,13 +52,13 @@ int worker_resume(Worker **ret, WorkerPool *pool, const Record *record, WorkerDo
 int worker_adopt(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                  void *userdata);
 /*
- * A question (RECORD_LOOK) that is no operation: its record has no name and dies with who asks. What
- * is read for it may make the reader wait: after @usec the process is killed, and @done called as if
- * it had died. -EBUSY: WORKERS_STUCK_MAX that were killed so have not ended.
+ * A question (RECORD_LOOK) that is no operation: its record has no name and dies with who asks.
+ * What is read for it may make the reader wait: after @usec the process is killed, and @done called
+ * as if it had died. -EBUSY: WORKERS_STUCK_MAX that were killed so have not ended.
  */
 #define WORKERS_STUCK_MAX 2
-int worker_ask(Worker **ret, WorkerPool *pool, const Record *record, uint64_t usec, WorkerDone done,
-               void *userdata);
+int worker_ask(Worker **ret, WorkerPool *pool, const Record *record, uint64_t usec,
+               WorkerDone done, void *userdata);
 /* Of the process at work; 0: it is an earlier daemon's, see the record. */
 pid_t worker_pid(const Worker *w);
 Worker *worker_free(Worker *w);

@@ -175,6 +175,15 @@ TEST(filled_anew_while_a_modify_waits) {
         }
 }
 
+/* What the function would be called that somebody else fills. */
+static void learn_uuid(Fixture *f, const char *function, char uuid[static UUID_STRING_MAX]) {
+        write_type(f, function, "16");
+        RUN_UNTIL(f, device_on(f, function));
+        uuid_format(&device_on(f, function)->uuid, uuid);
+        write_type(f, function, "0");
+        RUN_UNTIL(f, !device_on(f, function));
+}
+
 /* One that was made with the UUID which the next foreign one on a function would have. */
 TEST(a_derived_uuid_is_in_use) {
         char uuid[UUID_STRING_MAX], other[UUID_STRING_MAX];
@@ -182,11 +191,7 @@ TEST(a_derived_uuid_is_in_use) {
 
         add_vendor(&f, P1, 4);
         begin(&f);
-        write_type(&f, F0, "16");
-        RUN_UNTIL(&f, device_on(&f, F0));
-        uuid_format(&device_on(&f, F0)->uuid, uuid);
-        write_type(&f, F0, "0");
-        RUN_UNTIL(&f, !device_on(&f, F0));
+        learn_uuid(&f, F0, uuid);
 
         /* by one on the same card, of the same type even */
         wait_for(&f, create_device(&f, CARD, "nvidia-16", U1, "vm1"));
@@ -245,11 +250,7 @@ TEST(a_derived_uuid_is_to_be_made) {
         FIXTURE(f);
 
         begin(&f);
-        write_type(&f, F2, "16");
-        RUN_UNTIL(&f, device_on(&f, F2));
-        uuid_format(&device_on(&f, F2)->uuid, uuid);
-        write_type(&f, F2, "0");
-        RUN_UNTIL(&f, !device_on(&f, F2));
+        learn_uuid(&f, F2, uuid);
         hold_queue(&f);
         op = create_device(&f, CARD, "nvidia-16", uuid, "vm1");
         write_type(&f, F2, "16");
