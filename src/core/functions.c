@@ -154,11 +154,12 @@ bool functions_needs_card(const Operation *op) {
 }
 
 static bool has_worker(const Operation *op) {
-        return op->phase == OPERATION_WORKING && functions_needs_card(op);
+        return op->state == OPERATION_RUNNING && op->phase == OPERATION_WORKING &&
+               functions_needs_card(op);
 }
 
 bool functions_are_busy(Manager *m, const char *parent) {
-        list_foreach(op, &m->operations, Operation, node)
+        list_foreach(op, &m->active, Operation, active_node)
                 if (has_worker(op) && streq(op->record->parent, parent))
                         return true;
         return false;
@@ -172,7 +173,7 @@ static bool is_current_of(const char *path, const Function *f) {
 }
 
 static bool is_ours_writing(Manager *m, const Function *f) {
-        list_foreach(op, &m->operations, Operation, node)
+        list_foreach(op, &m->active, Operation, active_node)
                 if (has_worker(op) && streq(op->record->function, f->path))
                         return true;
         return false;
