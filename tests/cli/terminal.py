@@ -71,6 +71,15 @@ def status_is_one_screen(m):
     want(t.screen(), f"{U}e", "● mdevd")  # a pipe has it all
     t.type("PAGER='wc -l' mdevdctl status --all; PAGER='wc -l' mdevdctl")
     assert str(len(full)) in t.screen().split("\n"), t.screen()  # one of them has a pager
+    # without a daemon: 7 lines, and one for each device
+    down = "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent mdevdctl"
+    t.type(f"LINES=13 {down}")
+    want(t.screen(), f"{U}5  fb-16M on")
+    want_not(t.screen(), "more")
+    t.type(f"LINES=12 {down}")
+    want(t.screen(), "and 2 more; see `mdevdctl status --all`", f"{U}1")
+    t.type(f"LINES=12 PAGER=cat {down} --all")
+    want(t.screen(), f"{U}5  fb-16M on")
     t.close()
 
 
@@ -123,6 +132,10 @@ def the_pager(m):
     want_not(t.screen(), "pager 0")
     t.type("PAGER=pgr mdevdctl list --no-pager")
     want_not(t.screen(), "pager")
+    t.type(f"PAGER=pgr mdevdctl status {U}1")
+    want_not(t.screen(), "pager")  # it is one screen
+    t.type(f"LINES=12 PAGER=pgr mdevdctl status {U}1")
+    want(t.screen(), "pager 0")
     t.type("PAGER=/nonexistent/pager mdevdctl list")
     want(t.screen(), f"{U}1")
     m.script("less", 'echo "secure $LESSSECURE"; exec cat')

@@ -8,6 +8,7 @@
 #include "cli/own/health.h"
 #include "cli/own/own.h"
 #include "cli/own/overview.h"
+#include "cli/own/wrap.h"
 #include "cli/argument.h"
 #include "cli/listing.h"
 #include "names.h"
@@ -39,31 +40,65 @@ static void print_down_json(const Listing *active, size_t n_defined) {
         (void) printf("],\"definitions\":%zu}\n", n_defined);
 }
 
-static void print_down_text(const Screen *s, Client *c, int root_fd, const Listing *active,
-                            size_t n_defined) {
-        bool module = faccessat(root_fd, MDEVD_PATH_CONTROL, F_OK, 0) == 0;
+/* A sentence that stands beside @sign. */
+static void print_way_out(const Screen *s, const char *text) {
+        (void) printf("  %s ", screen_glyph(s, "→", "->"));
+        wrap_line(s, (unsigned) (3 + screen_columns(screen_glyph(s, "→", "->"))), 4, text);
+}
+
+static void print_down_head(const Screen *s, Client *c, int root_fd, size_t n, size_t n_defined) {
+        char text[256];
 
         (void) printf("%s mdevd is %snot running%s.\n", screen_glyph(s, "○", "o"),
                       screen_colour(s, COLOUR_RED), screen_colour(s, COLOUR_NONE));
-        (void) printf("  The devices there are go on without it, and so do the virtual machines "
-                      "that use\n  them: %zu, and %zu definition%s. Nothing new is made, nor "
-                      "started by itself.\n", active->n, n_defined, n_defined == 1 ? "" : "s");
-        (void) printf("  %s `systemctl start mdevd` starts it; `journalctl -u mdevd` says why it "
-                      "ended.\n", screen_glyph(s, "→", "->"));
+        (void) snprintf(text, sizeof(text),
+                        "The devices there are go on without it, and so do the virtual machines that "
+                        "use them: %zu, and %zu definition%s. Nothing new is made, nor started by "
+                        "itself.", n, n_defined, n_defined == 1 ? "" : "s");
+        (void) fputs("  ", stdout);
+        wrap_line(s, 2, 2, text);
+        print_way_out(s, "`systemctl start mdevd` starts it; `journalctl -u mdevd` says why it "
+                         "ended.");
         if (!client_daemon_is_responsible(c, root_fd))
-                (void) printf("  %s It is not enabled: `systemctl enable --now mdevd` starts it "
-                              "at boot and on\n    demand as well.\n", screen_glyph(s, "→", "->"));
-        if (!module)
-                (void) printf("  %s mdevd.ko is not loaded (`modprobe mdevd`); devices of other "
-                              "drivers do not need it.\n", screen_glyph(s, "→", "->"));
-        if (active->n > 0)
+                print_way_out(s, "It is not enabled: `systemctl enable --now mdevd` starts it at boot "
+                                 "and on demand as well.");
+        if (faccessat(root_fd, MDEVD_PATH_CONTROL, F_OK, 0) < 0)
+                print_way_out(s, "mdevd.ko is not loaded (`modprobe mdevd`); devices of other drivers "
+                                 "do not need it.");
+        if (n > 0)
                 (void) putchar('\n');
-        for (size_t i = 0; i < active->n; i++) {
-                const Definition *d = active->rows[i].definition;
+}
 
-                (void) printf("  %s  %s on %s\n", UUID_STR(&d->uuid), type_name(d->type ?: "-"),
-                              d->parent);
+/* @lines: of the screen; 0: as many as it takes. */
+static int print_down_text(const Screen *s, Client *c, int root_fd, const Listing *active,
+                           size_t n_defined, size_t lines) {
+        size_t used, max = SIZE_MAX;
+        Diverted d;
+        int r = screen_divert(&d);
+
+        if (r < 0)
+                return r;
+        print_down_head(s, c, root_fd, active->n, n_defined);
+        screen_restore(&d);
+        used = screen_lines(s, d.text ?: "");
+        (void) fputs(d.text ?: "", stdout);
+        free(d.text);
+        if (lines > 0 && used + active->n > lines)
+                max = lines > used + 1 ? lines - used - 1 : 0;
+        for (size_t i = 0; i < active->n && i < max; i++) {
+                const Definition *x = active->rows[i].definition;
+
+                (void) printf("  %s  %s on %s\n", UUID_STR(&x->uuid), type_name(x->type ?: "-"),
+                              x->parent);
         }
+        if (max < active->n)
+                (void) printf("  and %zu more; see `mdevdctl status --all`\n", active->n - max);
+        return 0;
+}
+
+/* Of a terminal whose height is known, but for the prompt's; 0: all is wanted, or it is none. */
+static size_t lines_of(const Screen *s, const Given *given) {
+        return s->height > 1 && !GIVEN(given, STATUS_ALL) ? s->height - 1 : 0;
 }
 
 static int show_down(Client *c, const Given *given) {
@@ -76,11 +111,13 @@ static int show_down(Client *c, const Given *given) {
                 r = read_files(root_fd, &active, &defined);
         if (r < 0)
                 return answer_failed_errno(r, "mdevd is not running, and its files cannot be read");
-        own_open(&s, given, false);
+        own_open(&s, given, GIVEN(given, STATUS_ALL));
         if (s.json != JSON_OFF)
                 print_down_json(&active, defined.n);
         else
-                print_down_text(&s, c, root_fd, &active, defined.n);
+                r = print_down_text(&s, c, root_fd, &active, defined.n, lines_of(&s, given));
+        if (r < 0)
+                (void) answer_failed_errno(r, "cannot show it");
         r = screen_close(&s);
         return r == EXIT_SUCCESS ? EXIT_NOT_RUNNING : r;
 }
@@ -101,17 +138,30 @@ static void print_json(const Screen *s, const State *state, const Health *h) {
         (void) fputs("}\n", stdout);
 }
 
-/* One screen, unless all is asked for or it goes elsewhere: the last line is the prompt's. */
+/* By the pager only if it is more than a screen: a word that is too long would keep that up. */
+static int show_card(Screen *s, const State *state, const Given *given, const Found *found) {
+        Diverted d;
+        int r = screen_divert(&d);
+
+        if (r < 0)
+                return r;
+        r = card_print(s, state, found);
+        screen_restore(&d);
+        if (screen_lines(s, d.text ?: "") >= s->height)
+                own_open(s, given, true);
+        (void) fputs(d.text ?: "", stdout);
+        free(d.text);
+        return r;
+}
+
+/* One screen, unless all is asked for or it goes elsewhere. */
 static int show_text(Screen *s, const State *state, const Health *h, const Given *given,
                      const Found *found) {
-        size_t lines = s->height > 1 && !GIVEN(given, STATUS_ALL) ? s->height - 1 : 0;
-
-        if (found->uuid || lines == 0) {
+        if (found->uuid)
+                return show_card(s, state, given, found);
+        if (lines_of(s, given) == 0)
                 own_open(s, given, true);
-                lines = 0;
-        }
-        return found->uuid ? card_print(s, state, found)
-                           : overview_print(s, state, h, given->operand, lines);
+        return overview_print(s, state, h, given->operand, lines_of(s, given));
 }
 
 static int show(const State *state, const Given *given) {
