@@ -74,7 +74,8 @@ class Guest:
             if os.path.lexists(self._path(name)):
                 os.unlink(self._path(name))
         argv = ["qemu-system-x86_64", "-name", self.name, "-nodefaults", "-no-user-config",
-                "-display", "none", "-machine", "q35", "-accel", "kvm", "-cpu", "host",
+                # no ticks: see tests/vm/README.md, nested machines
+                "-display", "none", "-machine", "q35,pit=off", "-accel", "kvm", "-cpu", "host",
                 "-m", str(memory), "-no-reboot", "-kernel", PROGRAM, "-append", append,
                 # it waits for us, so that the first line is not lost
                 "-chardev", f"socket,id=serial,path={self._path('serial')},server=on,wait=on",
@@ -186,7 +187,7 @@ class Guest:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.serial], [], [], left)[0]:
                 raise GuestError(f"guest {self.name} did not answer within {limit} s "
-                                 f"(its QEMU: {self.status()}) {self.log()}")
+                                 f"(its QEMU: {self.status()}) {self.log()}\n{self.where()}")
             data = self.serial.recv(65536)
             if not data:
                 raise GuestError(f"the QEMU of guest {self.name} has ended: {self.log()}")
@@ -221,6 +222,17 @@ class Guest:
             return self.qmp().command("query-status")["status"]
         except (OSError, QmpError) as e:
             return f"its monitor does not answer ({e})"
+
+    def where(self):
+        """What it had said by then, and what its CPU is at, for who must find out why it hangs."""
+        text = [f"said: {self.buffer[-2000:]!r}"]
+        try:
+            for command in ("info registers", "info pic", "x/8i $eip", "info registers"):
+                text += [f"-- {command}", self.qmp().command("human-monitor-command",
+                                                             **{"command-line": command})]
+        except (OSError, QmpError, TypeError) as e:
+            text.append(f"its monitor does not answer ({e})")
+        return "\n".join(text)
 
     def close(self):
         """Let go of it without ending it; another process may talk to it then."""

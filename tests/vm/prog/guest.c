@@ -152,8 +152,9 @@ __attribute__((noreturn)) static void exec_qemu(char **extra, const char *uuid)
                 abort();
         /* the same as in guest.py: its QEMU waits for us, so that the first line is not lost */
         char *fixed[] = { "qemu-system-x86_64", "-name", (char *) name, "-nodefaults",
-                          "-no-user-config", "-display", "none", "-machine", "q35", "-accel",
-                          "kvm", "-cpu", "host", "-m", "64", "-no-reboot", "-kernel", PROGRAM,
+                          "-no-user-config", "-display", "none", "-machine", "q35,pit=off",
+                          "-accel", "kvm", "-cpu", "host", "-m", "64", "-no-reboot",
+                          "-kernel", PROGRAM,
                           "-chardev", serial, "-serial", "chardev:serial", "-qmp", qmp,
                           "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04" };
 
