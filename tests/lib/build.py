@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 
-from progress import Failure, cache_dir, step
+from progress import Failure, cache_dir, die_with_parent, step
 
 # Two compilers, each with the warnings it knows; the sanitizers are clang's, which see more (of
 # undefined behaviour, an offset to a null pointer).
@@ -56,11 +56,12 @@ class Lock:
         self.file.close()
 
 
-def call(argv, env=None, **kwargs):
+def call(argv, env=None, nice=0):
     """Returns status and output."""
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          stdin=subprocess.DEVNULL, text=True, errors="replace", check=False,
-                          env={**os.environ, **(env or {})}, **kwargs)
+    done = subprocess.run(["nice", "-n", str(nice), *argv], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
+                          errors="replace", check=False, env={**os.environ, **(env or {})},
+                          preexec_fn=die_with_parent)
     return done.returncode, done.stdout
 
 
@@ -72,7 +73,11 @@ class MesonBuild:
         self.folder = os.path.join(build_base(top), variant)
         self.options = [*COMMON, *VARIANTS[variant]["options"]]
         self.env = {**VARIANTS[variant]["env"], **SANITIZERS}
+        self.nice = 0  # of its compilers and tests
         self.ready = False
+
+    def _call(self, *argv):
+        return call(argv, self.env, self.nice)
 
     def setup(self):
         """Configure, from nothing when the options are not those of the last time."""
@@ -85,7 +90,7 @@ class MesonBuild:
         except FileNotFoundError:
             pass
         shutil.rmtree(self.folder, ignore_errors=True)
-        status, out = call(["meson", "setup", *self.options, self.folder, self.top], self.env)
+        status, out = self._call("meson", "setup", *self.options, self.folder, self.top)
         if status == 0:
             with open(stamp, "w") as f:
                 f.write(wanted)
@@ -94,7 +99,7 @@ class MesonBuild:
     def build(self):
         status, out = self.setup()
         if status == 0:
-            status, out = call(["ninja", "-C", self.folder, f"-j{self.jobs}"], self.env)
+            status, out = self._call("ninja", "-C", self.folder, f"-j{self.jobs}")
         self.ready = status == 0
         return status, out
 
@@ -103,7 +108,7 @@ class MesonBuild:
         status, out = self.setup()
         if status == 0:
             # brings the build files up to date without building
-            status, out = call(["ninja", "-C", self.folder, "build.ninja"], self.env)
+            status, out = self._call("ninja", "-C", self.folder, "build.ninja")
         if status != 0:
             return None
         status, out = call(["meson", "introspect", "--tests", self.folder])
@@ -128,8 +133,9 @@ class MesonBuild:
         log = os.path.join(self.folder, "meson-logs", "testlog.json")
         if os.path.exists(log):
             os.unlink(log)
-        status, out = call(["meson", "test", "-C", self.folder, "--no-rebuild", "--num-processes",
-                            str(self.jobs), "--timeout-multiplier", "4", *plain], self.env)
+        status, out = self._call("meson", "test", "-C", self.folder, "--no-rebuild",
+                                 "--num-processes", str(self.jobs), "--timeout-multiplier", "4",
+                                 *plain)
         seen = set()
         if os.path.exists(log):
             with open(log) as f:

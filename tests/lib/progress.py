@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Owns what a person sees while something takes long: lines with the elapsed time."""
+"""Owns what a person sees while something takes long, lines with the elapsed time, and starting
+programs that are part of it."""
 
 import contextlib
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
 
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)  # loaded before there are threads: the child of a fork must not
 START = time.monotonic()
 
 
@@ -26,6 +31,11 @@ def step(text):
     took = time.monotonic() - begin
     if took >= 5:
         say(f"{text}: done in {took:.0f} s")
+
+
+def die_with_parent(number=signal.SIGTERM):
+    """In a child before it becomes another program: it ends with the thread that started it."""
+    LIBC.prctl(PR_SET_PDEATHSIG, number)
 
 
 def run(argv, **kwargs):

@@ -14,11 +14,14 @@ class Report:
         self.verbose = verbose
         self.passed = []
         self.failed = []
-        self.lock = threading.Lock()  # of the numbers and of the lines of one test
+        self.ended = False
+        self.lock = threading.Lock()  # of all these, and of the lines of one test
 
     def add(self, name, passed, seconds, output="", why=""):
         """`why` is one line; `output` is what the test printed."""
         with self.lock:
+            if self.ended:
+                return  # by a thread of a run that was ended
             self._add(name, passed, seconds, output, why)
 
     def _add(self, name, passed, seconds, output, why):
@@ -41,7 +44,9 @@ class Report:
 
     def finish(self):
         """The last line; nothing may come after it."""
-        if self.failed:
-            self._line("failed: " + " ".join(self.failed))
-        self._line(f"{len(self.passed)} passed, {len(self.failed)} failed")
+        with self.lock:
+            self.ended = True
+            if self.failed:
+                self._line("failed: " + " ".join(self.failed))
+            self._line(f"{len(self.passed)} passed, {len(self.failed)} failed")
         return 1 if self.failed or not self.passed else 0

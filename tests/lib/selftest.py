@@ -70,6 +70,8 @@ def report_counts():
     same(report.finish(), 1, "status of a failure")
     same(sink.text.splitlines()[-1], "1 passed, 1 failed", "the last line")
     same("    output of b" in sink.text, True, "output of the failed test is shown")
+    report.add("c", True, 0)
+    same(sink.text.splitlines()[-1], "1 passed, 1 failed", "nothing comes after the last line")
 
 
 def host_commands():

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 
 import build
 import cases
@@ -26,6 +27,7 @@ from vm import Vm
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CASES = os.path.join(TOP, "tests", "vm", "cases")
+NICE_BESIDE = 5  # of host tests beside a VM, whose cases have limits that are about mdevd
 
 
 def parse(argv):
@@ -216,16 +218,30 @@ class Suite:
     def run(self):
         groups = self.groups()
         with build.Lock(TOP):
-            for variant in self.meson:
-                self.run_host(variant, needed=bool(groups) and variant == "gcc")
+            self.run_host("gcc", needed=bool(groups))
             self.run_modules({g.series for g in groups})
             if groups:
                 self.install()
         selftest.run(self)
-        self.run_lanes(groups)
+        jobs = self.vm_jobs(groups)
+        beside = threading.Thread(target=self.run_sanitize, args=(bool(jobs),), daemon=True)
+        beside.start()
+        if jobs:
+            self.run_lanes(jobs)
+        beside.join()
 
-    def run_lanes(self, groups):
-        """Everything with a VM of its own, the longest first, as many at once as asked for."""
+    def run_sanitize(self, beside):
+        """What no VM needs, with what the CPUs have left when there is one."""
+        self.meson["sanitize"].nice = NICE_BESIDE if beside else 0
+        try:
+            with build.Lock(TOP):
+                self.run_host("sanitize", needed=False)
+        except Exception as e:  # pylint: disable=broad-exception-caught
+            self.report.add("harness/run", False, 0.0, f"{type(e).__name__}: {e}",
+                            "the sanitizers' tests could not go on")
+
+    def vm_jobs(self, groups):
+        """Everything with a VM of its own, the longest first."""
         live = None
         if self.args.verbose:
             live = lambda data: (sys.stdout.buffer.write(data), sys.stdout.buffer.flush())
@@ -240,9 +256,10 @@ class Suite:
 
         jobs = [(f"vm/{g.series}", job(g)) for g in sorted(groups, key=lambda g: -g.limit())]
         jobs += selftest.jobs(self)
-        jobs += [(d.name, lambda d=d: show(d)) for d in self.demos()]
-        if not jobs:
-            return
+        return jobs + [(d.name, lambda d=d: show(d)) for d in self.demos()]
+
+    def run_lanes(self, jobs):
+        """As many at once as asked for."""
         self.obtain_image()
         lanes.Lanes(self.args.vms, jobs, lambda name, error: self.report.add(
             name, False, 0.0, str(error), "it could not go on")).run(self.end_vms)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Owns one test VM: starting QEMU, waiting for its agent, running things in it, ending it."""
 
-import ctypes
 import os
 import select
 import shutil
@@ -17,18 +16,16 @@ from console import DUMP_END, Console, excerpt
 from doorbell import Doorbell
 from hostcmd import HostCommands
 from link import Gone, Link, Overdue
-from progress import Failure
+from progress import Failure, die_with_parent
 from qmp import Qmp
 
-PR_SET_PDEATHSIG = 1
 BOOT_LIMIT = 600
 MIB = 1 << 20
-LIBC = ctypes.CDLL(None)  # loaded before there are threads: the child of a fork must not
 
 
 def _die_with_parent():
-    """Kills it at the death of the thread that started it, which lives as long as its VM."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    """The thread that starts it lives as long as its VM."""
+    die_with_parent(signal.SIGKILL)
 
 
 class Vm:
