@@ -118,6 +118,7 @@ def ctrl_c_at_each_call_tells_what_is_so(m):
             (stop, "State", 130, "goes on; `mdevdctl operations", "ended"),
             (stop, "Error", 130, "has ended; `mdevdctl operations", "Error"),
             (stop, "ErrorName", 1, "is open in 1 process", "(pid 41)"),
+            (stop, "RemoveMatch", 1, "is open in 1 process", "(pid 41)"),  # nothing more is asked
             (stop, "GetHolders", died, "is open in 1 process", "(pid 41)"),
             (stop, "never", 1, "(pid 41)", "`mdevdctl holders"),
             (create, "Kind", 130, "has ended; `mdevdctl operations", "goes on")):
