@@ -66,6 +66,8 @@ def report_counts():
     report = Report(sink)
     report.add("a", True, 0)
     same(report.finish(), 0, "status of a pass")
+    report = Report(sink)
+    report.add("a", True, 0)
     report.add("b", False, 0, "output of b")
     same(report.finish(), 1, "status of a failure")
     same(sink.text.splitlines()[-1], "1 passed, 1 failed", "the last line")
