@@ -26,7 +26,8 @@ U = model.U
 MASKS = (
     (r'("(?:started|ended|time)_usec":\s*)\d+', r"\1~"), (r'("client":\s*)":[\d.]+"', r'\1"~"'),
     (r"\b\d+ m?s\b", "~ s"), (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "~"),
-    (r"(?m)^\d\d:\d\d:\d\d ", "~ "), (r"mdevdctl-edit\.\w+", "mdevdctl-edit.~"),
+    (r"(?m)^\d\d:\d\d:\d\d ", "~ "), (r"((?:Started|Ended)Usec )\d{9,}", r"\1~"),
+    (r"(Client ):[\d.]+", r"\1~"), (r"mdevdctl-edit\.\w+", "mdevdctl-edit.~"),
 )
 
 
