@@ -52,6 +52,7 @@ class Daemon:
     """mdevd, ready; its fake kernel is @preload."""
 
     def __init__(self, program, preload, root, source):
+        self.root = root
         self.bus = Bus(root, source)
         self.env = self.bus.env
         self.log = open(os.path.join(root, "log"), "w+", encoding="utf-8")
@@ -75,11 +76,30 @@ class Daemon:
         self.log.seek(0)
         return self.log.read()
 
+    def _end_workers(self):
+        """They outlive the daemon, and go on in its folder."""
+        mark = f"MDEVD_FAKE_ROOT={self.root}\0".encode()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as f:
+                    if mark not in f.read():
+                        continue
+                with open(os.pidfd_open(int(pid)), closefd=True) as worker:
+                    signal.pidfd_send_signal(worker.fileno(), signal.SIGKILL)
+                    select.select([worker], [], [], LIMIT)
+            except OSError:
+                pass  # it has ended
+
+    def clear_up(self):
+        """After a daemon that has ended."""
+        self._end_workers()
+        self.bus.close()
+        self.log.close()
+
     def close(self):
         self.process.terminate()
         status = self.process.wait(LIMIT)
-        self.bus.close()
         log = self.read_log()
-        self.log.close()
+        self.clear_up()
         if status != 0:
             raise RuntimeError(f"the daemon ended with {status}:\n{log}")

@@ -99,8 +99,7 @@ def the_daemon_dies_while_it_is_waited_for(m):
     want(err.decode(), "Operation 8 goes on")
     assert process.returncode == 130, process.returncode
     open_gate(gate)
-    m.daemon.bus.close()
-    m.daemon.log.close()
+    m.daemon.clear_up()
     m.daemon = None
 
 

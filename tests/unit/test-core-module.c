@@ -140,7 +140,7 @@ TEST(opened_while_the_stop_waits) {
         op = stop_device(&f, U1);
         ASSERT_EQ(op->phase, OPERATION_QUEUED);
         fake_module_open(f.tree->root, u1.bytes, 4711, "qemu");
-        RUN_UNTIL(&f, find_device(&f, U1)->opened == 1);
+        RUN_UNTIL(&f, find_device(&f, U1)->opened == 1 && find_device(&f, U1)->opener == 4711);
         f.manager->n_working -= WORKERS_MAX;
         operation_dispatch(f.manager);
         wait_for(&f, op);
