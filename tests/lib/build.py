@@ -74,7 +74,8 @@ class MesonBuild:
         self.options = [*COMMON, *VARIANTS[variant]["options"]]
         self.env = {**VARIANTS[variant]["env"], **SANITIZERS}
         self.nice = 0  # of its compilers and tests
-        self.ready = False
+        self.tried = False
+        self.ready = False  # built, as it is now
 
     def _call(self, *argv):
         return call(argv, self.env, self.nice)
@@ -97,6 +98,7 @@ class MesonBuild:
         return status, out
 
     def build(self):
+        self.tried = True
         status, out = self.setup()
         if status == 0:
             status, out = self._call("ninja", "-C", self.folder, f"-j{self.jobs}")

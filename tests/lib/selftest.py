@@ -157,8 +157,9 @@ def live_name(label):
     return f"harness/vm/{label}"
 
 
-def names():
-    return [*CANNED_TESTS, *map(live_name, EXPECTED)]
+def names(long):
+    return [*CANNED_TESTS, *(live_name(c.label) for c in cases.discover(SELFTEST)
+                             if long or not c.long)]
 
 
 class Judge:
@@ -197,7 +198,7 @@ def jobs(suite):
     known = cases.discover(SELFTEST)
     if {c.label for c in known} != set(EXPECTED):
         raise Failure("tests/vm/selftest and its table in tests/lib/selftest.py differ")
-    live = [c for c in known if suite.wanted(live_name(c.label))]
+    live = [c for c in known if suite.wanted(live_name(c.label), c)]
     if not live:
         return []
     group = vmcases.Group(suite.series[-1], (), live)

@@ -133,7 +133,7 @@ class Suite:
         return [d for d in demos.demos(stock) if self.wanted(d.name, d)]
 
     def names(self):
-        names = list(selftest.names())
+        names = list(selftest.names(self.args.long))
         for variant in self.meson:
             names += [f"build/{variant}", *(self.host_names(variant) or [])]
         names += [f"kmod/{s}/build" for s in self.series]
@@ -152,19 +152,29 @@ class Suite:
                             "" if status == 0 else f"status {status}")
         return status == 0
 
-    def run_host(self, variant, needed):
+    def wanted_host(self, variant):
+        """The tests that are asked for; None: nobody knows, and some may be."""
         names = self.host_names(variant)
-        broken = names is None and self.may_want_host()
-        names = [n for n in names or [] if self.wanted(n)]
-        if not (names or needed or broken or self.wanted(f"build/{variant}")):
+        if names is None:
+            return None if self.may_want_host() else []
+        return [n for n in names if self.wanted(n)]
+
+    def build_host(self, variant, needed):
+        """Once a run."""
+        if self.meson[variant].tried:
             return
-        say(f"building with {variant}")
-        built = self.check(f"build/{variant}", self.meson[variant].build,
-                           needed or broken or bool(names))
+        names = self.wanted_host(variant)
+        if needed or names is None or names or self.wanted(f"build/{variant}"):
+            say(f"building with {variant}")
+            self.check(f"build/{variant}", self.meson[variant].build, needed or names != [])
+
+    def run_host(self, variant):
+        self.build_host(variant, needed=False)
+        names = self.wanted_host(variant)
         if not names:
             return
         prefix = f"host/{variant}/"
-        if not built:
+        if not self.meson[variant].ready:
             for name in names:
                 self.report.add(name, False, 0.0, "", "not run: its build failed")
             return
@@ -218,27 +228,28 @@ class Suite:
     def run(self):
         groups = self.groups()
         with build.Lock(TOP):
-            self.run_host("gcc", needed=bool(groups))
+            self.build_host("gcc", needed=bool(groups))
             self.run_modules({g.series for g in groups})
             if groups:
                 self.install()
         selftest.run(self)
         jobs = self.vm_jobs(groups)
-        beside = threading.Thread(target=self.run_sanitize, args=(bool(jobs),), daemon=True)
+        beside = threading.Thread(target=self.run_beside, args=(bool(jobs),), daemon=True)
         beside.start()
         if jobs:
             self.run_lanes(jobs)
         beside.join()
 
-    def run_sanitize(self, beside):
+    def run_beside(self, beside):
         """What no VM needs, with what the CPUs have left when there is one."""
-        self.meson["sanitize"].nice = NICE_BESIDE if beside else 0
         try:
             with build.Lock(TOP):
-                self.run_host("sanitize", needed=False)
+                for variant in self.meson:
+                    self.meson[variant].nice = NICE_BESIDE if beside else 0
+                    self.run_host(variant)
         except Exception as e:  # pylint: disable=broad-exception-caught
             self.report.add("harness/run", False, 0.0, f"{type(e).__name__}: {e}",
-                            "the sanitizers' tests could not go on")
+                            "the host tests could not go on")
 
     def vm_jobs(self, groups):
         """Everything with a VM of its own, the longest first."""
