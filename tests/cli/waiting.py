@@ -29,6 +29,16 @@ def start_blocked(m, line, **more):
     return process, gate
 
 
+def type_blocked(m, terminal, line):
+    """The same, typed on a terminal; "done" is signalled to who waits for it there."""
+    process, gate = start_blocked(m, "true")
+    process.communicate()
+    m.script("slow", line)
+    terminal.tmux("send-keys", "-l", f"clear; slow; tmux -S {terminal.socket} wait-for -S done")
+    terminal.tmux("send-keys", "Enter")
+    return gate
+
+
 def open_gate(gate):
     with open(gate, "w", encoding="utf-8"):
         os.unlink(gate)
@@ -72,11 +82,7 @@ def ctrl_c_leaves_it_running(m):
 @case
 def progress_on_a_terminal_is_erased(m):
     t = Terminal(m, 50)  # too narrow for the line: it is cut, for what has wrapped is not erased
-    process, gate = start_blocked(m, "true")
-    process.communicate()
-    m.script("slow", f"{CREATE}; mdevdctl owner {U}6")
-    t.tmux("send-keys", "-l", f"clear; slow; tmux -S {t.socket} wait-for -S done")
-    t.tmux("send-keys", "Enter")
+    gate = type_blocked(m, t, f"{CREATE}; mdevdctl owner {U}6")
     t.await_text("…")
     want(t.screen(), "operation 8: create, at step")
     open_gate(gate)
@@ -201,11 +207,7 @@ def an_operation_is_waited_for_though_the_daemon_hangs(m):
 @case
 def progress_tells_of_a_daemon_that_hangs(m):
     t = Terminal(m, 100)
-    process, gate = start_blocked(m, "true")
-    process.communicate()
-    m.script("slow", f"{CREATE} --owner=vm1 && mdevdctl owner {U}6")
-    t.tmux("send-keys", "-l", f"clear; slow; tmux -S {t.socket} wait-for -S done")
-    t.tmux("send-keys", "Enter")
+    gate = type_blocked(m, t, f"{CREATE} --owner=vm1 && mdevdctl owner {U}6")
     t.await_text("operation 8: create, at step")
     signal_daemon(m, signal.SIGSTOP)
     t.await_text("mdevd does not answer; operation 8 is waited for")

@@ -8,21 +8,9 @@
 
 #include "bus/clients.h"
 #include "fixture.h"
+#include "short-timers.h"
 
 #define LEASED_TO ":1.77"
-
-int __real_sd_event_add_time_relative(sd_event *e, sd_event_source **ret, clockid_t clock,
-                                      uint64_t usec, uint64_t accuracy,
-                                      sd_event_time_handler_t callback, void *userdata);
-int __wrap_sd_event_add_time_relative(sd_event *e, sd_event_source **ret, clockid_t clock,
-                                      uint64_t usec, uint64_t accuracy,
-                                      sd_event_time_handler_t callback, void *userdata);
-
-int __wrap_sd_event_add_time_relative(sd_event *e, sd_event_source **ret, clockid_t clock,
-                                      uint64_t usec, uint64_t accuracy,
-                                      sd_event_time_handler_t callback, void *userdata) {
-        return __real_sd_event_add_time_relative(e, ret, clock, usec / 1000, 1, callback, userdata);
-}
 
 typedef struct BusDaemon BusDaemon;
 

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "backend/escort-internal.h"
+#include "short-timers.h"
 #include "tree.h"
 #include "util/fs.h"
 #include "util/utf8.h"
@@ -27,19 +28,6 @@ struct Host {
         EscortAnswer last;
         char *why;
 };
-
-int __real_sd_event_add_time_relative(sd_event *e, sd_event_source **ret, clockid_t clock,
-                                      uint64_t usec, uint64_t accuracy,
-                                      sd_event_time_handler_t callback, void *userdata);
-int __wrap_sd_event_add_time_relative(sd_event *e, sd_event_source **ret, clockid_t clock,
-                                      uint64_t usec, uint64_t accuracy,
-                                      sd_event_time_handler_t callback, void *userdata);
-
-int __wrap_sd_event_add_time_relative(sd_event *e, sd_event_source **ret, clockid_t clock,
-                                      uint64_t usec, uint64_t accuracy,
-                                      sd_event_time_handler_t callback, void *userdata) {
-        return __real_sd_event_add_time_relative(e, ret, clock, usec / 1000, 1, callback, userdata);
-}
 
 /* systemd has the call, and does nothing about it. */
 static int launch(const char *name, const char *root, int socket_fd, void *userdata) {
