@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Owns doing several long jobs at once: so many lanes, each takes the next job that nobody has
-taken. An emulated VM of two CPUs wants two, its QEMU's own threads more: where they are short, nested
-machines now and then hang in their BIOS (one in fourteen starts, on two CPUs with two VMs)."""
+"""Owns doing several long jobs at once: each begins when the machine has room for it. A VM whose two
+CPUs are two threads of QEMU is `WIDE`; one whose CPUs take turns on one thread is not, and two of
+those have room where one wide one has."""
 
 import os
 import threading
@@ -12,14 +12,24 @@ GIB = 1 << 30
 LANE_MEMORY = 5 * GIB  # one VM, its nested guests and QEMU's translated code
 LANE_CPUS = 4
 LANES_MAX = 2  # more, and the cases' time limits would be about the machine, not about mdevd
+NARROW, WIDE = 1, 2  # what a job takes of the room of a lane, which is WIDE
+
+
+def available():
+    """Bytes of memory that nobody uses."""
+    with open("/proc/meminfo", encoding="ascii") as f:
+        fields = dict(line.split(":", 1) for line in f)
+    return int(fields["MemAvailable"].split()[0]) << 10
 
 
 def fitting():
-    """How many VMs this machine can run side by side."""
-    with open("/proc/meminfo", encoding="ascii") as f:
-        fields = dict(line.split(":", 1) for line in f)
-    memory = int(fields["MemAvailable"].split()[0]) << 10
-    return max(1, min(LANES_MAX, (os.cpu_count() or 1) // LANE_CPUS, memory // LANE_MEMORY))
+    """How many wide VMs this machine can run side by side."""
+    return max(1, min(LANES_MAX, (os.cpu_count() or 1) // LANE_CPUS, available() // LANE_MEMORY))
+
+
+def pairing():
+    """Can it run two narrow ones in the place of each?"""
+    return (os.cpu_count() or 1) >= WIDE and available() >= fitting() * WIDE * LANE_MEMORY
 
 
 class Ended(Exception):
@@ -27,32 +37,52 @@ class Ended(Exception):
 
 
 class Lanes:
-    """`jobs` are (name, function) in the order in which they are begun; `broken(name, error)` is
-    told of a job that ended with a Failure, and the others go on. Any other exception ends the
-    run: no further job begins, and `run` raises it when the lanes have ended."""
+    """`jobs` are (name, width, function) in the order in which they are begun, but for one that is
+    too wide for what is free: it lets narrower ones pass. `broken(name, error)` is told of a job
+    that ended with a Failure, and the others go on. Any other exception ends the run: no further
+    job begins, and `run` raises it when those at work have ended. `paired` says whether two narrow
+    jobs may share a lane."""
 
-    def __init__(self, count, jobs, broken):
-        self.count = count
+    def __init__(self, count, jobs, broken, paired=True):
+        self.count = count * WIDE if paired else count  # of threads
+        self.free = count * WIDE
+        self.paired = paired
         self.jobs = list(jobs)
         self.broken = broken
-        self.lock = threading.Lock()  # of jobs and error
+        self.changed = threading.Condition()  # of free, jobs and error, which it guards
         self.error = None
 
+    def _width(self, job):
+        return job[1] if self.paired else WIDE
+
     def _take(self):
-        with self.lock:
-            return self.jobs.pop(0) if self.jobs and not self.error else None
+        """Waits for room; None: there is nothing left to begin."""
+        with self.changed:
+            while self.jobs and not self.error:
+                job = next((j for j in self.jobs if self._width(j) <= self.free), None)
+                if job:
+                    self.jobs.remove(job)
+                    self.free -= self._width(job)
+                    return job
+                self.changed.wait()
+            return None
+
+    def _give_back(self, job, error=None):
+        with self.changed:
+            self.free += self._width(job)
+            self.error = self.error or error
+            self.changed.notify_all()
 
     def _lane(self):
         while (job := self._take()) is not None:
-            name, function = job
+            error = None
             try:
-                function()
+                job[2]()
             except Failure as e:
-                self.broken(name, e)
+                self.broken(job[0], e)
             except BaseException as e:  # pylint: disable=broad-exception-caught
-                with self.lock:
-                    self.error = self.error or e
-                return
+                error = e
+            self._give_back(job, error)
 
     def run(self, interrupt=lambda: None):
         """`interrupt()` is called when the caller is being ended; it must make the jobs that run
@@ -68,8 +98,9 @@ class Lanes:
                 for thread in threads:
                     thread.join()
             except BaseException as e:
-                with self.lock:
+                with self.changed:
                     self.error = self.error or e
+                    self.changed.notify_all()
                 say("ending what runs")
                 interrupt()
                 for thread in threads:

@@ -3,6 +3,7 @@
 canned text, some on cases (tests/vm/selftest) that fail in a real VM in every way there is."""
 
 import os
+import threading
 import time
 
 import cases
@@ -127,7 +128,8 @@ def lanes_end():
         def fail():
             raise Failure("no")
 
-        jobs = [(str(n), lambda n=n: done.append(n)) for n in range(20)] + [("bad", fail)]
+        jobs = [(str(n), 1 + n % 2, lambda n=n: done.append(n)) for n in range(20)]
+        jobs.append(("bad", lanes.WIDE, fail))
         lanes.Lanes(count, jobs, lambda name, error: told.append(name)).run()
         same((sorted(done), told), (list(range(20)), ["bad"]), f"{count} lanes")
 
@@ -136,12 +138,34 @@ def lanes_end():
 
         done.clear()
         try:
-            lanes.Lanes(count, [("worse", crash)] * count + jobs, None).run()
+            lanes.Lanes(count, [("worse", lanes.WIDE, crash)] * count + jobs, None).run()
             raise AssertionError("a crash was swallowed")
         except ValueError:
             same(done, [], "jobs begun after a crash")
+    lanes_pair()
     if os.cpu_count() > 1:
         same(lanes.fitting() <= os.cpu_count(), True, "lanes that fit")
+
+
+def lanes_pair():
+    """Two narrow jobs share a lane, a wide one has it for itself; unpaired, each has."""
+    for paired, most in ((True, 2), (False, 1)):
+        lock, at_work, seen = threading.Lock(), [], []
+        met = threading.Barrier(most)
+
+        def work(width):
+            with lock:
+                at_work.append(width)
+                seen.append(sum(at_work))
+            if width == lanes.NARROW:
+                met.wait(60)  # ends only when as many as may are at work at once
+            with lock:
+                at_work.remove(width)
+
+        jobs = [(str(n), width, lambda width=width: work(width))
+                for n, width in enumerate((lanes.NARROW, lanes.WIDE, lanes.NARROW))]
+        lanes.Lanes(1, jobs, None, paired).run()
+        same((len(seen), max(seen) <= lanes.WIDE), (3, True), f"jobs at once, paired {paired}")
 
 
 CANNED_TESTS = {

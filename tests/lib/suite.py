@@ -65,14 +65,15 @@ examples:
                    help="open a shell in the VM after a failed case, before it is cleaned up")
     p.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N",
                    help="at most so many compilers or host tests at once (number of CPUs)")
-    p.add_argument("--vms", type=int, default=lanes.fitting(), metavar="N",
-                   help="so many VMs at once (what memory and CPUs allow, at most "
-                        f"{lanes.LANES_MAX}); figures want 1, as --shell and --keep have it")
+    p.add_argument("--vms", type=int, metavar="N",
+                   help="exactly so many VMs at once (else what memory and CPUs allow, at most "
+                        f"{lanes.LANES_MAX}, or twice as many of those whose CPUs take turns); "
+                        "figures want 1, as --shell and --keep have it")
     p.add_argument("--verbose", action="store_true", help="show the output of every test")
     args = p.parse_args(argv)
     if args.jobs < 1:
         p.error(f"--jobs {args.jobs}: at least 1")
-    if args.vms < 1:
+    if args.vms is not None and args.vms < 1:
         p.error(f"--vms {args.vms}: at least 1")
     if args.keep or args.verbose:
         args.vms = 1  # one screen
@@ -264,7 +265,8 @@ class Suite:
                             "the host tests could not go on")
 
     def vm_jobs(self, groups):
-        """Everything with a VM of its own, the longest first."""
+        """Everything with a VM of its own: those that two at a time have room first, while the host
+        tests use what they leave; of the others the longest."""
         live = None
         if self.args.verbose:
             live = lambda data: (sys.stdout.buffer.write(data), sys.stdout.buffer.flush())
@@ -277,15 +279,17 @@ class Suite:
             say(f"{demo.name} (limit {demos.LIMIT} s)")
             self.report.add(demo.name, *demo.run())
 
-        jobs = [(f"vm/{g.series}", job(g)) for g in sorted(groups, key=lambda g: -g.limit())]
-        jobs += selftest.jobs(self)
-        return jobs + [(d.name, lambda d=d: show(d)) for d in self.demos()]
+        jobs = [(f"vm/{g.series}", g.width(), job(g))
+                for g in sorted(groups, key=lambda g: (g.width(), -g.limit()))]
+        jobs += [(name, lanes.WIDE, function) for name, function in selftest.jobs(self)]
+        return jobs + [(d.name, lanes.WIDE, lambda d=d: show(d)) for d in self.demos()]
 
     def run_lanes(self, jobs):
         """As many at once as asked for."""
         self.obtain_image()
-        lanes.Lanes(self.args.vms, jobs, lambda name, error: self.report.add(
-            name, False, 0.0, str(error), "it could not go on")).run(self.end_vms)
+        lanes.Lanes(self.args.vms or lanes.fitting(), jobs, lambda name, error: self.report.add(
+            name, False, 0.0, str(error), "it could not go on"),
+                    paired=self.args.vms is None and lanes.pairing()).run(self.end_vms)
 
     def shell(self):
         group = vmcases.Group("6.12" if self.args.kernel == "all" else self.args.kernel, (), [])

@@ -5,6 +5,7 @@ between them, a new boot after one that broke the VM."""
 import os
 import time
 
+import lanes
 import machine
 from console import alarms, excerpt
 from link import Gone, Overdue
@@ -107,6 +108,10 @@ class Group:
     def limit(self):
         """Seconds that it may take: a measure of how long it will, and so of when to begin it."""
         return sum(case.limit for case in self.cases)
+
+    def width(self):
+        """Of its VM, as lanes count it."""
+        return lanes.NARROW if "turns" in self.features else lanes.WIDE
 
     def title(self):
         extra = f" and {', '.join(self.features)}" if self.features else ""
