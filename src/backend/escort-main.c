@@ -118,7 +118,14 @@ static bool has_device(const Task *t) {
                sysfs_read_function_type(t->root_fd, r->function, &type) >= 0 && type == wanted;
 }
 
-/* *@ret: what the record says last; NULL: it was never written, so nothing was begun. */
+/* What is there by that name may be a later operation's: ours has ended, or was never begun. */
+static bool is_ours(const Task *t, int record_fd) {
+        _cleanup_(record_freep) Record *there = NULL;
+
+        return read_record(record_fd, &there) < 0 || there->id == t->record->id;
+}
+
+/* *@ret: what the record says last; NULL: it was never written, so nothing was begun, or it is gone. */
 static int await_record(const Task *t, Record **ret) {
         _cleanup_(freep) char *name = NULL, *path = NULL;
         _cleanup_(closep) int fd = -EBADF;
@@ -131,6 +138,8 @@ static int await_record(const Task *t, Record **ret) {
         fd = openat(t->root_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
                 return errno == ENOENT ? 0 : -errno;
+        if (!is_ours(t, fd))
+                return 0;
         await_end(t, fd);
         return read_record(fd, ret);
 }

@@ -94,6 +94,7 @@ struct NumberField {
         }
 #define NUMBER(member, max) { #member, (max), get_##member, set_##member }
 
+NUMBER_FIELD(id)
 NUMBER_FIELD(define)
 NUMBER_FIELD(autostart)
 NUMBER_FIELD(reserve)
@@ -114,7 +115,7 @@ NUMBER_FIELD(linger_sec)
 static const NumberField number_fields[] = {
         NUMBER(define, 1),         NUMBER(autostart, 1),       NUMBER(reserve, 1),
         NUMBER(live, 1),           NUMBER(relabel, 1),         NUMBER(insist, 1),
-        NUMBER(force, 1),
+        NUMBER(force, 1),          NUMBER(id, INT64_MAX),
         NUMBER(caller, INT32_MAX), NUMBER(opened, INT32_MAX),  NUMBER(opener, INT32_MAX),
         NUMBER(hold_ms, INT32_MAX), NUMBER(pause_ms, INT32_MAX), NUMBER(release, 1),
         NUMBER(mend, 1),           NUMBER(lease, _LEASE_KIND_MAX - 1),

@@ -73,6 +73,7 @@ struct Record {
         char *type;        /* sysfs id */
         char *type_name;   /* as our module knows it; NULL for a vendor's */
         Uuid uuid;         /* null for configure */
+        uint64_t id;       /* callout scripts are run for it: no other of its name has this; else 0 */
         char *owner;
         char *client; /* unique bus name or "config" */
         Origin origin;

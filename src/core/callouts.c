@@ -7,6 +7,7 @@
  */
 #include "core/internal.h"
 #include "util/log.h"
+#include "util/uuid.h"
 
 /* An owner is no word of mdevctl's, and a definition that cannot be read has no type. */
 static bool may_have_scripts(const Record *r) {
@@ -75,12 +76,27 @@ bool callouts_may_start(const Operation *op) {
         return n < ESCORTS_MAX;
 }
 
+/* An escort that outlives us knows its record by that. */
+static int give_id(Record *r) {
+        Uuid random;
+        int k = uuid_random(&random);
+
+        if (k < 0)
+                return k;
+        memcpy(&r->id, random.bytes, sizeof(r->id));
+        r->id = (r->id & INT64_MAX) | 1;
+        return 0;
+}
+
 int callouts_begin(Operation *op) {
         Manager *m = op->manager;
         int r;
 
         if (op->agreed || !have_scripts(op))
                 return 0;
+        r = give_id(op->record);
+        if (r < 0)
+                return r;
         r = escort_start(&op->escort, m->event, m->root, &m->launch, op->record, on_answer, op);
         if (r < 0)
                 return r;

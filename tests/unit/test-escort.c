@@ -11,6 +11,7 @@
 
 #include "backend/escort-internal.h"
 #include "short-timers.h"
+#include "names.h"
 #include "tree.h"
 #include "util/fs.h"
 #include "util/utf8.h"
@@ -46,21 +47,31 @@ static void on_answer(EscortAnswer answer, const char *why, void *userdata) {
         h->why = why ? strdup(why) : NULL;
 }
 
-static Escort *begin_in(Host *h, const char *root) {
-        const EscortLaunch how = { .launch = launch, .userdata = h };
+static Record *make_record(RecordKind kind, uint64_t id) {
         Record *record;
-        Escort *e;
 
-        *h = (Host){ .its_fd = -EBADF };
-        ASSERT_TRUE(sd_event_new(&h->event) >= 0);
-        ASSERT_OK(record_new(&record, RECORD_CREATE));
+        ASSERT_OK(record_new(&record, kind));
+        record->id = id;
         record->parent = strdup("0000:00:05.0");
         record->parent_path = strdup("devices/pci0000:00/0000:00:05.0");
         record->type = strdup("t-1");
         ASSERT_TRUE(record->parent && record->parent_path && record->type);
+        return record;
+}
+
+static Escort *begin_with(Host *h, const char *root, Record *record) {
+        const EscortLaunch how = { .launch = launch, .userdata = h };
+        Escort *e;
+
+        *h = (Host){ .its_fd = -EBADF };
+        ASSERT_TRUE(sd_event_new(&h->event) >= 0);
         ASSERT_OK(escort_start(&e, h->event, root, &how, record, on_answer, h));
         record_free(record);
         return e;
+}
+
+static Escort *begin_in(Host *h, const char *root) {
+        return begin_with(h, root, make_record(RECORD_CREATE, 0));
 }
 
 static Escort *begin(Host *h) {
@@ -191,6 +202,47 @@ TEST(a_long_no_is_cut_between_characters) {
                 done(&h, e);
                 ASSERT_OK(RET_NERRNO(unlinkat(t.fd, names[i], 0)));
         }
+        tree_done(&t);
+}
+
+/* What is on record as the end of another operation of the same name, which came later. */
+static void write_record(const Tree *t, uint64_t id) {
+        _cleanup_(freep) char *first = NULL, *change = NULL, *name = NULL, *path = NULL, *text = NULL;
+        Record *record = make_record(RECORD_MODIFY, id);
+
+        ASSERT_OK(record_format(record, &first));
+        ASSERT_OK(record_name(record, &name));
+        record_set_result(record, OUTCOME_OK, 0, NULL);
+        ASSERT_OK(record_format_change(record, &change));
+        ASSERT_TRUE(asprintf(&path, MDEVD_PATH_OPERATIONS "/%s", name) > 0);
+        ASSERT_TRUE(asprintf(&text, "%s%s", first, change) > 0);
+        tree_write(t, path, text);
+        record_free(record);
+}
+
+/* The daemon has died, and the next one is at another operation already. */
+TEST(a_later_operations_record_is_not_its_own) {
+        Escort *e;
+        pid_t pid;
+        Tree t;
+        Host h;
+
+        tree_init(&t);
+        add_script(&t);
+        e = begin_with(&h, t.path, make_record(RECORD_MODIFY, 7));
+        pid = fork();
+        ASSERT_TRUE(pid >= 0);
+        if (pid == 0) {
+                escort_free(e);
+                _exit(escort_main(h.its_fd, t.path));
+        }
+        turn_until(&h, 1);
+        ASSERT_EQ(h.last, ESCORT_AGREED);
+        write_record(&t, 8);
+        e = escort_free(e);
+        ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+        expect_calls(&t, "get capabilities none\npre modify none\npost modify failure\n");
+        done(&h, e);
         tree_done(&t);
 }
 
