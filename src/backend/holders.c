@@ -70,14 +70,25 @@ static pid_t parent_of(int proc_fd, pid_t pid) {
         return parent;
 }
 
-/* "\x2d" is what systemd makes of a dash in a name (its unit-name.c). */
+/* "\x2d" is what systemd makes of a dash in a name (its unit-name.c); 0: @s does not begin so. */
+static unsigned read_escape(const char *s) {
+        static const char digits[] = "0123456789abcdef";
+        const char *high, *low;
+
+        if (s[0] != '\\' || s[1] != 'x' || !s[2] || !s[3])
+                return 0;
+        high = strchr(digits, s[2]);
+        low = strchr(digits, s[3]);
+        return high && low ? (unsigned) (16 * (high - digits) + (low - digits)) : 0;
+}
+
 static void unescape(char *s) {
         char *to = s;
-        unsigned c;
 
         for (; *s; s++) {
-                if (s[0] == '\\' && s[1] == 'x' && sscanf(s + 2, "%2x", &c) == 1 && c >= 0x20 &&
-                    c != 0x7f && s[2] && s[3]) {
+                unsigned c = read_escape(s);
+
+                if (c >= 0x20 && c != 0x7f) {
                         *to++ = (char) c;
                         s += 3;
                 } else
@@ -127,7 +138,8 @@ void holder_where(const char *cgroup, char ret[static HOLDER_WHERE_MAX]) {
 
                 if (n > (size_t) (end - s))
                         n = (size_t) (end - s);
-                if (strncmp(s, "machine-", strlen("machine-")) == 0 && ends_with(s, n, ".scope")) {
+                if (n > strlen("machine-.scope") && strncmp(s, "machine-", strlen("machine-")) == 0 &&
+                    ends_with(s, n, ".scope")) {
                         (void) snprintf(ret, HOLDER_WHERE_MAX, "machine %.*s",
                                         (int) (n - strlen("machine-") - strlen(".scope")),
                                         s + strlen("machine-"));
