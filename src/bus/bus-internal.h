@@ -41,6 +41,7 @@ struct Bus {
         List holder_calls; /* of HolderCall */
         Clients *clients;
         sd_event_source *status;
+        uint64_t plan_usec; /* CLOCK_MONOTONIC; before it, who is not root gets no profile's plan */
         size_t n_devices, n_parents; /* as the service manager was told */
         unsigned n_pending, n_failed; /* as clients and the service manager were told */
 };

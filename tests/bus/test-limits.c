@@ -303,4 +303,44 @@ TEST(many_strangers_are_told_apart) {
         fixture_done(&f);
 }
 
+/*
+ * A plan of a thousand devices takes long, and nobody needs a right to ask for one: of many calls at
+ * once the first has its answer, and of the others none but what comes much later. Root is not kept
+ * from it.
+ */
+TEST(who_asks_for_costly_plans_again_and_again) {
+        Reply plans[20] = {};
+        unsigned n_planned = 0;
+        sd_bus *nobody;
+        Reply r = {};
+        Fixture f;
+
+        fixture_init(&f);
+        tree_write(&f.tree, "etc/mdevd/mdevd.json",
+                   "{ \"profiles\": { \"p\": { \"devices\": [ { \"type\": \"" TYPE "\","
+                   " \"count\": 1024 } ] } } }");
+        fixture_start(&f);
+        nobody = fixture_connect(&f, NOBODY);
+        daemon_stop(&f);
+        for (size_t i = 0; i < ARRAY_SIZE(plans); i++)
+                call_begin(nobody, &plans[i], MANAGER, "PlanProfile", "sa{sv}", "p", 0);
+        daemon_go_on(&f, nobody);
+        for (size_t i = 0; i < ARRAY_SIZE(plans); i++) {
+                call_wait(&f, &plans[i]);
+                if (i == 0)
+                        ASSERT_REPLY(&plans[i]);
+                if (sd_bus_message_get_error(plans[i].m))
+                        ASSERT_STREQ(sd_bus_message_get_error(plans[i].m)->name,
+                                     MDEVD_ERROR_PREFIX "LimitExceeded");
+                else
+                        n_planned++;
+                reply_done(&plans[i]);
+        }
+        ASSERT_TRUE(n_planned < ARRAY_SIZE(plans) / 2);
+        CALL(&f, f.client, &r, MANAGER, "PlanProfile", "sa{sv}", "p", 0);
+        reply_done(&r);
+        sd_bus_flush_close_unref(nobody);
+        fixture_done(&f);
+}
+
 TESTS_MAIN
