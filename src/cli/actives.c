@@ -38,6 +38,18 @@ const ActiveDevice *actives_find(const Actives *a, const Uuid *uuid) {
         return a->n > 0 ? bsearch(&key, a->devices, a->n, sizeof(key), compare) : NULL;
 }
 
+static int compare_parents(const void *a, const void *b) {
+        const ActiveDevice *x = a, *y = b;
+        int c = strcmp(x->parent, y->parent);
+
+        return c != 0 ? c : compare(a, b);
+}
+
+void actives_sort_by_parent(Actives *a) {
+        if (a->n > 0)
+                qsort(a->devices, a->n, sizeof(*a->devices), compare_parents);
+}
+
 static int add(const Uuid *uuid, void *userdata) {
         Actives *a = userdata;
         ActiveDevice *bigger;

@@ -25,5 +25,7 @@ struct Actives {
 
 /* @only (may be NULL): just this one, if it is there. One that is being made is left out. */
 int actives_read(int root_fd, const Uuid *only, Actives *ret);
+/* By parent, then UUID; none can be looked up any more. */
+void actives_sort_by_parent(Actives *a);
 const ActiveDevice *actives_find(const Actives *a, const Uuid *uuid);
 void actives_done(Actives *a);

@@ -2,39 +2,19 @@
 /* client.c owns the calls to the daemon, and the sentences for when it cannot be reached. */
 #include "cli/client.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 
 #include "cli/answer.h"
 #include "cli/argument.h"
+#include "cli/daemon.h"
 #include "names.h"
 
-#define SYSTEMD_ERROR_PREFIX "org.freedesktop.systemd1."
-#define DBUS_ERROR_PREFIX "org.freedesktop.DBus.Error."
 #define QUIET_USEC UINT64_C(2000000)
 #define EACH_USEC UINT64_C(1000000)
-
-static bool has_prefix(const char *s, const char *prefix) {
-        return strncmp(s, prefix, strlen(prefix)) == 0;
-}
 
 void client_done(Client *c) {
         sd_bus_error_free(&c->error);
         c->bus = sd_bus_flush_close_unref(c->bus);
-}
-
-/*
- * Another root has other devices than the daemon of this system: it must not be asked to change
- * those that happen to have the same names. A test brings its own bus along with its own root.
- */
-static int check_root(Client *c) {
-        if (streq(argument_root(), "/") || secure_getenv("DBUS_SYSTEM_BUS_ADDRESS"))
-                return 0;
-        (void) sd_bus_error_setf(&c->error, SD_BUS_ERROR_FAILED,
-                                 "MDEVCTL_ENV_ROOT is %s, and the daemon on this system's bus is "
-                                 "not that root's; set DBUS_SYSTEM_BUS_ADDRESS to the bus of its "
-                                 "own.", argument_root());
-        return CLIENT_REFUSED;
 }
 
 static int client_connect(Client *c) {
@@ -42,20 +22,16 @@ static int client_connect(Client *c) {
 
         if (c->bus)
                 return 0;
-        r = check_root(c);
-        if (r != 0)
-                return r;
+        if (!daemon_is_of_this_root()) {
+                (void) sd_bus_error_setf(&c->error, SD_BUS_ERROR_FAILED, DAEMON_OTHER_ROOT,
+                                         argument_root());
+                return CLIENT_REFUSED;
+        }
         r = sd_bus_open_system(&c->bus);
         if (r >= 0)
                 return 0;
-        (void) sd_bus_error_setf(&c->error, SD_BUS_ERROR_NO_SERVER,
-                                 "mdevd cannot be reached, for the system bus cannot: %s; see "
-                                 "that dbus.socket is there.", strerror(-r));
+        (void) sd_bus_error_setf(&c->error, SD_BUS_ERROR_NO_SERVER, DAEMON_NO_BUS, strerror(-r));
         return CLIENT_REFUSED;
-}
-
-static int append_bool(sd_bus_message *m, const char *name, bool value) {
-        return sd_bus_message_append(m, "{sv}", name, "b", (int) value);
 }
 
 static int append_pairs(sd_bus_message *m, const Definition *d) {
@@ -80,27 +56,6 @@ int client_append_attributes(sd_bus_message *m, const Definition *d) {
         for (int i = 0; r >= 0 && i < 2; i++)
                 r = sd_bus_message_close_container(m);
         return r;
-}
-
-static int append_wish(sd_bus_message *m, const Wish *w) {
-        int r;
-
-        r = sd_bus_message_open_container(m, 'a', "{sv}");
-        if (r >= 0 && w->uuid)
-                r = sd_bus_message_append(m, "{sv}", "uuid", "s", UUID_STR(w->uuid));
-        if (r >= 0 && w->autostart)
-                r = append_bool(m, "autostart", *w->autostart);
-        if (r >= 0 && w->type)
-                r = sd_bus_message_append(m, "{sv}", "type", "s", w->type);
-        if (r >= 0 && w->attributes)
-                r = client_append_attributes(m, w->attributes);
-        if (r >= 0 && w->live)
-                r = append_bool(m, "live", true);
-        if (r >= 0 && w->config)
-                r = append_bool(m, "config", true);
-        if (r >= 0 && w->force)
-                r = append_bool(m, "force", true);
-        return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
 /* ---- a call and its answer ---- */
@@ -215,29 +170,6 @@ int client_method(Client *c, const char *path, const char *iface, const char *me
                                                        member);
 }
 
-int client_make(Client *c, const char *member, const char *parent, const char *type,
-                const Wish *wish, Uuid *ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        const char *path, *uuid;
-        int r;
-
-        r = client_method(c, MDEVD_OBJECT_ROOT, MDEVD_IFACE_MANAGER, member, &m);
-        if (r != 0)
-                return r;
-        r = sd_bus_message_append(m, "ss", parent, type);
-        if (r >= 0)
-                r = append_wish(m, wish);
-        if (r < 0)
-                return r;
-        r = call(c, m, false, &reply);
-        if (r != 0)
-                return r;
-        r = sd_bus_message_read(reply, "os", &path, &uuid);
-        if (r < 0)
-                return r;
-        return ret ? uuid_parse(uuid, ret) : 0;
-}
-
 int client_find_device(Client *c, const char *uuid, const char *parent, char **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         const char *path;
@@ -259,61 +191,26 @@ int client_find_device(Client *c, const char *uuid, const char *parent, char **r
         return *ret ? 0 : -ENOMEM;
 }
 
-int client_change(Client *c, const char *member, const Uuid *uuid, const char *parent,
-                  const Wish *wish) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        _cleanup_(freep) char *path = NULL;
-        int r;
-
-        r = client_find_device(c, UUID_STR(uuid), parent, &path);
-        if (r == 0)
-                r = client_method(c, path, MDEVD_IFACE_DEVICE, member, &m);
-        if (r == 0)
-                r = append_wish(m, wish);
-        return r != 0 ? r : call(c, m, false, &reply);
+static Refusal refusal(const Client *c) {
+        return (Refusal) { c->error.name ?: "", c->error.message ?: "" };
 }
 
 bool client_was_answered(const Client *c) {
-        return c->error.name && has_prefix(c->error.name, MDEVD_ERROR_PREFIX);
-}
+        Refusal r = refusal(c);
 
-bool client_was_refused_by_script(const Client *c) {
-        return client_was_answered(c) && has_prefix(c->error.message ?: "", "Script ");
-}
-
-/* The bus has a name for whom to start, and there is nobody to be started. */
-static bool nobody_to_start(const char *name) {
-        return streq(name, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
-               streq(name, SYSTEMD_ERROR_PREFIX "NoSuchUnit") ||
-               streq(name, DBUS_ERROR_PREFIX "Spawn.ServiceNotFound") ||
-               streq(name, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
+        return refusal_is_an_answer(&r);
 }
 
 bool client_is_daemon_missing(const Client *c) {
-        const char *name = c->error.name ?: "";
+        Refusal r = refusal(c);
 
-        return !c->bus || nobody_to_start(name) || has_prefix(name, SYSTEMD_ERROR_PREFIX) ||
-               has_prefix(name, DBUS_ERROR_PREFIX "Spawn.");
+        return !c->bus || refusal_is_daemon_missing(&r);
 }
 
 int client_failed(const Client *c) {
-        const char *name = c->error.name ?: "", *text = c->error.message ?: "";
+        Refusal r = refusal(c);
 
-        if (nobody_to_start(name))
-                return answer_failed("mdevd is not running, and it is not enabled, so that it "
-                                     "would be started now: systemctl enable --now mdevd");
-        if (has_prefix(name, SYSTEMD_ERROR_PREFIX) || has_prefix(name, DBUS_ERROR_PREFIX "Spawn."))
-                return answer_failed("mdevd is not running and could not be started: %s "
-                                     "(`journalctl -u mdevd` says more)", text);
-        if (streq(name, SD_BUS_ERROR_NO_REPLY) || streq(name, SD_BUS_ERROR_DISCONNECTED))
-                return answer_failed("mdevd went away before it answered; what it had begun goes "
-                                     "on: see `mdevctl list`, and try again");
-        return answer_failed("%s", text[0] ? text : name[0] ? name : "mdevd gave no reason");
-}
-
-int client_not_asked(int error, const char *otherwise) {
-        return error == -EINVAL ? answer_no_text("parent, type or attribute")
-                                : answer_failed_errno(error, otherwise);
+        return refusal_say(&r);
 }
 
 int client_is_running(Client *c) {
@@ -322,18 +219,4 @@ int client_is_running(Client *c) {
         if (r < 0)
                 return r;
         return r == 0 && sd_bus_get_name_creds(c->bus, MDEVD_BUS_NAME, 0, NULL) >= 0;
-}
-
-bool client_daemon_is_responsible(Client *c, int root_fd) {
-        static const char *const links[] = {
-                "etc/systemd/system/dbus-org.mdevd1.service",
-                "etc/systemd/system/multi-user.target.wants/mdevd.service",
-                "run/systemd/system/dbus-org.mdevd1.service",
-        };
-
-        /* udev may call before there is a bus */
-        for (size_t i = 0; i < ARRAY_SIZE(links); i++)
-                if (faccessat(root_fd, links[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                        return true;
-        return client_is_running(c) > 0;
 }

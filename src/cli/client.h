@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * client.h: what a command asks of the daemon, over the system bus. The bus starts the daemon if it
- * is enabled and not running. A call waits for its answer however long the work takes.
+ * client.h: what mdevdctl's own verbs ask of the daemon, over the system bus. The bus starts the
+ * daemon if it is enabled and not running. A call waits for its answer however long the work takes.
  */
 #pragma once
 
@@ -12,7 +12,6 @@
 #include "model/definition.h"
 
 typedef struct Client Client;
-typedef struct Wish Wish;
 
 /* The daemon, or the bus, refused; client->error says what. */
 #define CLIENT_REFUSED 1
@@ -28,25 +27,7 @@ struct Client {
         void *userdata;
 };
 
-/* Options of a call; what is NULL or false is not sent. Strings are borrowed. */
-struct Wish {
-        const Uuid *uuid;
-        const bool *autostart;
-        const char *type;             /* another one, of Modify() */
-        const Definition *attributes; /* those of it, all */
-        bool live;                    /* of Modify() */
-        bool config;                  /* of Modify() */
-        bool force;                   /* although a callout script refuses */
-};
-
 void client_done(Client *c);
-
-/* @member: CreateDevice or DefineDevice. @ret (may be NULL): the UUID that it got. */
-int client_make(Client *c, const char *member, const char *parent, const char *type,
-                const Wish *wish, Uuid *ret);
-/* @member of the device's object, of those that take options. @parent: "" for any. */
-int client_change(Client *c, const char *member, const Uuid *uuid, const char *parent,
-                  const Wish *wish);
 
 /* A call of any method, to be filled and sent; connects. CLIENT_REFUSED, or negative errno. */
 int client_method(Client *c, const char *path, const char *iface, const char *member,
@@ -73,14 +54,5 @@ int client_is_running(Client *c);
 bool client_is_daemon_missing(const Client *c);
 /* The refusal is about what was asked for, and not about the way to the daemon. */
 bool client_was_answered(const Client *c);
-/* The refusal is a callout script's, in mdevctl's words. */
-bool client_was_refused_by_script(const Client *c);
-/*
- * Ends a command of mdevctl whose call could not be made: @error is negative; @otherwise is said
- * unless it is that what was typed cannot be sent.
- */
-int client_not_asked(int error, const char *otherwise);
 /* Ends the command with the refusal's sentence. */
 int client_failed(const Client *c);
-/* The daemon is enabled, or runs: it starts by itself what is to be up. */
-bool client_daemon_is_responsible(Client *c, int root_fd);

@@ -3,8 +3,8 @@
 #include "callout/callout.h"
 #include "cli/answer.h"
 #include "cli/argument.h"
+#include "cli/ask.h"
 #include "cli/chosen.h"
-#include "cli/client.h"
 #include "cli/jsonfile.h"
 #include "cli/verbs.h"
 
@@ -114,7 +114,7 @@ static int from_options(int root_fd, const Given *g, const Uuid *uuid, Definitio
 static int run_define(const Verb *verb, const Given *g) {
         _cleanup_(definition_freep) Definition *d = NULL;
         _cleanup_(closep) int root_fd = argument_open_root();
-        _cleanup_(client_done) Client client = {};
+        _cleanup_(ask_done) Ask ask = ASK_NULL;
         const Uuid *uuid = NULL;
         Uuid given, made;
         Wish wish;
@@ -135,11 +135,11 @@ static int run_define(const Verb *verb, const Given *g) {
         wish = (Wish){ .uuid = uuid, .autostart = &d->autostart,
                        .attributes = d->n_attributes > 0 ? d : NULL,
                        .force = GIVEN(g, DEFINE_FORCE) };
-        r = client_make(&client, "DefineDevice", d->parent, d->type, &wish, &made);
+        r = ask_make(&ask, "DefineDevice", d->parent, d->type, &wish, &made);
         if (r > 0)
-                return client_failed(&client);
+                return refusal_say(&ask.refusal);
         if (r < 0)
-                return client_not_asked(r, "cannot define the device");
+                return ask_failed(r, "cannot define the device");
         if (!uuid)
                 (void) printf("%s\n", UUID_STR(&made));
         return answer_flush();
@@ -170,7 +170,7 @@ static const Option undefine_options[] = {
 
 static int run_undefine(const Verb *verb, const Given *g) {
         _cleanup_(closep) int root_fd = argument_open_root();
-        _cleanup_(client_done) Client client = {};
+        _cleanup_(ask_done) Ask ask = ASK_NULL;
         const Wish wish = { .force = GIVEN(g, UNDEFINE_FORCE) };
         _cleanup_(listing_done) Listing l = {};
         bool failed = false;
@@ -190,14 +190,14 @@ static int run_undefine(const Verb *verb, const Given *g) {
         for (size_t i = 0; i < l.n; i++) {
                 const char *parent = l.rows[i].definition->parent;
 
-                r = client_change(&client, "UndefineWithOptions", &uuid, parent, &wish);
-                if (r > 0 && !client_was_answered(&client))
-                        return client_failed(&client);
+                r = ask_change(&ask, "UndefineWithOptions", &uuid, parent, &wish);
+                if (r > 0 && !refusal_is_an_answer(&ask.refusal))
+                        return refusal_say(&ask.refusal);
                 if (r == 0)
                         continue;
                 failed = true;
                 answer_warn("Undefine of %s on parent %s failed with error: %s", UUID_STR(&uuid),
-                            parent, r < 0 ? strerror(-r) : client.error.message);
+                            parent, r < 0 ? strerror(-r) : ask.refusal.text);
         }
         return failed ? answer_failed("Undefine failed") : EXIT_SUCCESS;
 }

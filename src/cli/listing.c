@@ -2,19 +2,14 @@
 /* listing.c owns collecting devices and definitions for a listing, and how they are printed. */
 #include "cli/listing.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "callout/callout.h"
 #include "cli/actives.h"
 #include "cli/answer.h"
 #include "cli/argument.h"
+#include "cli/folder.h"
 #include "cli/json-out.h"
-#include "config/extras.h"
 #include "config/file.h"
-#include "config/store.h"
 #include "names.h"
-#include "sysfs/sysfs.h"
 
 void listing_done(Listing *l) {
         for (size_t i = 0; i < l->n; i++)
@@ -63,35 +58,6 @@ static bool filter_matches(const ListingFilter *f, const char *parent, const Uui
         return (!f->uuid || uuid_equal(f->uuid, uuid)) && (!f->parent || streq(f->parent, parent));
 }
 
-/* 0: *@ret, with ->invalid where the file is of no use. -ENOENT: there is no such file. */
-static int read_definition(int root_fd, const char *parent, const Uuid *uuid, Definition **ret) {
-        _cleanup_(definition_freep) Definition *d = NULL;
-        _cleanup_(freep) char *path = NULL, *text = NULL, *why = NULL;
-        size_t size = 0;
-        int r;
-
-        if (asprintf(&path, "/" MDEVD_PATH_DEFINITIONS "/%s/%s", parent, UUID_STR(uuid)) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-        r = definition_new(&d, parent, uuid);
-        if (r < 0)
-                return r;
-        r = file_read(root_fd, path + 1, &text, &size, &why);
-        if (r < 0)
-                return r;
-        if (r > 0 && asprintf(&d->invalid, "%s: %s", path, why) < 0) {
-                d->invalid = NULL;
-                return -ENOMEM;
-        }
-        if (r == 0)
-                r = store_parse(d, path, text, size);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(d);
-        return 0;
-}
-
 /* What no script tells, or one tells that is none, is left out. */
 static int add_attributes(Definition *d) {
         Callout c;
@@ -106,11 +72,11 @@ static int add_attributes(Definition *d) {
 }
 
 /* @scripts: there are some, which may know the attributes. */
-static int add_active(int root_fd, const ActiveDevice *device, bool scripts, Listing *l) {
+static int add_active(const ActiveDevice *device, const Folder *folder, bool scripts, Listing *l) {
         _cleanup_(definition_freep) Definition *stored = NULL, *d = NULL;
-        int r;
+        const FolderEntry *entry = folder_find(folder, &device->uuid);
+        int r = entry ? folder_read(folder, entry, &stored) : 0;
 
-        r = read_definition(root_fd, device->parent, &device->uuid, &stored);
         if (r < 0 && r != -ENOENT)
                 return r;
         r = definition_new(&d, device->parent, &device->uuid);
@@ -130,16 +96,25 @@ static int add_active(int root_fd, const ActiveDevice *device, bool scripts, Lis
 
 int listing_read_active(int root_fd, const ListingFilter *filter, Listing *ret) {
         bool scripts = filter->attributes && callout_exists(argument_root());
+        _cleanup_(folder_done) Folder folder = FOLDER_NULL;
         _cleanup_(actives_done) Actives actives = {};
         _cleanup_(listing_done) Listing l = {};
         int r;
 
         r = actives_read(root_fd, filter->uuid, &actives);
+        if (r >= 0)
+                actives_sort_by_parent(&actives);
         for (size_t i = 0; r >= 0 && i < actives.n; i++) {
                 const ActiveDevice *device = &actives.devices[i];
 
-                if (filter_matches(filter, device->parent, &device->uuid))
-                        r = add_active(root_fd, device, scripts, &l);
+                if (!filter_matches(filter, device->parent, &device->uuid))
+                        continue;
+                if (!folder.parent || !streq(folder.parent, device->parent)) {
+                        folder_done(&folder);
+                        r = folder_open(&folder, root_fd, device->parent, filter->uuid);
+                }
+                if (r >= 0)
+                        r = add_active(device, &folder, scripts, &l);
         }
         if (r < 0)
                 return r;
@@ -154,13 +129,13 @@ static bool is_active(const Actives *actives, const Definition *d) {
         return device && streq(device->parent, d->parent) && streq(device->type, d->type);
 }
 
-static int add_defined(int root_fd, const char *parent, const Uuid *uuid, bool invalid,
+static int add_defined(const Folder *folder, const FolderEntry *entry, bool invalid,
                        const Actives *actives, Listing *l) {
         _cleanup_(definition_freep) Definition *d = NULL;
         bool active;
         int r;
 
-        r = read_definition(root_fd, parent, uuid, &d);
+        r = folder_read(folder, entry, &d);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
         if (d->invalid && invalid)
@@ -175,31 +150,12 @@ static int add_defined(int root_fd, const char *parent, const Uuid *uuid, bool i
 
 static int add_defined_of(int root_fd, const char *parent, const ListingFilter *filter,
                           const Actives *actives, Listing *l) {
-        _cleanup_(file_names_done) FileNames names = {};
-        _cleanup_(freep) char *folder = NULL;
-        int r;
+        _cleanup_(folder_done) Folder folder = FOLDER_NULL;
+        int r = folder_open(&folder, root_fd, parent, filter->uuid);
 
-        if (asprintf(&folder, MDEVD_PATH_DEFINITIONS "/%s", parent) < 0) {
-                folder = NULL;
-                return -ENOMEM;
-        }
-        r = file_list(root_fd, folder, &names);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0 && r != -ENOTDIR && r != -ENOENT)
-                answer_warn("/%s: %s; its definitions are left out", folder, strerror(-r));
-
-        for (size_t i = 0; i < names.n; i++) {
-                Uuid uuid;
-
-                if (definition_uuid(names.names[i], &uuid) < 0 ||
-                    !filter_matches(filter, parent, &uuid))
-                        continue;
-                r = add_defined(root_fd, parent, &uuid, filter->invalid, actives, l);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        for (size_t i = 0; r >= 0 && i < folder.n; i++)
+                r = add_defined(&folder, &folder.entries[i], filter->invalid, actives, l);
+        return r;
 }
 
 int listing_read_defined(int root_fd, const ListingFilter *filter, Listing *ret) {

@@ -3,8 +3,8 @@
 #include "callout/callout.h"
 #include "cli/answer.h"
 #include "cli/argument.h"
+#include "cli/ask.h"
 #include "cli/chosen.h"
-#include "cli/client.h"
 #include "cli/jsonfile.h"
 #include "cli/verbs.h"
 
@@ -161,7 +161,7 @@ static int from_options(int root_fd, const Given *g, const Uuid *uuid, Definitio
 
 static int modify_definition(int root_fd, const Given *g, const Uuid *uuid) {
         _cleanup_(definition_freep) Definition *d = NULL;
-        _cleanup_(client_done) Client client = {};
+        _cleanup_(ask_done) Ask ask = ASK_NULL;
         bool there = true;
         Wish wish;
         int r;
@@ -174,13 +174,13 @@ static int modify_definition(int root_fd, const Given *g, const Uuid *uuid) {
                        .force = GIVEN(g, MODIFY_FORCE) };
         if (there) {
                 wish.type = d->type;
-                r = client_change(&client, "Modify", uuid, d->parent, &wish);
+                r = ask_change(&ask, "Modify", uuid, d->parent, &wish);
         } else { /* as mdevctl: what is not there is written */
                 wish.uuid = uuid;
-                r = client_make(&client, "DefineDevice", d->parent, d->type, &wish, NULL);
+                r = ask_make(&ask, "DefineDevice", d->parent, d->type, &wish, NULL);
         }
-        return r > 0 ? client_failed(&client)
-               : r < 0 ? client_not_asked(r, "cannot modify the device")
+        return r > 0 ? refusal_say(&ask.refusal)
+               : r < 0 ? ask_failed(r, "cannot modify the device")
                        : EXIT_SUCCESS;
 }
 
@@ -220,11 +220,11 @@ static int check_script(const Definition *d) {
 static int change_live(const Definition *d, bool defined, bool force) {
         const Wish wish = { .live = true, .config = defined, .attributes = d,
                             .autostart = defined ? &d->autostart : NULL, .force = force };
-        _cleanup_(client_done) Client client = {};
-        int r = client_change(&client, "Modify", &d->uuid, d->parent, &wish);
+        _cleanup_(ask_done) Ask ask = ASK_NULL;
+        int r = ask_change(&ask, "Modify", &d->uuid, d->parent, &wish);
 
-        return r > 0   ? client_failed(&client)
-               : r < 0 ? client_not_asked(r, "cannot modify the device")
+        return r > 0   ? refusal_say(&ask.refusal)
+               : r < 0 ? ask_failed(r, "cannot modify the device")
                        : EXIT_SUCCESS;
 }
 

@@ -122,12 +122,12 @@ static int check_attributes(const Definition *d, const char *why) {
         return EXIT_SUCCESS;
 }
 
-int refused_start(int root_fd, const Definition *d, const Client *c) {
-        const char *why = c->error.message ?: "";
+int refused_start(int root_fd, const Definition *d, const Refusal *refusal) {
+        const char *why = refusal->text;
         int r;
 
-        if (!client_was_answered(c) || client_was_refused_by_script(c))
-                return client_failed(c);
+        if (!refusal_is_an_answer(refusal) || refusal_is_a_scripts(refusal))
+                return refusal_say(refusal);
         r = check_attributes(d, why);
         if (r == EXIT_SUCCESS)
                 r = check_parent(root_fd, d, why);

@@ -2,8 +2,8 @@
 /* start.c owns "start", "stop" and "start-parent-mdevs": devices that come and go. */
 #include "cli/answer.h"
 #include "cli/argument.h"
+#include "cli/ask.h"
 #include "cli/chosen.h"
-#include "cli/client.h"
 #include "cli/jsonfile.h"
 #include "cli/refused.h"
 #include "cli/verbs.h"
@@ -93,18 +93,18 @@ static int check_not_active(int root_fd, const Definition *d) {
 static int start(int root_fd, const Definition *d, const Uuid *uuid, bool defined, bool force) {
         const Wish wish = { .uuid = defined ? NULL : uuid, .force = force,
                             .attributes = !defined && d->n_attributes > 0 ? d : NULL };
-        _cleanup_(client_done) Client client = {};
+        _cleanup_(ask_done) Ask ask = ASK_NULL;
         Uuid made;
         int r;
 
         if (defined)
-                r = client_change(&client, "StartWithOptions", uuid, d->parent, &wish);
+                r = ask_change(&ask, "StartWithOptions", uuid, d->parent, &wish);
         else
-                r = client_make(&client, "CreateDevice", d->parent, d->type, &wish, &made);
+                r = ask_make(&ask, "CreateDevice", d->parent, d->type, &wish, &made);
         if (r > 0)
-                return refused_start(root_fd, d, &client);
+                return refused_start(root_fd, d, &ask.refusal);
         if (r < 0)
-                return client_not_asked(r, "cannot start the device");
+                return ask_failed(r, "cannot start the device");
         if (!uuid)
                 (void) printf("%s\n", UUID_STR(&made));
         return answer_flush();
@@ -163,7 +163,7 @@ static int run_stop(const Verb *verb, const Given *g) {
         _cleanup_(definition_freep) Definition *active = NULL;
         _cleanup_(closep) int root_fd = argument_open_root();
         const Wish wish = { .force = GIVEN(g, STOP_FORCE) };
-        _cleanup_(client_done) Client client = {};
+        _cleanup_(ask_done) Ask ask = ASK_NULL;
         Uuid uuid;
         int r;
 
@@ -177,11 +177,11 @@ static int run_stop(const Verb *verb, const Given *g) {
         if (!active)
                 return answer_failed("Device %s is not an active mdev\n"
                                      "`mdevctl list` lists those that are.", UUID_STR(&uuid));
-        r = client_change(&client, "StopWithOptions", &uuid, active->parent, &wish);
-        if (r > 0 && client_was_answered(&client) && !client_was_refused_by_script(&client))
-                return answer_failed_because(client.error.message, "Error removing device %s",
+        r = ask_change(&ask, "StopWithOptions", &uuid, active->parent, &wish);
+        if (r > 0 && refusal_is_an_answer(&ask.refusal) && !refusal_is_a_scripts(&ask.refusal))
+                return answer_failed_because(ask.refusal.text, "Error removing device %s",
                                              UUID_STR(&uuid));
-        return r > 0   ? client_failed(&client)
+        return r > 0   ? refusal_say(&ask.refusal)
                : r < 0 ? answer_failed_errno(r, "cannot stop the device")
                        : EXIT_SUCCESS;
 }
@@ -204,7 +204,7 @@ const Verb verb_stop = {
 static int run_start_parent(const Verb *verb, const Given *g) {
         const ListingFilter filter = { .parent = g->operand };
         _cleanup_(closep) int root_fd = argument_open_root();
-        _cleanup_(client_done) Client client = {};
+        _cleanup_(ask_done) Ask ask = ASK_NULL;
         _cleanup_(listing_done) Listing l = {};
         size_t n = 0;
         int r = root_fd;
@@ -216,7 +216,8 @@ static int run_start_parent(const Verb *verb, const Given *g) {
                 return answer_failed_errno(r, "cannot read the definitions");
         for (size_t i = 0; i < l.n; i++)
                 n += l.rows[i].definition->autostart && !l.rows[i].active;
-        if (n == 0 || client_daemon_is_responsible(&client, root_fd))
+        /* udev may call before there is a bus */
+        if (n == 0 || daemon_is_enabled(root_fd) || ask_is_running(&ask))
                 return EXIT_SUCCESS;
         return answer_failed("%zu devices of %s are to start by themselves, and mdevd, which would "
                              "start them, is not enabled: systemctl enable --now mdevd", n,

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compares what mdevdctl, called as mdevctl, prints and returns with what mdevctl 1.4.0 did.
+"""Compares what mdevctl, ours, prints and returns with what the original mdevctl 1.4.0 did.
 
     compat.py TABLE PROGRAM [DAEMON PRELOAD SOURCE]
             run TABLE against PROGRAM: TAP. With DAEMON (mdevd) each part of the table has one, on a
@@ -13,7 +13,7 @@
             TAP. As a difference counts what the table does not give a reason for
 
 Everything happens below a folder that is made for it, anew for each part ("@ name"). A block of a
-table is "$ line", what it printed, "= status" with the first "Error:" line; where mdevdctl differs,
+table is "$ line", what it printed, "= status" with the first "Error:" line; where ours differs,
 "! why" follows, with what it prints and "=! status". More than 10 such blocks are a failure. "~ name"
 is in what 1.2.0 differs from 1.4.0 there, see OLDER."""
 
@@ -30,7 +30,7 @@ import private
 U = "c3ee7d8a-4a40-4b11-9b0f-00000000000"
 DIFFERENCES_MAX = 10
 
-# What 1.2.0 of Debian 12 does in another way than 1.4.0, and so than mdevdctl.
+# What 1.2.0 of Debian 12 does in another way than 1.4.0, and so than ours.
 OLDER = {
     "version": "it says its own version",
     "option": "it has no such option",
@@ -205,7 +205,7 @@ def record(table, tree, preload):
 
 
 class Ours:
-    """mdevdctl under its other names, on a tree; with a daemon where there is one."""
+    """mdevctl under its two names, on a tree; with a daemon where there is one."""
 
     def __init__(self, program, root, daemon_args):
         self.names = tempfile.TemporaryDirectory()

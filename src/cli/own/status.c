@@ -10,6 +10,7 @@
 #include "cli/own/overview.h"
 #include "cli/own/wrap.h"
 #include "cli/argument.h"
+#include "cli/daemon.h"
 #include "cli/listing.h"
 #include "names.h"
 
@@ -46,7 +47,7 @@ static void print_way_out(const Screen *s, const char *text) {
         wrap_line(s, (unsigned) (3 + screen_columns(screen_glyph(s, "→", "->"))), 4, text);
 }
 
-static void print_down_head(const Screen *s, Client *c, int root_fd, size_t n, size_t n_defined) {
+static void print_down_head(const Screen *s, int root_fd, size_t n, size_t n_defined) {
         char text[256];
 
         (void) printf("%s mdevd is %snot running%s.\n", screen_glyph(s, "○", "o"),
@@ -59,7 +60,7 @@ static void print_down_head(const Screen *s, Client *c, int root_fd, size_t n, s
         wrap_line(s, 2, 2, text);
         print_way_out(s, "`systemctl start mdevd` starts it; `journalctl -u mdevd` says why it "
                          "ended.");
-        if (!client_daemon_is_responsible(c, root_fd))
+        if (!daemon_is_enabled(root_fd))
                 print_way_out(s, "It is not enabled: `systemctl enable --now mdevd` starts it at boot "
                                  "and on demand as well.");
         if (faccessat(root_fd, MDEVD_PATH_CONTROL, F_OK, 0) < 0)
@@ -70,15 +71,15 @@ static void print_down_head(const Screen *s, Client *c, int root_fd, size_t n, s
 }
 
 /* @lines: of the screen; 0: as many as it takes. */
-static int print_down_text(const Screen *s, Client *c, int root_fd, const Listing *active,
-                           size_t n_defined, size_t lines) {
+static int print_down_text(const Screen *s, int root_fd, const Listing *active, size_t n_defined,
+                           size_t lines) {
         size_t used, max = SIZE_MAX;
         Diverted d;
         int r = screen_divert(&d);
 
         if (r < 0)
                 return r;
-        print_down_head(s, c, root_fd, active->n, n_defined);
+        print_down_head(s, root_fd, active->n, n_defined);
         screen_restore(&d);
         used = screen_lines(s, d.text ?: "");
         (void) fputs(d.text ?: "", stdout);
@@ -101,7 +102,7 @@ static size_t lines_of(const Screen *s, const Given *given) {
         return s->height > 1 && !GIVEN(given, STATUS_ALL) ? s->height - 1 : 0;
 }
 
-static int show_down(Client *c, const Given *given) {
+static int show_down(const Given *given) {
         _cleanup_(closep) int root_fd = argument_open_root();
         _cleanup_(listing_done) Listing active = {}, defined = {};
         Screen s;
@@ -115,7 +116,7 @@ static int show_down(Client *c, const Given *given) {
         if (s.json != JSON_OFF)
                 print_down_json(&active, defined.n);
         else
-                r = print_down_text(&s, c, root_fd, &active, defined.n, lines_of(&s, given));
+                r = print_down_text(&s, root_fd, &active, defined.n, lines_of(&s, given));
         if (r < 0)
                 (void) answer_failed_errno(r, "cannot show it");
         r = screen_close(&s);
@@ -206,7 +207,7 @@ static int run(const Verb *verb, const Given *given) {
         if (r < 0)
                 return answer_failed_errno(r, "cannot look for mdevd");
         if (r == 0)
-                return show_down(&client, given);
+                return show_down(given);
         r = state_load(&client, &state);
         return r != EXIT_SUCCESS ? r : show(&state, given);
 }
