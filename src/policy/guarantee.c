@@ -1,208 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * guarantee.c: what is promised, in the order in which it is tried: promises that are tied to a
- * parent first, then those that fewer parents could bear, then the larger ones. See trial.c.
- */
+/* guarantee.c: whether all that is promised (promises.c) has room. See trial.c. */
 #include "policy/guarantee.h"
 
 #include "policy/match.h"
 #include "policy/trial.h"
-
-/* ---- what is promised ---- */
-
-static bool group_is_limited(const Group *g) {
-        return g->limit_per_parent.devices != LIMIT_NONE ||
-               g->limit_per_parent.bytes != LIMIT_NONE ||
-               g->limit_per_parent.vectors != LIMIT_NONE;
-}
-
-/* Takes what the demand owns, in any case. */
-static int add_demand(Promises *p, const Demand *d) {
-        Demand *bigger;
-
-        bigger = reallocarray(p->demands, p->n + 1, sizeof(*bigger));
-        if (!bigger) {
-                free(d->types);
-                return -ENOMEM;
-        }
-        p->demands = bigger;
-        bigger[p->n] = *d;
-        bigger[p->n++].limited = d->group && group_is_limited(d->group);
-        p->any_limited = p->any_limited || bigger[p->n - 1].limited;
-        return 0;
-}
-
-/* The largest power of two that a pool can have at a multiple of itself. */
-static uint64_t largest_block(const Pool *pool) {
-        uint64_t end = pool->offset + pool->size, size = UINT64_C(1) << 62;
-
-        if (pool->slot)
-                return pool->slot;
-        for (; size >= ALLOCATOR_PAGE; size /= 2) {
-                uint64_t start = (pool->offset + size - 1) & ~(size - 1);
-
-                if (start >= pool->offset && start < end && end - start >= size)
-                        break;
-        }
-        return size >= ALLOCATOR_PAGE ? size : 0;
-}
-
-static int tie_to_places(Demand *d, const Host *host) {
-        for (d->first = 0, d->end = d->parent ? 0 : host->n; d->first < host->n; d->first++)
-                if (!d->parent || streq(d->parent, host->places[d->first].parent->name)) {
-                        d->end = d->parent ? d->first + 1 : host->n;
-                        break;
-                }
-        if (!d->type || d->first >= d->end)
-                return 0;
-        d->types = calloc(d->end - d->first, sizeof(*d->types));
-        if (!d->types)
-                return -ENOMEM;
-        for (size_t i = d->first; i < d->end; i++)
-                d->types[i - d->first] = parent_find_type(host->places[i].parent, d->type);
-        return 0;
-}
-
-static void look_at_type(Demand *d, size_t place_index, const Place *place, unsigned group) {
-        const Type *t = d->types[place_index - d->first];
-
-        if (!t)
-                return;
-        d->have += view_tally(place->view, false, t->id, group);
-        if (place->parent->state != PARENT_REGISTERED)
-                return;
-        d->n_parents++;
-        for (size_t i = 0; t->ours && i < BARS_MAX; i++)
-                d->largest = MAX(d->largest, t->bars[i].size);
-}
-
-static void look_at_pool(Demand *d, const Place *place, unsigned group) {
-        const Pool *pool = parent_find_pool(place->parent, d->pool);
-
-        if (!pool)
-                return;
-        d->have += view_tally(place->view, true, pool->name, group);
-        if (place->parent->state != PARENT_REGISTERED)
-                return;
-        d->n_parents++;
-        d->piece = MAX(d->piece, largest_block(pool));
-        /* one that the group's own limit for a parent forbids would be of no use to it */
-        while (!pool->slot && d->piece > ALLOCATOR_PAGE &&
-               d->piece > d->group->limit_per_parent.bytes)
-                d->piece /= 2;
-        d->largest = d->piece;
-}
-
-static int add_guarantee(Promises *p, const Group *group, const Guarantee *g) {
-        Demand d = {
-                .group = group,
-                .guarantee = g,
-                .parent = g->parent,
-                .type = g->type,
-                .pool = g->pool,
-                .wanted = g->type ? g->n_devices : g->bytes,
-        };
-        int r;
-
-        r = tie_to_places(&d, p->host);
-        for (size_t i = d.first; r == 0 && i < d.end; i++) {
-                const Place *place = &p->host->places[i];
-
-                if (d.type)
-                        look_at_type(&d, i, place, group->index);
-                else
-                        look_at_pool(&d, place, group->index);
-        }
-        /* what no parent on this host could ever bear was said when the policy was loaded */
-        if (r == 0 && d.n_parents > 0 && d.have < d.wanted)
-                return add_demand(p, &d);
-        free(d.types);
-        return r;
-}
-
-static bool is_running(const Promises *p, const Parent *parent, const Uuid *uuid) {
-        if (model_find_device(p->host->model, parent, uuid, NULL))
-                return true;
-        if (p->host->planned)
-                list_foreach(i, p->host->planned, Planned, node)
-                        if (i->parent == parent && !i->still && uuid_equal(&i->uuid, uuid))
-                                return true;
-        return false;
-}
-
-static int add_definition(Promises *p, const Definition *def) {
-        const Parent *parent = model_find_parent(p->host->model, def->parent);
-        Demand d = {
-                .group = match_group(p->host->model->rules, def->owner),
-                .definition = def,
-                .parent = def->parent,
-                .type = def->type,
-                .wanted = 1,
-        };
-        const Type *t;
-        int r;
-
-        if (!parent || parent->state != PARENT_REGISTERED || is_running(p, parent, &def->uuid))
-                return 0;
-        r = tie_to_places(&d, p->host);
-        if (r < 0)
-                return r;
-        t = d.types[0];
-        if (!t) {
-                free(d.types);
-                return 0;
-        }
-        d.n_parents = 1;
-        for (size_t i = 0; t->ours && i < BARS_MAX; i++)
-                d.largest = MAX(d.largest, t->bars[i].size);
-        return add_demand(p, &d);
-}
-
-static int compare_demands(const void *a, const void *b) {
-        const Demand *x = a, *y = b;
-
-        if (!x->parent != !y->parent)
-                return x->parent ? -1 : 1;
-        if (x->n_parents != y->n_parents)
-                return x->n_parents < y->n_parents ? -1 : 1;
-        if (x->largest != y->largest)
-                return x->largest > y->largest ? -1 : 1;
-        return x < y ? -1 : x > y;
-}
-
-int promises_init(Promises *p, const Host *host, const Uuid *except, const char *except_parent) {
-        const Rules *rules = host->model->rules;
-        int r;
-
-        *p = (Promises) { .host = host };
-        if (rules)
-                list_foreach(g, &rules->groups, Group, node)
-                        list_foreach(i, &g->guarantees, Guarantee, node) {
-                                r = add_guarantee(p, g, i);
-                                if (r < 0)
-                                        return r;
-                        }
-        list_foreach(d, &host->model->definitions, Definition, node) {
-                if (!d->reserve || d->invalid || !d->type)
-                        continue;
-                if (except && uuid_equal(&d->uuid, except) && streq(d->parent, except_parent))
-                        continue;
-                r = add_definition(p, d);
-                if (r < 0)
-                        return r;
-        }
-        if (p->n > 1)
-                qsort(p->demands, p->n, sizeof(*p->demands), compare_demands);
-        return 0;
-}
-
-void promises_done(Promises *p) {
-        for (size_t i = 0; i < p->n; i++)
-                free(p->demands[i].types);
-        free(p->demands);
-        free(p->before);
-        *p = (Promises) {};
-}
 
 /* Bytes are wanted in the largest pieces there are, then what is left in halves, quarters … */
 static int place_bytes(Trial *t, const Demand *demand, uint64_t bytes, uint64_t *ret_short) {
@@ -411,6 +212,20 @@ int promises_note(Promises *p) {
         return p->before ? MIN(count_missing(p, 0, NULL, NULL, NULL, p->before), 0) : -ENOMEM;
 }
 
+static void fill_broken(const Promises *p, const Demand *d, uint64_t missing, Broken *ret) {
+        *ret = (Broken) {
+                .group = d->group,
+                .guarantee = d->guarantee,
+                .definition = d->definition,
+                .missing = missing,
+                .wanted = d->wanted,
+        };
+        if (!d->definition)
+                return;
+        ret->definition = promises_definition_at(p, d, d->wanted - missing);
+        ret->missing = ret->wanted = 1;
+}
+
 /* The first that lacks more than before: what was broken as it was, nobody asked us about. */
 static int find_broken(Promises *p, const uint64_t *missing, bool compare, Broken *ret) {
         for (size_t j = 0; j < p->n; j++) {
@@ -420,13 +235,7 @@ static int find_broken(Promises *p, const uint64_t *missing, bool compare, Broke
                         return r;
                 if (missing[j] == 0 || (compare && missing[j] <= p->before[j]))
                         continue;
-                *ret = (Broken) {
-                        .group = p->demands[j].group,
-                        .guarantee = p->demands[j].guarantee,
-                        .definition = p->demands[j].definition,
-                        .missing = missing[j],
-                        .wanted = p->demands[j].wanted,
-                };
+                fill_broken(p, &p->demands[j], missing[j], ret);
                 return 1;
         }
         return 0;

@@ -31,7 +31,7 @@ typedef struct Demand Demand;
 struct Demand {
         const Group *group;
         const Guarantee *guarantee;
-        const Definition *definition;
+        const Definition *definition; /* the first of @wanted that are alike */
         const char *parent; /* NULL: any */
         const char *type;   /* or */
         const char *pool;
@@ -48,9 +48,13 @@ struct Demand {
 /* All that was promised on a host, with what is already had. Borrows from the host and its model. */
 struct Promises {
         const Host *host;
+        const Uuid *except; /* of a definition on @except_parent, which asks for no more; or NULL */
+        const char *except_parent;
         Demand *demands;
         size_t n;
         bool any_limited;
+        const Planned **planned; /* all that are not @still, by their UUIDs; NULL: there are none */
+        size_t n_planned;        /* room in that table, a power of two */
         uint64_t times;   /* how many of the device are tried together; 0 means 1 */
         uint64_t *before; /* what each lacks as things are; NULL: not asked for yet */
 };
@@ -58,6 +62,8 @@ struct Promises {
 /* @except: a definition that is being started, NULL: none. */
 int promises_init(Promises *p, const Host *host, const Uuid *except, const char *except_parent);
 void promises_done(Promises *p);
+/* The @n-th, from 0, of the definitions that @d stands for. */
+const Definition *promises_definition_at(const Promises *p, const Demand *d, uint64_t n);
 
 /*
  * Positive: after a device of @type for @group on place @i some promise would lack more room than

@@ -224,8 +224,10 @@ static bool overlaps(const Placement *p, const Extent *extents, size_t n) {
  * answer is compared with the devices themselves: a conflict makes the view anew, once.
  */
 static bool is_taken(const Search *s, const Placement *p) {
+        bool leaving = planned_has_leaving(s->host.planned);
+
         list_foreach(d, &p->parent->devices, Device, parent_node)
-                if (!planned_is_leaving(s->host.planned, d) &&
+                if (!(leaving && planned_is_leaving(s->host.planned, d)) &&
                     (overlaps(p, d->extents, d->n_extents) ||
                      (d->other.used && overlaps(p, &d->other.place, 1))))
                         return true;

@@ -183,10 +183,16 @@ static bool rules_allow(const Trial *t, size_t i, const Group *group, const Type
 /* What comes to this very parent in this trial or is being made there: siblings say themselves. */
 static uint64_t vendor_coming(const Trial *t, size_t i, const Type *type) {
         const Place *place = &t->host->places[i];
+        Scratch *scratch = &t->scratch[i];
         uint64_t n = 0;
 
-        if (view_count_type(place->view, type->id) > 0) /* plans are in there; they may be many */
-                n = host_vendor_coming(t->host, place->parent, type);
+        /* plans are in there, may be many, and are the same as long as this trial lasts */
+        if (view_count_type(place->view, type->id) > 0) {
+                if (scratch->coming_of != type)
+                        scratch->coming = host_vendor_coming(t->host, place->parent, type);
+                scratch->coming_of = type;
+                n = scratch->coming;
+        }
         for (size_t j = 0; j < t->n_taken; j++)
                 if (t->taken[j].place == i && t->taken[j].type == type)
                         n += t->taken[j].n;
@@ -198,7 +204,7 @@ static uint64_t vendor_coming(const Trial *t, size_t i, const Type *type) {
  * there is room for n of a type, each of these uses the n-th part of every other type's room,
  * rounded up. That is so where types are parts of one thing, such as ports or memory.
  */
-static bool vendor_has_room(const Trial *t, size_t i, const Type *type) {
+static uint64_t vendor_room(const Trial *t, size_t i, const Type *type) {
         const Place *place = &t->host->places[i];
         const uint64_t room = type->available;
         uint64_t used = vendor_coming(t, i, type);
@@ -211,7 +217,11 @@ static bool vendor_has_room(const Trial *t, size_t i, const Type *type) {
                 n = MIN(vendor_coming(t, i, other), (uint64_t) other->available);
                 used += (n * room + other->available - 1) / other->available;
         }
-        return used < room;
+        return used < room ? room - used : 0;
+}
+
+static bool vendor_has_room(const Trial *t, size_t i, const Type *type) {
+        return vendor_room(t, i, type) > 0;
 }
 
 int trial_take_device(Trial *t, size_t i, const Group *group, const Group *space,
@@ -344,12 +354,32 @@ void trial_return(Trial *t, TrialMark *mark) {
         t->n_taken = mark->n_taken;
 }
 
+/* No rule says anything of how many there may be, as long as there is one. */
+static bool rules_are_silent(const Trial *t, size_t i, const Group *group) {
+        const ParentRule *rule = t->host->places[i].view->rule;
+
+        return !rule->one_type && rule->max_devices == LIMIT_NONE && rule->n_maxima == 0 && !group;
+}
+
+/* Each one more takes one of the room that there is: all at once, for they may be many. */
+static int take_alike(Trial *t, size_t i, const Type *type, uint64_t *n) {
+        uint64_t taken = MIN(*n, vendor_room(t, i, type));
+        int r = taken > 0 ? note_taken(t, i, NULL, type, type_needs(type).bytes, taken) : 0;
+
+        if (r < 0)
+                return r;
+        *n -= taken;
+        return taken > 0;
+}
+
 /* Positive: some were taken, and *@n is less. */
 static int take_demand(Trial *t, size_t i, const Demand *d, unsigned limit, uint64_t *n) {
         int r;
 
         if (!t->scratch[i].type)
                 return take_pieces(t, i, d, limit, n);
+        if (!t->scratch[i].type->ours && rules_are_silent(t, i, d->group))
+                return take_alike(t, i, t->scratch[i].type, n);
         if (!rules_allow(t, i, d->group, t->scratch[i].type))
                 return 0;
         r = trial_take_device(t, i, d->group, d->group, t->scratch[i].type);

@@ -16,6 +16,8 @@ typedef struct Trial Trial;
 struct Scratch {
         BlockCounts *counts; /* one a region; NULL: as in the view */
         Type *type;          /* of the current demand, NULL: it cannot be borne here */
+        const Type *coming_of; /* the type of which @coming are on their way; NULL: of none */
+        uint64_t coming;
 };
 
 /* Devices, or pieces of bytes, placed in this trial. */

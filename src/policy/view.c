@@ -182,11 +182,20 @@ bool planned_is_leaving(const List *planned, const Device *d) {
         return false;
 }
 
-static bool is_there(const List *planned, const Parent *parent, const Uuid *uuid) {
-        list_foreach(d, &parent->devices, Device, parent_node)
-                if (uuid_equal(&d->uuid, uuid) && !planned_is_leaving(planned, d))
-                        return true;
+/* Few plans remove anything, and then it need not be asked of each device. */
+bool planned_has_leaving(const List *planned) {
+        if (planned)
+                list_foreach(p, planned, Planned, node)
+                        if (p->leaving)
+                                return true;
         return false;
+}
+
+static bool is_there(const Model *model, const List *planned, const Parent *parent,
+                     const Uuid *uuid) {
+        const Device *d = model_find_device(model, parent, uuid, NULL);
+
+        return d && !planned_is_leaving(planned, d);
 }
 
 /* Pools are plain data that others fill in, so what a view was made of is compared, not believed. */
@@ -205,6 +214,7 @@ static uint64_t pools_digest(const Parent *parent) {
 
 static int view_new(View **ret, const Model *model, const List *planned, const Parent *parent) {
         _cleanup_(view_freep) View *v = NULL;
+        bool leaving = planned_has_leaving(planned);
         int r;
 
         v = calloc(1, sizeof(*v));
@@ -226,7 +236,7 @@ static int view_new(View **ret, const Model *model, const List *planned, const P
                         return r;
         }
         list_foreach(d, &parent->devices, Device, parent_node) {
-                if (planned_is_leaving(planned, d)) {
+                if (leaving && planned_is_leaving(planned, d)) {
                         v->once = true;
                         continue;
                 }
@@ -249,7 +259,7 @@ static int view_new(View **ret, const Model *model, const List *planned, const P
                                         return r;
                                 continue;
                         }
-                        if (is_there(planned, parent, &p->uuid))
+                        if (is_there(model, planned, parent, &p->uuid))
                                 continue; /* it has arrived, and counts */
                         r = add_device(v, model->rules, p->type->id, p->owner, p->extents,
                                        p->n_extents);

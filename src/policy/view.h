@@ -55,6 +55,7 @@ uint64_t view_tally(const View *v, bool is_pool, const char *name, unsigned grou
 
 /* It counts as gone. */
 bool planned_is_leaving(const List *planned, const Device *d);
+bool planned_has_leaving(const List *planned);
 /* Whether somebody owns a device there. */
 bool view_has_owner(const View *v, const List *planned, const char *owner);
 
