@@ -32,7 +32,7 @@ int pass_send(int socket_fd, int fd) {
         return RET_NERRNO(sendmsg(socket_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
-int pass_receive(int socket_fd) {
+int pass_receive(int socket_fd, int flags) {
         Control control;
         char byte;
         struct iovec iov = { .iov_base = &byte, .iov_len = sizeof(byte) };
@@ -47,7 +47,7 @@ int pass_receive(int socket_fd) {
         int fd;
 
         do
-                n = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC);
+                n = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC | flags);
         while (n < 0 && errno == EINTR);
         if (n < 0)
                 return -errno;

@@ -4,5 +4,8 @@
 
 /* Never waits; the caller's descriptor stays its own. */
 int pass_send(int socket_fd, int fd);
-/* Waits. A descriptor; -ENODATA: the other side is gone, or sends something else. */
-int pass_receive(int socket_fd);
+/*
+ * A descriptor; -ENODATA: the other side is gone, or sends something else. @flags: 0: waits;
+ * MSG_DONTWAIT: -EAGAIN.
+ */
+int pass_receive(int socket_fd, int flags);

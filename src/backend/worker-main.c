@@ -12,7 +12,7 @@
 
 int worker_main(int socket_fd, const char *root, const WorkerAbove *above) {
         _cleanup_(closep) int root_fd = -EBADF;
-        int fd, r;
+        int fd;
 
         (void) fcntl(socket_fd, F_SETFD, FD_CLOEXEC);
         root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -21,20 +21,25 @@ int worker_main(int socket_fd, const char *root, const WorkerAbove *above) {
                                        "A worker cannot open %s: %m", root);
                 return EXIT_FAILURE;
         }
-        while ((fd = pass_receive(socket_fd)) >= 0) {
+        for (;;) {
                 _cleanup_(freep) char *last = NULL;
+
+                fd = pass_receive(socket_fd, 0);
+                if (fd == -ECONNRESET)
+                        continue; /* a daemon that is gone had not read all that we said */
+                if (fd < 0)
+                        break;
 
                 (void) worker_work(fd, root_fd, above, &last);
                 /* its lock goes with it, and only then is the daemon told */
                 safe_close(fd);
+                /* where the daemon is gone the next one reads the record, and awaits the rest of them */
                 if (last && strlen(last) < WORKER_RESULT_MAX)
-                        r = RET_NERRNO((int) send(socket_fd, last, strlen(last), MSG_NOSIGNAL));
+                        (void) send(socket_fd, last, strlen(last), MSG_NOSIGNAL);
                 else
-                        r = RET_NERRNO((int) send(socket_fd, "", 1, MSG_NOSIGNAL));
-                if (r < 0)
-                        break; /* the daemon is gone; the next one reads the record */
+                        (void) send(socket_fd, "", 1, MSG_NOSIGNAL);
         }
-        if (fd < 0 && fd != -ENODATA) {
+        if (fd != -ENODATA) {
                 (void) log_error_errno(fd, &(LogFields){ .topic = "worker" },
                                        "A worker cannot be given anything to do; it is not to be "
                                        "started by hand: %m");

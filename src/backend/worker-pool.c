@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * worker-pool.c: owns the worker processes: starting, giving work, keeping, ending, reaping. A
- * process is watched before it is given anything, so there is none that does something unseen.
+ * process is watched before it is given anything, so there is none that does something unseen. A
+ * process has no assignment when it is idle; of several, it is at the first.
  */
 #include "backend/worker-pool.h"
 
@@ -27,18 +28,29 @@ typedef enum ProcessState {
         PROCESS_ENDING, /* its socket is closed, it ends by itself */
 } ProcessState;
 
+typedef struct Process Process;
+
 struct Process {
         List node; /* in pool->processes */
         WorkerPool *pool;
         pid_t pid;
         int pidfd;
         int socket_fd;
+        int worker_fd; /* its end of the socket: what it has not taken is taken back there */
         sd_event_source *message; /* when it is done */
         sd_event_source *exit;
         sd_event_source *limit; /* of the job's time */
         bool killed;            /* its job took too long */
         ProcessState state;
-        ProcessDone done; /* NULL: nobody wants to know */
+        List assignments;
+        size_t n_assignments;
+};
+
+struct Assignment {
+        List node; /* in process->assignments */
+        Process *process;
+        AssignmentDone done; /* NULL: nobody wants to know */
+        AssignmentTurn turn; /* NULL: the same, or it never was in line */
         void *userdata;
 };
 
@@ -52,6 +64,100 @@ struct WorkerPool {
         sd_event_source *trim;
 };
 
+/* ---- what a process has to do ---- */
+
+static void assignment_free(Assignment *a) {
+        list_unlink(&a->node);
+        a->process->n_assignments--;
+        free(a);
+}
+
+static int assignment_new(AssignmentDone done, AssignmentTurn turn, void *userdata,
+                          Assignment **ret) {
+        Assignment *a = calloc(1, sizeof(*a));
+
+        if (!a)
+                return -ENOMEM;
+        list_init(&a->node);
+        a->done = done;
+        a->turn = turn;
+        a->userdata = userdata;
+        *ret = a;
+        return 0;
+}
+
+/* The first of them is over. */
+static void tell_done(Process *p, const char *line) {
+        Assignment *a = list_first(&p->assignments, Assignment, node);
+        AssignmentDone done = a->done;
+        void *userdata = a->userdata;
+
+        assignment_free(a);
+        if (done)
+                done(line, userdata);
+}
+
+static int give(Assignment *a, Process *p, int record_fd);
+static int give_to_pool(Assignment *a, WorkerPool *pool, int record_fd);
+
+/* It was never in line: it goes back, or to another process where this one has died. */
+static void hand_back(Assignment *a, int record_fd) {
+        Process *p = a->process;
+        AssignmentDone done = a->done;
+        void *userdata = a->userdata;
+
+        if ((p->state == PROCESS_BUSY ? give(a, p, record_fd) :
+                                        give_to_pool(a, p->pool, record_fd)) >= 0)
+                return;
+        assignment_free(a);
+        if (done)
+                done(NULL, userdata);
+}
+
+/* The kernel gives messages in their order, so what is still there is what came last. */
+static void recall(Process *p) {
+        int fds[WORKER_LINE_MAX + 1];
+        List *node = &p->assignments;
+        size_t n = 0;
+
+        for (; n < ARRAY_SIZE(fds) && n < p->n_assignments; n++) {
+                fds[n] = pass_receive(p->worker_fd, MSG_DONTWAIT);
+                if (fds[n] < 0)
+                        break;
+                node = node->prev;
+        }
+        for (size_t i = 0; i < n; i++) {
+                Assignment *a = list_entry(node, Assignment, node);
+
+                node = node->next;
+                if (a->turn) {
+                        a->turn(TURN_LOST, a->userdata);
+                        assignment_free(a);
+                } else
+                        hand_back(a, fds[i]);
+                safe_close(fds[i]);
+        }
+}
+
+void assignment_recall(Assignment *first) {
+        recall(first->process);
+}
+
+size_t assignment_count_followers(const Assignment *a) {
+        return a->process->n_assignments - 1;
+}
+
+void assignment_forget(Assignment *a) {
+        if (!a)
+                return;
+        a->done = NULL;
+        a->turn = NULL;
+}
+
+pid_t assignment_pid(const Assignment *a) {
+        return a->process->pid;
+}
+
 /* ---- one process ---- */
 
 static Process *process_free(Process *p) {
@@ -61,11 +167,14 @@ static Process *process_free(Process *p) {
                 p->pool->n_idle--;
         if (p->killed)
                 p->pool->n_killed--;
+        list_foreach_safe(a, &p->assignments, Assignment, node)
+                assignment_free(a);
         list_unlink(&p->node);
         sd_event_source_disable_unref(p->limit);
         sd_event_source_disable_unref(p->message);
         sd_event_source_disable_unref(p->exit);
         safe_close(p->socket_fd);
+        safe_close(p->worker_fd);
         safe_close(p->pidfd);
         free(p);
         return NULL;
@@ -80,13 +189,7 @@ static void process_end(Process *p) {
         p->state = PROCESS_ENDING;
         p->message = sd_event_source_disable_unref(p->message);
         p->socket_fd = safe_close(p->socket_fd);
-}
-
-static void tell_done(Process *p, const char *line) {
-        ProcessDone done = TAKE_PTR(p->done);
-
-        if (done)
-                done(line, p->userdata);
+        p->worker_fd = safe_close(p->worker_fd);
 }
 
 static int on_trim(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -115,27 +218,48 @@ static void trim_later(WorkerPool *pool) {
         (void) sd_event_source_set_enabled(pool->trim, SD_EVENT_ONESHOT);
 }
 
+/* From now on it is no follower: what becomes of it is told by its end. */
+static void tell_come(Assignment *a) {
+        AssignmentTurn turn = TAKE_PTR(a->turn);
+
+        if (turn)
+                turn(TURN_COME, a->userdata);
+}
+
+/* The job at which it was is done; it goes on with the next, or has nothing to do. */
+static void end_job(Process *p, const char *line) {
+        p->limit = sd_event_source_disable_unref(p->limit);
+        if (p->n_assignments == 1) {
+                p->state = PROCESS_IDLE;
+                p->pool->n_idle++;
+                trim_later(p->pool);
+        } else
+                tell_come(list_entry(p->assignments.next->next, Assignment, node));
+        tell_done(p, line);
+}
+
+/* All that it has said, so that what ended together is looked at together. */
 static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Process *p = userdata;
         char line[WORKER_RESULT_MAX];
-        ssize_t n;
 
-        n = recv(fd, line, sizeof(line) - 1, MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-                return 0;
-        if (n <= 0) {
-                /* it is ending, and tells more by that */
-                (void) sd_event_source_set_enabled(s, SD_EVENT_OFF);
-                return 0;
+        for (size_t i = 0; i <= WORKER_LINE_MAX && p->socket_fd == fd; i++) {
+                ssize_t n = recv(fd, line, sizeof(line) - 1, MSG_DONTWAIT);
+
+                if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                        return 0;
+                if (n <= 0) {
+                        /* it is ending, and tells more by that */
+                        (void) sd_event_source_set_enabled(s, SD_EVENT_OFF);
+                        return 0;
+                }
+                if (p->state != PROCESS_BUSY || p->killed)
+                        return 0;
+                line[n] = '\0';
+                end_job(p, n > 1 ? line : NULL);
+                if (p->state != PROCESS_BUSY)
+                        return 0; /* it has nothing more to say */
         }
-        if (p->state != PROCESS_BUSY || p->killed)
-                return 0;
-        p->limit = sd_event_source_disable_unref(p->limit);
-        p->state = PROCESS_IDLE;
-        p->pool->n_idle++;
-        trim_later(p->pool);
-        line[n] = '\0';
-        tell_done(p, n > 1 ? line : NULL);
         return 0;
 }
 
@@ -147,7 +271,11 @@ static int on_exit_of_process(sd_event_source *s, int fd, uint32_t revents, void
         if (waitid(P_PIDFD, (id_t) p->pidfd, &info, WEXITED | WNOHANG) < 0 ? errno != ECHILD
                                                                            : info.si_pid == 0)
                 return 0; /* not yet: it reports again */
-        if (p->state == PROCESS_BUSY)
+        if (p->state == PROCESS_IDLE)
+                p->pool->n_idle--;
+        p->state = PROCESS_ENDING; /* nobody gets in line any more */
+        recall(p);
+        while (p->n_assignments > 0)
                 tell_done(p, NULL);
         process_free(p);
         return 0;
@@ -189,14 +317,15 @@ static int process_new(Process **ret, WorkerPool *pool) {
         if (!p)
                 return -ENOMEM;
         list_init(&p->node);
+        list_init(&p->assignments);
         p->pool = pool;
         p->state = PROCESS_ENDING;
-        p->pidfd = p->socket_fd = -EBADF;
+        p->pidfd = p->socket_fd = p->worker_fd = -EBADF;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         p->socket_fd = pair[0];
-        r = spawn(pair[1], pool->root, &p->pid);
-        safe_close(pair[1]);
+        p->worker_fd = pair[1];
+        r = spawn(p->worker_fd, pool->root, &p->pid);
         if (r < 0)
                 return r;
         r = watch(p);
@@ -266,36 +395,78 @@ static Process *find_idle(WorkerPool *pool) {
         return found;
 }
 
-int worker_pool_assign(WorkerPool *pool, int record_fd, ProcessDone done, void *userdata,
-                       Process **ret) {
+static int give(Assignment *a, Process *p, int record_fd) {
+        int r;
+
+        r = pass_send(p->socket_fd, record_fd);
+        if (r < 0)
+                return r;
+        if (a->process) {
+                list_unlink(&a->node);
+                a->process->n_assignments--;
+        }
+        a->process = p;
+        list_append(&p->assignments, &a->node);
+        p->n_assignments++;
+        if (p->state == PROCESS_IDLE)
+                p->pool->n_idle--;
+        p->state = PROCESS_BUSY;
+        return 0;
+}
+
+static int give_to_pool(Assignment *a, WorkerPool *pool, int record_fd) {
         Process *p;
         int r;
 
         while ((p = find_idle(pool))) {
-                if (pass_send(p->socket_fd, record_fd) >= 0)
-                        break;
-                process_end(p); /* somebody killed it while it had nothing to do */
+                if (give(a, p, record_fd) >= 0)
+                        return 0;
+                process_end(p);
         }
-        if (!p) {
-                r = process_new(&p, pool);
-                if (r < 0)
-                        return r;
-                r = pass_send(p->socket_fd, record_fd);
-                if (r < 0) {
-                        process_end(p);
-                        return r;
-                }
+        r = process_new(&p, pool);
+        if (r < 0)
+                return r;
+        r = give(a, p, record_fd);
+        if (r < 0)
+                process_end(p);
+        return r;
+}
+
+int worker_pool_assign(WorkerPool *pool, int record_fd, AssignmentDone done, void *userdata,
+                       Assignment **ret) {
+        Assignment *a;
+        int r;
+
+        r = assignment_new(done, NULL, userdata, &a);
+        if (r < 0)
+                return r;
+        r = give_to_pool(a, pool, record_fd);
+        if (r < 0) {
+                free(a);
+                return r;
         }
-        p->state = PROCESS_BUSY;
-        pool->n_idle--;
-        p->done = done;
-        p->userdata = userdata;
-        *ret = p;
+        *ret = a;
         return 0;
 }
 
-pid_t process_pid(const Process *p) {
-        return p->pid;
+int assignment_follow(Assignment *first, int record_fd, AssignmentDone done, AssignmentTurn turn,
+                      void *userdata, Assignment **ret) {
+        Process *p = first->process;
+        Assignment *a;
+        int r;
+
+        if (p->state != PROCESS_BUSY || p->limit || p->n_assignments > WORKER_LINE_MAX)
+                return -EAGAIN;
+        r = assignment_new(done, turn, userdata, &a);
+        if (r < 0)
+                return r;
+        r = give(a, p, record_fd);
+        if (r < 0) {
+                free(a);
+                return r;
+        }
+        *ret = a;
+        return 0;
 }
 
 static int on_limit(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -311,16 +482,13 @@ static int on_limit(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-int process_set_limit(Process *p, uint64_t usec) {
+int assignment_set_limit(Assignment *a, uint64_t usec) {
+        Process *p = a->process;
+
         return sd_event_add_time_relative(p->pool->event, &p->limit, CLOCK_MONOTONIC, usec, 0,
                                           on_limit, p);
 }
 
 size_t worker_pool_count_killed(const WorkerPool *p) {
         return p->n_killed;
-}
-
-void process_forget(Process *p) {
-        if (p)
-                p->done = NULL;
 }

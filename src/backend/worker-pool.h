@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * worker-pool.h: the worker processes. Each is this same program, executed as "mdevd --worker
- * --root=ROOT" with one end of a socket as descriptor 3; over it comes one record at a time, as a
- * descriptor, and goes one message when the record has its result: the line that says so, or one
- * byte where that is to be read. Who has ended a job is kept for the
- * next: executing a program takes longer than most jobs do. A worker whose daemon is gone ends its
- * job, then itself.
+ * --root=ROOT" with one end of a socket as descriptor 3; over it come records, each as a descriptor
+ * in a message of its own, and goes one message when a record has its result: the line that says so,
+ * or one byte where that is to be read. Who has ended a job is kept for the
+ * next: executing a program takes longer than most jobs do. A worker whose daemon is gone ends what
+ * it has, then itself.
+ *
+ * Several records may lie in that socket, so that a worker has its next one as soon as it has ended
+ * one. The daemon keeps a descriptor of the worker's end, too: what the worker has not taken out of
+ * it yet the daemon can, and either has it whole, for the kernel gives a message to one of them. So
+ * what waits in line behind a job that does not end, or whose worker has died, is taken back.
  */
 #pragma once
 
@@ -19,8 +24,11 @@
 #define WORKERS_IDLE_MIN 1
 #define WORKERS_IDLE_USEC (5 * UINT64_C(1000000))
 
+/* Records that may wait behind one that is worked on. */
+#define WORKER_LINE_MAX 16
+
 typedef struct WorkerPool WorkerPool;
-typedef struct Process Process;
+typedef struct Assignment Assignment;
 
 /* @root_fd and @root are borrowed; @event is referenced. */
 int worker_pool_new(WorkerPool **ret, sd_event *event, int root_fd, const char *root);
@@ -41,21 +49,36 @@ int worker_pool_prepare(WorkerPool *p);
  * Called once, from the loop: the job is done, or its process is no more. @line: the last of its
  * record; NULL: to be read there.
  */
-typedef void (*ProcessDone)(const char *line, void *userdata);
+typedef void (*AssignmentDone)(const char *line, void *userdata);
+
+/* What comes to one that was put in line. */
+typedef enum Turn {
+        TURN_COME, /* the one before it has ended, so its worker is at it */
+        TURN_LOST, /* it was taken back before anything was done; the last that is heard of it */
+} Turn;
+
+typedef void (*AssignmentTurn)(Turn turn, void *userdata);
 
 /*
  * Hands the open record over. Nothing was done with it when this fails. The caller's descriptor is
  * its own to close: the lock on the record is held as long as any copy of it is open.
  */
-int worker_pool_assign(WorkerPool *p, int record_fd, ProcessDone done, void *userdata,
-                       Process **ret);
+int worker_pool_assign(WorkerPool *p, int record_fd, AssignmentDone done, void *userdata,
+                       Assignment **ret);
+/* The same, behind @first and all that wait behind it. -EAGAIN: WORKER_LINE_MAX do, or it is ending. */
+int assignment_follow(Assignment *first, int record_fd, AssignmentDone done, AssignmentTurn turn,
+                      void *userdata, Assignment **ret);
+/* How many wait in the line that it is in. */
+size_t assignment_count_followers(const Assignment *a);
+/* Takes back what waits behind @first and was not begun. */
+void assignment_recall(Assignment *first);
 /* Nobody wants to know any more. */
-void process_forget(Process *p);
-pid_t process_pid(const Process *p);
+void assignment_forget(Assignment *a);
+pid_t assignment_pid(const Assignment *a);
 /*
  * One whose job has not ended after @usec is killed, and @done is told as of one that has died: it
- * may never end all the same, if the kernel does not let it.
+ * may never end all the same, if the kernel does not let it. Not of one that has others behind it.
  */
-int process_set_limit(Process *p, uint64_t usec);
+int assignment_set_limit(Assignment *a, uint64_t usec);
 /* Those that were killed so, and are still there. */
 size_t worker_pool_count_killed(const WorkerPool *p);

@@ -48,6 +48,20 @@ int worker_write_record(int root_fd, const Record *record);
  */
 int worker_resume(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                   void *userdata);
+/*
+ * As worker_start(), but the process that is at @first does it when it has ended that and what
+ * follows it already: a worker that is quick has its next record at once. -EAGAIN: WORKER_LINE_MAX
+ * follow, or it is no process of ours. @turn is called when it gets there, or when it never will:
+ * nothing was done then, there is no record, and @done is not called.
+ */
+typedef void (*WorkerTurn)(Worker *w, Turn turn, void *userdata);
+
+int worker_follow(Worker **ret, Worker *first, const Record *record, WorkerDone done,
+                  WorkerTurn turn, void *userdata);
+/* How many do, of whichever of a line it is. */
+size_t worker_count_followers(const Worker *first);
+/* Those who were not begun yet are lost. */
+void worker_recall_followers(Worker *first);
 /* A record found at start that is still locked: waits for its lock to go. */
 int worker_adopt(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                  void *userdata);

@@ -46,9 +46,7 @@ static int reply_device(Call *c, const Operation *op) {
         if (!op->device)
                 return bus_reply(c->bus, c->message, "os", path, UUID_STR(&op->record->uuid));
         changes_tell(&c->bus->changes, op->device);
-        r = sd_bus_reply_method_return(c->message, "os", path, UUID_STR(&op->record->uuid));
-        changes_flush(&c->bus->changes);
-        return r;
+        return sd_bus_reply_method_return(c->message, "os", path, UUID_STR(&op->record->uuid));
 }
 
 /* Who calls may manage the device, so he is told who has it open; of an operation all can read. */
@@ -135,7 +133,6 @@ int call_start(Bus *b, sd_bus_message *m, uid_t uid, Operation *op, CallAnswer a
                 c->message = sd_bus_message_ref(m);
         list_append(&b->calls, &c->node);
         TAKE_PTR(c);
-        changes_flush(&b->changes); /* its worker is at it: there is time */
         return 1;
 }
 

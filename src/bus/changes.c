@@ -58,6 +58,13 @@ static void emit(sd_bus *bus, const Change *change) {
                                   path ? path : spec->iface);
 }
 
+/*
+ * After what is under way: of what changes again meanwhile one signal tells, and of a device that is
+ * being made it is better that it is made. But not much later.
+ */
+#define PRIORITY_LATER (SD_EVENT_PRIORITY_NORMAL + 2)
+#define LATER_USEC_MAX 50000
+
 static int on_defer(sd_event_source *s, void *userdata) {
         changes_flush(userdata);
         return 0;
@@ -71,6 +78,9 @@ int changes_init(Changes *c, sd_bus *bus, sd_event *event) {
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(c->defer, "bus-changes");
+        r = sd_event_source_set_priority(c->defer, PRIORITY_LATER);
+        if (r < 0)
+                return r;
         return sd_event_source_set_enabled(c->defer, SD_EVENT_OFF);
 }
 
@@ -81,9 +91,26 @@ void changes_done(Changes *c) {
         c->n = c->size = 0;
 }
 
+static uint64_t now_usec(Changes *c) {
+        uint64_t usec = 0;
+
+        (void) sd_event_now(sd_event_source_get_event(c->defer), CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
+static void schedule(Changes *c) {
+        if (c->n == 1) {
+                c->since_usec = now_usec(c);
+                (void) sd_event_source_set_enabled(c->defer, SD_EVENT_ONESHOT);
+        } else if (!c->due && now_usec(c) - c->since_usec > LATER_USEC_MAX) {
+                c->due = true;
+                (void) sd_event_source_set_priority(c->defer, SD_EVENT_PRIORITY_NORMAL);
+        }
+}
+
 static void note(Changes *c, Change change) {
-        for (size_t i = 0; i < c->n; i++)
-                if (c->items[i].object == change.object)
+        for (size_t i = c->n; i > 0; i--)
+                if (c->items[i - 1].object == change.object)
                         return;
         if (c->n == c->size) {
                 size_t size = c->size ? c->size * 2 : 32;
@@ -97,8 +124,7 @@ static void note(Changes *c, Change change) {
                 c->size = size;
         }
         c->items[c->n++] = change;
-        if (c->n == 1)
-                (void) sd_event_source_set_enabled(c->defer, SD_EVENT_ONESHOT);
+        schedule(c);
 }
 
 void changes_announce(Changes *c, ObjectKind kind, void *object) {
@@ -145,4 +171,8 @@ void changes_flush(Changes *c) {
         }
         c->n = 0;
         (void) sd_event_source_set_enabled(c->defer, SD_EVENT_OFF);
+        if (!c->due)
+                return;
+        c->due = false;
+        (void) sd_event_source_set_priority(c->defer, PRIORITY_LATER);
 }

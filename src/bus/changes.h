@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * changes.h: InterfacesAdded and PropertiesChanged, once a turn of the loop for each object, however
- * often it changed in it, and before any reply that tells of the change; what else the call changed
- * follows the reply. Work is begun first and told after that, so that nobody who works waits for the
- * signals.
+ * changes.h: InterfacesAdded and PropertiesChanged, once for each object that has changed since they
+ * were told last, and before any reply that tells of the change; what else the call changed follows
+ * the reply. Work is begun first and told after that, so that nobody who works waits for the signals.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <systemd/sd-bus.h>
 
 #include "model/definition.h"
@@ -40,6 +40,8 @@ struct Changes {
         sd_event_source *defer;
         Change *items;
         size_t n, size;
+        uint64_t since_usec; /* CLOCK_MONOTONIC; of the first */
+        bool due;            /* it has waited for long enough */
 };
 
 int changes_init(Changes *c, sd_bus *bus, sd_event *event);

@@ -263,9 +263,15 @@ static void attempt(Manager *m, Attempt *a) {
 }
 
 void autostart_run(Manager *m) {
-        list_foreach(a, &m->attempts, Attempt, node)
-                if (a->state == ATTEMPT_DUE)
-                        attempt(m, a);
+        const char *full = NULL; /* a parent that takes no more: most of the rest are on it, too */
+
+        list_foreach(a, &m->attempts, Attempt, node) {
+                if (a->state != ATTEMPT_DUE || (full && streq_ptr(a->parent, full)))
+                        continue;
+                attempt(m, a);
+                if (a->parent && load_count(m, a->parent) >= AUTOSTART_AT_ONCE_MAX)
+                        full = a->parent;
+        }
 }
 
 void autostart_operation_ended(Manager *m, const Operation *op) {
@@ -273,7 +279,9 @@ void autostart_operation_ended(Manager *m, const Operation *op) {
 
         if (!m->attempts.next)
                 return;
-        refresh_autostart(m); /* others may have waited for this one's place */
+        /* others may have waited for its place, and come when there are some more to have */
+        if (load_count(m, op->record->parent) <= AUTOSTART_AT_ONCE_MAX / 2)
+                refresh_autostart(m);
         a = find_attempt(m, op->record->parent, &op->record->uuid);
         /* a client's is ours when we joined it */
         if (!a || (a->state != ATTEMPT_RUNNING && op->record->origin != ORIGIN_DEFINITION &&

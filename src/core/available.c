@@ -7,6 +7,9 @@
 #include "core/internal.h"
 #include "util/log.h"
 
+#define MANY 4 /* operations at a time */
+#define LATER_USEC_MAX UINT64_C(50000)
+
 void available_note(Manager *m) {
         m->refresh.available = true;
         if (m->kmod && !m->refresh.running) /* else it comes at the end of that */
@@ -40,10 +43,30 @@ static int tell_type(Manager *m, const Parent *p, Type *t) {
         return r;
 }
 
+static int on_time(sd_event_source *s, uint64_t usec, void *userdata) {
+        refresh_wake(userdata);
+        return 0;
+}
+
+/*
+ * While many are made at a time each makes it another number, which takes longer to find than to make
+ * one: it is told of now and then, and after the last.
+ */
+static bool may_wait(Manager *m) {
+        uint64_t now = operation_monotonic_usec();
+
+        if (m->n_running - m->n_blocked < MANY || now - m->available_usec > LATER_USEC_MAX) {
+                m->available_usec = now;
+                return false;
+        }
+        return manager_set_timer(m, &m->available_timer, m->available_usec + LATER_USEC_MAX + 1,
+                                 on_time) >= 0;
+}
+
 void available_tell(Manager *m) {
         int r = 0;
 
-        if (!m->refresh.available || !m->kmod)
+        if (!m->refresh.available || !m->kmod || may_wait(m))
                 return;
         m->refresh.available = false;
         list_foreach(p, &m->model->parents, Parent, node) {

@@ -22,9 +22,19 @@ static bool may_have_scripts(const Record *r) {
         return has_scripts[r->kind] && !r->relabel && r->type;
 }
 
+/* Looked for once a turn of the loop: what it starts, it starts at one moment. */
 static bool have_scripts(const Operation *op) {
-        return may_have_scripts(op->record) &&
-               callout_exists_since(op->manager->root, &op->manager->callouts);
+        Manager *m = op->manager;
+        uint64_t iteration = 0;
+
+        if (!may_have_scripts(op->record))
+                return false;
+        (void) sd_event_get_iteration(m->event, &iteration);
+        if (iteration == 0 || iteration != m->callouts_iteration) {
+                m->callouts_exist = callout_exists_since(m->root, &m->callouts);
+                m->callouts_iteration = iteration;
+        }
+        return m->callouts_exist;
 }
 
 /* A removal that waits for whoever has the device open may do so for days. */

@@ -277,6 +277,7 @@ static int update_device(Manager *m, Device *d, const KmodDevice *k) {
         if (!same_extents) {
                 device_set_extents(d, k->extents, k->n_extents);
                 device_set_other(d, &k->other);
+                m->any_in_two_places = m->any_in_two_places || d->other.used;
         }
         d->ours = true;
         d->state = k->state;

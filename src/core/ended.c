@@ -7,6 +7,9 @@
 #include "util/log-ids.h"
 #include "util/parse.h"
 
+/* Ended ones whose records are still there, while others run. */
+#define CLOSING_MAX 64
+
 LogFields operation_fields(const Operation *op, char uuid[UUID_STRING_MAX]) {
         return (LogFields){
                 .topic = "operation",
@@ -70,9 +73,21 @@ void operation_close(Operation *op) {
         if (!op->closing)
                 return;
         op->closing = false;
+        op->manager->n_closing--;
         if (op->has_record)
                 forget_record(op);
         log_end(op);
+}
+
+/*
+ * While others are made, what has ended may wait for a quieter moment, but not for ever, and not
+ * without end.
+ */
+void ended_close(Manager *m) {
+        if (m->n_closing == 0 || (m->n_running > m->n_blocked && m->n_closing < CLOSING_MAX))
+                return;
+        list_foreach(op, &m->active, Operation, active_node)
+                operation_close(op);
 }
 
 static int on_linger(sd_event_source *s, uint64_t usec, void *userdata) {

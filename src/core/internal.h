@@ -25,7 +25,8 @@
 #define ESCORTS_MAX 64
 /*
  * Where creating a device takes no longer than this, more workers only take turns on the processors:
- * two, of which one has its next record while the other's result is read.
+ * two until one has shown it. After that devices of that parent are made by one worker, which has
+ * the next records in its hands while the results of those before are read.
  */
 #define WORKER_QUICK_USEC UINT64_C(50000)
 #define WORKERS_PER_PARENT_QUICK 2
@@ -61,6 +62,8 @@ struct Load {
         size_t n_working; /* workers that count */
         size_t n_blocked; /* workers that have taken too long to count */
         bool slow;        /* the worker looked at last took more than WORKER_QUICK_USEC */
+        bool quick;       /* one has ended in less, and none has taken more since */
+        Operation *first; /* that makes a device, and whose worker others may follow; or NULL */
 };
 
 /* What there is to catch up with, at the end of this turn of the loop. */
@@ -137,6 +140,8 @@ struct Manager {
         Uevents *uevents;
         WorkerPool *workers;
         CalloutSeen callouts; /* whether there are callout scripts at all */
+        bool callouts_exist;  /* what that was in a turn of the loop */
+        uint64_t callouts_iteration; /* in which one; 0: in none */
         EscortLaunch launch; /* how processes for callout scripts are started */
         Watch *watch; /* of the definitions' files */
         Touch *touch; /* of what functions bear; NULL: no parent has such */
@@ -150,6 +155,7 @@ struct Manager {
         size_t n_working, n_blocked; /* workers, of all loads */
         uint64_t next_id;
         size_t n_running, n_ended; /* of all operations */
+        size_t n_closing;          /* of those that have ended */
         sd_event_source *linger; /* forgets ended operations */
         sd_event_source *blocked; /* looks again when workers may be blocked, or still are */
         Worker *look;             /* asks who has a device open whose removal is blocked */
@@ -157,9 +163,13 @@ struct Manager {
         Refresh refresh;
         List writers; /* of Writer: who wait for the answer to a create request */
         List attempts;
+        sd_event_source *available_timer;
+        uint64_t available_usec; /* CLOCK_MONOTONIC; when it was last told how many can be made */
         sd_event_source *unplug;  /* for openers that are to be killed */
         sd_event_source *lease_timer;
         List lease_users; /* of LeaseUsers: of vendors' devices that are leased */
+        bool any_leased;        /* false: no device is, and none need be looked at for that */
+        bool any_in_two_places; /* the same of moves that are not at their end */
         List looks;       /* of Look: who asks who has a device open */
         uint64_t look_usec; /* how long one may take: LOOK_LIMIT_USEC */
         Worker *looking;  /* at the first of them */
@@ -333,6 +343,8 @@ void operation_unplan(Operation *op);
  * its record goes. Nothing, but for one that has ended and was not closed.
  */
 void operation_close(Operation *op);
+/* The same of all that have ended, now or when less is to be done. */
+void ended_close(Manager *m);
 /* It is remembered for a while. */
 /* What its lines in the log are found by; @uuid holds the text of one. */
 LogFields operation_fields(const Operation *op, char uuid[UUID_STRING_MAX]);
@@ -354,6 +366,8 @@ int load_check(Manager *m, const char *parent, Reason *reason);
 /* Running operations of @parent whose workers are not blocked. */
 size_t load_count(Manager *m, const char *parent);
 void operation_on_worker(Worker *w, const Record *record, void *userdata);
+/* Nothing was done yet of operations that are in line: they wait for the next daemon. */
+void operations_recall(Manager *m);
 
 /* ---- blocked.c ---- */
 

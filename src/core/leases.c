@@ -34,6 +34,7 @@ static void note_changed(Manager *m, Device *d) {
 void leases_begin(Manager *m, Device *d) {
         Lease *l = &d->lease;
 
+        m->any_leased = m->any_leased || l->kind != LEASE_NONE;
         if (l->kind == LEASE_CLIENT && !l->client) /* a name that nobody can leave the bus by */
                 l->kind = LEASE_VM;
         if (l->kind != LEASE_VM || l->phase != LEASE_UNOPENED || l->until_usec > 0)
@@ -135,9 +136,15 @@ static void set_timer(Manager *m, uint64_t usec) {
 
 void leases_check_at(Manager *m, uint64_t now) {
         uint64_t next = UINT64_MAX;
+        bool any = false;
 
-        list_foreach(d, &m->model->devices, Device, node)
+        if (!m->any_leased)
+                return;
+        list_foreach(d, &m->model->devices, Device, node) {
                 next = MIN(next, check_device(m, d, now));
+                any = any || d->lease.kind != LEASE_NONE;
+        }
+        m->any_leased = any;
         set_timer(m, next);
 }
 

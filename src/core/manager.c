@@ -72,10 +72,13 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->blocked);
         sd_event_source_disable_unref(m->unplug);
         sd_event_source_disable_unref(m->mends);
+        sd_event_source_disable_unref(m->available_timer);
         sd_event_source_disable_unref(m->lease_timer);
         lease_users_done(m);
         looks_done(m);
         function_waits_done(m);
+        if (m->active.next)
+                operations_recall(m);
         list_foreach_safe(op, &m->operations, Operation, node)
                 operation_free(op);
         worker_pool_free(m->workers);

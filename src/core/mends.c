@@ -88,10 +88,13 @@ static int on_time(sd_event_source *s, uint64_t usec, void *userdata) {
 
 void mends_check(Manager *m) {
         uint64_t now = operation_monotonic_usec(), next = UINT64_MAX;
-        bool begun = false;
+        bool begun = false, any = false;
         int r;
 
+        if (!m->any_in_two_places)
+                return;
         list_foreach(d, &m->model->devices, Device, node) {
+                any = any || d->other.used;
                 if (!is_left(d)) {
                         d->mends = 0;
                         d->mend_usec = 0;
@@ -106,6 +109,7 @@ void mends_check(Manager *m) {
                         begun = true;
                 }
         }
+        m->any_in_two_places = any;
         r = manager_set_timer(m, &m->mends, next, on_time);
         if (r < 0)
                 (void) log_warning_errno(r, FIELDS(.topic = "move"),

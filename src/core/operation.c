@@ -310,6 +310,7 @@ void operation_end(Operation *op) {
         m->n_ended++;
         op->has_record = had_record;
         op->closing = true;
+        m->n_closing++;
         if (op->state == OPERATION_FAILED)
                 operation_close(op); /* what undoes it has a record of the same name */
 
@@ -388,10 +389,9 @@ void operations_settle(Manager *m) {
         m->refresh.settling = false;
         operation_dispatch(m);
         call_waiters(m);
-        list_foreach(op, &m->active, Operation, active_node) {
+        list_foreach(op, &m->active, Operation, active_node)
                 application_go_on(op);
-                operation_close(op);
-        }
+        ended_close(m);
         set_aside(m);
         ended_trim(m);
 }

@@ -37,6 +37,7 @@ typedef enum OperationState {
 typedef enum OperationPhase {
         OPERATION_QUEUED,   /* nothing was done, no record was written */
         OPERATION_CALLING,  /* its callout scripts are asked; no record was written */
+        OPERATION_IN_LINE,  /* its record is with a worker that is at another one still */
         OPERATION_WORKING,  /* its worker lives */
         OPERATION_SETTLING, /* its worker is gone; the model is to catch up with the kernel */
         OPERATION_POSTING,  /* its result is known, and its callout scripts are told */
@@ -50,7 +51,7 @@ struct Operation {
         Manager *manager; /* borrowed */
         uint64_t id;
         Record *record;
-        Worker *worker; /* only while OPERATION_WORKING */
+        Worker *worker; /* only while OPERATION_IN_LINE or OPERATION_WORKING */
         Escort *escort; /* from OPERATION_CALLING to OPERATION_POSTING; NULL: no scripts */
         bool agreed;     /* its callout scripts have */
         bool has_record; /* while OPERATION_POSTING or closing: one was written */

@@ -53,6 +53,8 @@ void load_remove(Operation *op) {
                 return;
         if (op->phase == OPERATION_WORKING)
                 count_worker(op, -1);
+        if (l->first == op)
+                l->first = NULL;
         op->load = NULL;
         if (--l->n_running > 0)
                 return;
@@ -64,6 +66,8 @@ void load_remove(Operation *op) {
 void operation_set_phase(Operation *op, OperationPhase phase) {
         if (op->phase == OPERATION_WORKING)
                 count_worker(op, -1);
+        if (op->load && op->load->first == op)
+                op->load->first = NULL;
         if (op->blocked)
                 blocked_forget(op);
         op->blocked = false;
@@ -79,6 +83,16 @@ static uint64_t worked_usec(const Operation *op) {
         return now > op->working_since_usec ? now - op->working_since_usec : 0;
 }
 
+/* It takes its time: who waits behind it may do better elsewhere. */
+static void note_slow(Operation *op) {
+        op->load->slow = true;
+        op->load->quick = false;
+        if (op->load->first != op)
+                return;
+        op->load->first = NULL;
+        worker_recall_followers(op->worker);
+}
+
 static void mark_slow(Manager *m) {
         if (m->n_working == 0)
                 return;
@@ -86,7 +100,7 @@ static void mark_slow(Manager *m) {
                 if (!op->load || op->phase != OPERATION_WORKING || op->blocked)
                         continue;
                 if (worked_usec(op) > WORKER_QUICK_USEC)
-                        op->load->slow = true;
+                        note_slow(op);
                 if (worked_usec(op) <= WORKER_BLOCKED_USEC)
                         continue;
                 count_worker(op, -1);
@@ -140,8 +154,10 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
         Operation *op = userdata;
         Manager *m = op->manager;
 
-        if (op->load)
+        if (op->load) {
                 op->load->slow = worked_usec(op) > WORKER_QUICK_USEC;
+                op->load->quick = !op->load->slow;
+        }
         operation_set_phase(op, OPERATION_SETTLING);
         op->worker = worker_free(w);
         if (record) {
@@ -209,6 +225,67 @@ static void end_gone(Operation *op) {
         operation_end(op);
 }
 
+/* Nothing but a device that is made: what is begun of it is done, or has failed, at once. */
+static bool may_be_in_line(const Operation *op) {
+        const Record *r = op->record;
+
+        return r->kind == RECORD_CREATE && !r->define && !r->function && r->n_attributes == 0 &&
+               r->n_moves == 0 && !op->escort && !op->agreed;
+}
+
+/* Whom it may follow; NULL: nobody. */
+static Operation *line_of(const Operation *op) {
+        const Load *l = op->load;
+
+        if (!l->quick || !l->first || !may_be_in_line(op) ||
+            worker_count_followers(l->first->worker) >= WORKER_LINE_MAX)
+                return NULL;
+        return l->first;
+}
+
+static void note_working(Operation *op) {
+        op->started_usec = operation_now_usec();
+        op->working_since_usec = operation_monotonic_usec();
+        operation_set_phase(op, OPERATION_WORKING); /* nothing that is told has changed */
+        if (may_be_in_line(op) && !op->load->first)
+                op->load->first = op;
+}
+
+static void on_turn(Worker *w, Turn turn, void *userdata) {
+        Operation *op = userdata;
+
+        if (turn == TURN_COME) {
+                op->load->first = NULL; /* that one has ended */
+                note_working(op);
+                return;
+        }
+        op->worker = worker_free(w);
+        operation_set_phase(op, OPERATION_QUEUED);
+        refresh_wake(op->manager);
+}
+
+void operations_recall(Manager *m) {
+        list_foreach(op, &m->active, Operation, active_node)
+                if (op->phase == OPERATION_IN_LINE)
+                        worker_recall_followers(op->worker);
+}
+
+static int start_worker(Operation *op) {
+        Operation *first = line_of(op);
+        Manager *m = op->manager;
+        int r;
+
+        if (!first)
+                return worker_start(&op->worker, m->workers, op->record, operation_on_worker, op);
+        r = worker_follow(&op->worker, first->worker, op->record, operation_on_worker, on_turn,
+                          op);
+        if (r == -EAGAIN)
+                return worker_start(&op->worker, m->workers, op->record, operation_on_worker, op);
+        if (r >= 0)
+                operation_set_phase(op, OPERATION_IN_LINE);
+        return r;
+}
+
 static int start(Operation *op) {
         Manager *m = op->manager;
         int r;
@@ -230,12 +307,11 @@ static int start(Operation *op) {
         } else
                 r = note_opened(op);
         if (r >= 0)
-                r = worker_start(&op->worker, m->workers, op->record, operation_on_worker, op);
+                r = start_worker(op);
         if (r < 0)
                 return r;
-        op->started_usec = operation_now_usec();
-        op->working_since_usec = operation_monotonic_usec();
-        operation_set_phase(op, OPERATION_WORKING); /* nothing that is told has changed */
+        if (op->phase != OPERATION_IN_LINE)
+                note_working(op);
         moves_tell(op); /* but for the state of who moves */
         return 0;
 }
@@ -252,6 +328,8 @@ static bool may_start(const Operation *op) {
         const Manager *m = op->manager;
         const Load *l = op->load;
 
+        if (l->quick && l->first && may_be_in_line(op))
+                return line_of(op) && callouts_may_start(op);
         return is_alone(op) && m->n_working < WORKERS_MAX &&
                m->n_working + m->n_blocked < WORKERS_BLOCKED_MAX &&
                l->n_working < (l->slow ? WORKERS_PER_PARENT_MAX : WORKERS_PER_PARENT_QUICK) &&
@@ -266,6 +344,8 @@ void operation_dispatch(Manager *m) {
         list_foreach(op, &m->active, Operation, active_node) {
                 int r;
 
+                if (op->state == OPERATION_RUNNING && op->phase == OPERATION_IN_LINE)
+                        usec = WORKER_QUICK_USEC; /* they wait, too */
                 if (op->state != OPERATION_RUNNING || op->phase != OPERATION_QUEUED)
                         continue;
                 if (!may_start(op)) {

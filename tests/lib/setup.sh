@@ -11,7 +11,7 @@ set -euo pipefail
 packages=(
         # the build
         meson ninja-build pkgconf gcc clang libc6-dev make
-        libsystemd-dev libudev-dev libjson-c-dev
+        libsystemd-dev libjson-c-dev
         # the module, for both kernels, and its checks
         linux-headers-amd64 linux-headers-6.12-amd64 kmod sparse
         linux-source-6.1 linux-source-6.12 xz-utils perl
