@@ -55,7 +55,7 @@ static int read_record(int fd, Record **ret) {
 }
 
 static int receive_record(int socket_fd, Record **ret) {
-        _cleanup_(closep) int fd = pass_receive(socket_fd, 0);
+        _cleanup_(closep) int fd = pass_receive(socket_fd, 0, NULL);
 
         return fd < 0 ? fd : read_record(fd, ret);
 }

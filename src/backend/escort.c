@@ -147,7 +147,7 @@ int escort_start(Escort **ret, sd_event *event, const char *root, const EscortLa
         e->socket_fd = pair[0];
         its_fd = pair[1];
 
-        r = pass_send(e->socket_fd, record_fd);
+        r = pass_send(e->socket_fd, record_fd, 0);
         if (r >= 0)
                 r = sd_event_add_io(event, &e->source, e->socket_fd, EPOLLIN, on_message, e);
         if (r >= 0)

@@ -13,10 +13,9 @@ union Control {
         char room[CMSG_SPACE(sizeof(int))];
 };
 
-int pass_send(int socket_fd, int fd) {
+int pass_send(int socket_fd, int fd, uint64_t number) {
         Control control = {};
-        char byte = 0;
-        struct iovec iov = { .iov_base = &byte, .iov_len = sizeof(byte) };
+        struct iovec iov = { .iov_base = &number, .iov_len = sizeof(number) };
         struct msghdr message = {
                 .msg_iov = &iov,
                 .msg_iovlen = 1,
@@ -32,10 +31,10 @@ int pass_send(int socket_fd, int fd) {
         return RET_NERRNO(sendmsg(socket_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
-int pass_receive(int socket_fd, int flags) {
+int pass_receive(int socket_fd, int flags, uint64_t *ret_number) {
         Control control;
-        char byte;
-        struct iovec iov = { .iov_base = &byte, .iov_len = sizeof(byte) };
+        uint64_t number = 0;
+        struct iovec iov = { .iov_base = &number, .iov_len = sizeof(number) };
         struct msghdr message = {
                 .msg_iov = &iov,
                 .msg_iovlen = 1,
@@ -55,5 +54,7 @@ int pass_receive(int socket_fd, int flags) {
         if (n == 0 || !header || header->cmsg_len != CMSG_LEN(sizeof(fd)))
                 return -ENODATA;
         memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+        if (ret_number)
+                *ret_number = number;
         return fd;
 }

@@ -24,7 +24,7 @@ int worker_main(int socket_fd, const char *root, const WorkerAbove *above) {
         for (;;) {
                 _cleanup_(freep) char *last = NULL;
 
-                fd = pass_receive(socket_fd, 0);
+                fd = pass_receive(socket_fd, 0, NULL);
                 if (fd == -ECONNRESET)
                         continue; /* a daemon that is gone had not read all that we said */
                 if (fd < 0)

@@ -52,6 +52,7 @@ struct Assignment {
         AssignmentDone done; /* NULL: nobody wants to know */
         AssignmentTurn turn; /* NULL: the same, or it never was in line */
         void *userdata;
+        uint64_t number; /* of its message */
 };
 
 struct WorkerPool {
@@ -61,6 +62,7 @@ struct WorkerPool {
         List processes;
         size_t n_idle;
         size_t n_killed; /* and not ended yet */
+        uint64_t last_number; /* of assignments */
         sd_event_source *trim;
 };
 
@@ -72,7 +74,7 @@ static void assignment_free(Assignment *a) {
         free(a);
 }
 
-static int assignment_new(AssignmentDone done, AssignmentTurn turn, void *userdata,
+static int assignment_new(WorkerPool *pool, AssignmentDone done, AssignmentTurn turn, void *userdata,
                           Assignment **ret) {
         Assignment *a = calloc(1, sizeof(*a));
 
@@ -82,6 +84,7 @@ static int assignment_new(AssignmentDone done, AssignmentTurn turn, void *userda
         a->done = done;
         a->turn = turn;
         a->userdata = userdata;
+        a->number = ++pool->last_number;
         *ret = a;
         return 0;
 }
@@ -95,6 +98,14 @@ static void tell_done(Process *p, const char *line) {
         assignment_free(a);
         if (done)
                 done(line, userdata);
+}
+
+/* From now on it is no follower: what becomes of it is told by its end. */
+static void tell_come(Assignment *a) {
+        AssignmentTurn turn = TAKE_PTR(a->turn);
+
+        if (turn)
+                turn(TURN_COME, a->userdata);
 }
 
 static int give(Assignment *a, Process *p, int record_fd);
@@ -114,22 +125,37 @@ static void hand_back(Assignment *a, int record_fd) {
                 done(NULL, userdata);
 }
 
-/* The kernel gives messages in their order, so what is still there is what came last. */
+static Assignment *find_assignment(Process *p, uint64_t number) {
+        list_foreach(a, &p->assignments, Assignment, node)
+                if (a->number == number)
+                        return a;
+        return NULL;
+}
+
+/*
+ * The worker may take one between two that we take: what was taken is known by its number. What is
+ * left in the list is with the worker, in the order in which it does it.
+ */
 static void recall(Process *p) {
+        Assignment *taken[WORKER_LINE_MAX + 1], *first;
         int fds[WORKER_LINE_MAX + 1];
-        List *node = &p->assignments;
         size_t n = 0;
 
-        for (; n < ARRAY_SIZE(fds) && n < p->n_assignments; n++) {
-                fds[n] = pass_receive(p->worker_fd, MSG_DONTWAIT);
+        while (n < ARRAY_SIZE(fds)) {
+                uint64_t number;
+
+                fds[n] = pass_receive(p->worker_fd, MSG_DONTWAIT, &number);
                 if (fds[n] < 0)
                         break;
-                node = node->prev;
+                taken[n] = find_assignment(p, number);
+                if (taken[n])
+                        n++;
+                else
+                        safe_close(fds[n]);
         }
         for (size_t i = 0; i < n; i++) {
-                Assignment *a = list_entry(node, Assignment, node);
+                Assignment *a = taken[i];
 
-                node = node->next;
                 if (a->turn) {
                         a->turn(TURN_LOST, a->userdata);
                         assignment_free(a);
@@ -137,6 +163,9 @@ static void recall(Process *p) {
                         hand_back(a, fds[i]);
                 safe_close(fds[i]);
         }
+        first = list_first(&p->assignments, Assignment, node);
+        if (first)
+                tell_come(first);
 }
 
 void assignment_recall(Assignment *first) {
@@ -216,14 +245,6 @@ static void trim_later(WorkerPool *pool) {
                 return;
         (void) sd_event_source_set_time_relative(pool->trim, WORKERS_IDLE_USEC);
         (void) sd_event_source_set_enabled(pool->trim, SD_EVENT_ONESHOT);
-}
-
-/* From now on it is no follower: what becomes of it is told by its end. */
-static void tell_come(Assignment *a) {
-        AssignmentTurn turn = TAKE_PTR(a->turn);
-
-        if (turn)
-                turn(TURN_COME, a->userdata);
 }
 
 /* The job at which it was is done; it goes on with the next, or has nothing to do. */
@@ -398,7 +419,7 @@ static Process *find_idle(WorkerPool *pool) {
 static int give(Assignment *a, Process *p, int record_fd) {
         int r;
 
-        r = pass_send(p->socket_fd, record_fd);
+        r = pass_send(p->socket_fd, record_fd, a->number);
         if (r < 0)
                 return r;
         if (a->process) {
@@ -437,7 +458,7 @@ int worker_pool_assign(WorkerPool *pool, int record_fd, AssignmentDone done, voi
         Assignment *a;
         int r;
 
-        r = assignment_new(done, NULL, userdata, &a);
+        r = assignment_new(pool, done, NULL, userdata, &a);
         if (r < 0)
                 return r;
         r = give_to_pool(a, pool, record_fd);
@@ -457,7 +478,7 @@ int assignment_follow(Assignment *first, int record_fd, AssignmentDone done, Ass
 
         if (p->state != PROCESS_BUSY || p->limit || p->n_assignments > WORKER_LINE_MAX)
                 return -EAGAIN;
-        r = assignment_new(done, turn, userdata, &a);
+        r = assignment_new(p->pool, done, turn, userdata, &a);
         if (r < 0)
                 return r;
         r = give(a, p, record_fd);

@@ -11,6 +11,9 @@
         "/org/mdevd1/device/_30000_3a00_3a07_2e0/_311111111_2d2222_2d3333_2d4444_2d5555555555"     \
         uuid_tail
 
+#define UUID4 "11111111-2222-3333-4444-555555555504"
+#define UUID5 "11111111-2222-3333-4444-555555555505"
+
 /* ---- create ---- */
 
 static void act_create(Trial *t, Reply *r) {
@@ -99,6 +102,29 @@ static const Scenario boot = {
         .devices = RESTORED,
         .prepare = prepare_restore,
         .boots = true,
+};
+
+/* As many as it takes for some to be in line behind another. */
+static const char *const in_line[] = { UUID1, UUID2, UUID3, UUID4, UUID5 };
+
+static void prepare_line(Trial *t) {
+        tree_write(&t->f.tree, "sys/" FAKE_DEVPATH "/" PARENT "/mdev_supported_types/" TYPE
+                   "/available_instances", "6\n");
+        for (size_t i = 0; i < ARRAY_SIZE(in_line); i++)
+                define(t, PARENT, in_line[i], TYPE);
+}
+
+static const Scenario line = {
+        .name = "line",
+        .devices = {
+                { UUID1, PARENT, "vm3", "definition", false, true },
+                { UUID2, PARENT, "vm3", "definition", false, true },
+                { UUID3, PARENT, "vm3", "definition", false, true },
+                { UUID4, PARENT, "vm3", "definition", false, true },
+                { UUID5, PARENT, "vm3", "definition", false, true },
+        },
+        .instances = 6,
+        .prepare = prepare_line,
 };
 
 /* ---- definitions ---- */
@@ -275,7 +301,7 @@ static const Scenario start = {
 
 const Scenario *const kills_scenarios[] = {
         &create, &create_ours, &stop, &stop_ours, &definition, &modify, &undefine, &start, &restore,
-        &boot, NULL,
+        &line, &boot, NULL,
 };
 
 const Sabotage kills_sabotages[] = {

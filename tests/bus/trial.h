@@ -40,6 +40,7 @@ struct Scenario {
          */
         void (*check_files)(Trial *t, json_object *state, bool strict, bool done);
         const char *done_error; /* repeating what is done already: this error is right, too */
+        unsigned instances; /* of PARENT, at first; 0: those of OTHER */
         bool boots; /* the module's parent is not configured yet, and nobody is about */
 };
 
