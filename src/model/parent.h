@@ -146,6 +146,7 @@ struct Parent {
         List functions;   /* of Function: what bears its devices, where they are no mdevs */
         List devices;     /* of Device, by parent_node */
         uint64_t changes; /* counts what policy may have to look at anew, see parent_changed() */
+        uint64_t told_of; /* what told of its types rests on, see core/available.c; 0: nothing */
         void *view;       /* policy's own memory of this parent, freed by view_free */
         void (*view_free)(void *view);
         uint64_t bar_sizes[BARS_MAX]; /* bytes, as sysfs "resource" says; 0: absent */
