@@ -46,7 +46,12 @@ static int compare_parents(const void *a, const void *b) {
 }
 
 void actives_sort_by_parent(Actives *a) {
-        if (a->n > 0)
+        size_t i = 1;
+
+        /* with one parent they are */
+        while (i < a->n && compare_parents(&a->devices[i - 1], &a->devices[i]) <= 0)
+                i++;
+        if (i < a->n)
                 qsort(a->devices, a->n, sizeof(*a->devices), compare_parents);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * folder.h: the definitions of one parent, for a listing: the folder is read through once, and what
- * it does not have costs no call. A thousand files are read with four calls each.
+ * it does not have costs no call. A thousand files are read with three calls each.
  */
 #pragma once
 

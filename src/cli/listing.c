@@ -76,22 +76,28 @@ static int add_active(const ActiveDevice *device, const Folder *folder, bool scr
         _cleanup_(definition_freep) Definition *stored = NULL, *d = NULL;
         const FolderEntry *entry = folder_find(folder, &device->uuid);
         int r = entry ? folder_read(folder, entry, &stored) : 0;
+        bool defined = stored;
 
         if (r < 0 && r != -ENOENT)
                 return r;
-        r = definition_new(&d, device->parent, &device->uuid);
-        if (r < 0)
-                return r;
-        d->type = strdup(device->type);
-        if (!d->type)
-                return -ENOMEM;
-        d->autostart = stored && !stored->invalid && stored->autostart;
+        if (defined && !stored->invalid && streq(stored->type, device->type) &&
+            stored->n_attributes == 0) {
+                d = TAKE_PTR(stored); /* says all that is known of the device, too */
+        } else {
+                r = definition_new(&d, device->parent, &device->uuid);
+                if (r < 0)
+                        return r;
+                d->type = strdup(device->type);
+                if (!d->type)
+                        return -ENOMEM;
+                d->autostart = defined && !stored->invalid && stored->autostart;
+        }
         if (scripts) {
                 r = add_attributes(d);
                 if (r < 0)
                         return r;
         }
-        return listing_add(l, TAKE_PTR(d), true, stored);
+        return listing_add(l, TAKE_PTR(d), true, defined);
 }
 
 int listing_read_active(int root_fd, const ListingFilter *filter, Listing *ret) {
