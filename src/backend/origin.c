@@ -307,6 +307,21 @@ bool origin_names(int root_fd, const Uuid *uuid, const char *parent, const char 
         return found;
 }
 
+int origin_read_parent(int root_fd, const Uuid *uuid, char **ret) {
+        const char *parent;
+        json_object *o;
+        int r;
+
+        r = read_entry(root_fd, uuid, &o);
+        if (r < 0)
+                return r;
+        r = json_get_string(o, "parent", &parent);
+        if (r >= 0)
+                r = (*ret = strdup(parent)) ? 0 : -ENOMEM;
+        json_object_put(o);
+        return r;
+}
+
 bool origin_is_recent(int root_fd, const Uuid *uuid, uint64_t usec) {
         _cleanup_(freep) char *path = NULL;
         struct timespec now;

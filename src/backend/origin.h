@@ -26,6 +26,8 @@ int origin_find(int root_fd, const char *parent, const char *type, const char *f
 bool origin_is_known(int root_fd, const Uuid *uuid);
 /* Its file says that @function of @parent bears it. */
 bool origin_names(int root_fd, const Uuid *uuid, const char *parent, const char *function);
+/* Which parent its file says. -ENOENT: there is none. */
+int origin_read_parent(int root_fd, const Uuid *uuid, char **ret);
 /* The file is there, and was written within the last @usec, by the wall clock. */
 bool origin_is_recent(int root_fd, const Uuid *uuid, uint64_t usec);
 int origin_forget(int root_fd, const Uuid *uuid);

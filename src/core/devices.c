@@ -439,10 +439,17 @@ int manager_refresh_counters(Manager *m) {
 
 /* ---- what earlier daemons left ---- */
 
+/* What such a card bears is seen when the work has ended. */
+static bool is_on_card_at_work(Manager *m, const Uuid *uuid) {
+        _cleanup_(freep) char *parent = NULL;
+
+        return origin_read_parent(m->root_fd, uuid, &parent) >= 0 && functions_are_busy(m, parent);
+}
+
 static bool is_known(const Uuid *uuid, void *userdata) {
         Manager *m = userdata;
 
-        return model_find_device(m->model, NULL, uuid, NULL) != NULL;
+        return model_find_device(m->model, NULL, uuid, NULL) || is_on_card_at_work(m, uuid);
 }
 
 int devices_sweep_origins(Manager *m) {

@@ -159,6 +159,8 @@ static bool has_worker(const Operation *op) {
 }
 
 bool functions_are_busy(Manager *m, const char *parent) {
+        if (recover_has_card(m, parent))
+                return true;
         list_foreach(op, &m->active, Operation, active_node)
                 if (has_worker(op) && streq(op->record->parent, parent))
                         return true;

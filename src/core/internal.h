@@ -147,6 +147,7 @@ struct Manager {
         Touch *touch; /* of what functions bear; NULL: no parent has such */
         uint64_t functions_usec; /* CLOCK_MONOTONIC; when they were last looked at before a no */
         List function_waits;     /* of FunctionWait: of functions whose files are yet to come */
+        List cards_at_work;      /* of Card: before operations are recovered; see recover.c */
         sd_event_source *function_timer;
         List planned;
         List operations; /* in order of id; of those that have ended, only so many, so long */
@@ -464,6 +465,13 @@ void available_tell(Manager *m);
 /* ---- recover.c ---- */
 
 int recover_operations(Manager *m);
+/*
+ * Which parents have virtual functions that a worker of an earlier daemon has been at for long: until
+ * its operation is known again nobody looks at them, for the driver may make who reads wait.
+ */
+int recover_note_cards(Manager *m);
+bool recover_has_card(Manager *m, const char *parent);
+void recover_forget_cards(Manager *m);
 
 /* ---- profiles.c ---- */
 

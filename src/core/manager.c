@@ -34,6 +34,7 @@ int manager_new(Manager **ret, sd_event *event, const char *root) {
         list_init(&m->looks);
         m->look_usec = LOOK_LIMIT_USEC;
         list_init(&m->function_waits);
+        list_init(&m->cards_at_work);
         list_init(&m->tried);
         m->event = sd_event_ref(event);
         m->root = strdup(root);
@@ -79,6 +80,7 @@ Manager *manager_free(Manager *m) {
         function_waits_done(m);
         if (m->active.next)
                 operations_recall(m);
+        recover_forget_cards(m);
         list_foreach_safe(op, &m->operations, Operation, node)
                 operation_free(op);
         worker_pool_free(m->workers);
@@ -192,11 +194,14 @@ int manager_start(Manager *m) {
 
         /* Parents first, since operations are planned on them; then operations, since they claim
          * devices and know who made them; then devices. */
-        r = parents_update_all(m);
+        r = recover_note_cards(m);
+        if (r >= 0)
+                r = parents_update_all(m);
         if (r >= 0)
                 r = refresh_parents_now(m);
         if (r >= 0)
                 r = recover_operations(m);
+        recover_forget_cards(m); /* from here on these operations say so */
         if (r < 0)
                 return log_error_errno(r, NULL, "Cannot find out what there is: %m");
         refresh_all(m);
