@@ -3,7 +3,8 @@
  * vgpu.c: --convert-vgpu-config: a file of NVIDIA's vgpu-device-manager ("version: v1",
  * "vgpu-configs": name, list of {device-filter, devices, vgpu-devices}; its api/spec/v1) as profiles
  * of ours. It speaks of GPUs by number, in the order of their addresses, so the host's sysfs is read:
- * the profile names the parents.
+ * the profile names the parents. A GPU whose driver makes no mdevs but lends types to its virtual
+ * functions is a parent by itself.
  */
 #include "offline/offline.h"
 
@@ -14,6 +15,7 @@
 
 #include "model/model.h"
 #include "policy/match.h"
+#include "sysfs/functions.h"
 #include "sysfs/sysfs.h"
 #include "util/fs.h"
 #include "util/parse.h"
@@ -237,7 +239,8 @@ static int convert_type(Convert *c, const YamlNode *entry, const YamlNode *type)
         uint64_t count = 0;
         bool any = false;
 
-        if (type->kind != YAML_SCALAR || !read_number(type->scalar, &count) || count < 1 || count > COUNT_MAX || !is_type_name(type->key))
+        if (type->kind != YAML_SCALAR || !read_number(type->scalar, &count) || count < 1 ||
+            count > COUNT_MAX || !is_type_name(type->key))
                 return fail(c, type->line, "expected a type and how many, 1 to %d", COUNT_MAX);
         for (size_t i = 0; i < c->n_units; i++) {
                 uint64_t left;
@@ -351,6 +354,8 @@ int offline_convert_vgpu(const char *root, const char *file) {
         if (r < 0)
                 return EXIT_FAILURE;
         r = c.root_fd < 0 ? -ENOENT : sysfs_foreach_parent(c.root_fd, on_parent, &c);
+        if (r >= 0)
+                r = sysfs_foreach_physical(c.root_fd, on_parent, &c);
         qsort(c.units, c.n_units, sizeof(c.units[0]), compare_units);
         if (r >= 0 && !(c.out = open_memstream(&text, &size)))
                 r = -ENOMEM;

@@ -5,6 +5,10 @@
  * to sysfs. On a fake of such a card: no real one was at hand.
  */
 #include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #include "../unit/fake-kernel.h"
 #include "../unit/fake-vgpu.h"
@@ -13,6 +17,7 @@
 #define CARD "0000:41:00.0"
 #define F0 "0000:41:00.4"
 #define F1 "0000:41:00.5"
+#define F2 "0000:41:00.6"
 #define FUNCTION0 "sys/" FAKE_DEVPATH "/" F0
 #define CARD_PATH "/org/mdevd1/parent/_30000_3a41_3a00_2e0"
 #define DEVICE "/org/mdevd1/device/_30000_3a41_3a00_2e0/"
@@ -45,6 +50,13 @@ static void done(Fixture *f, const char *path, const char *verb) {
         Reply r = {};
 
         CALL(f, f->client, &r, VERB(path, verb));
+        reply_done(&r);
+}
+
+static void apply_profile(Trial *t, const char *profile) {
+        Reply r = {};
+
+        CALL(&t->f, t->f.client, &r, MANAGER, "ApplyProfile", "sa{sv}", profile, 0);
         reply_done(&r);
 }
 
@@ -260,6 +272,71 @@ TEST(it_goes_with_its_client) {
         fixture_done(&t.f);
 }
 
+/* Until the property is that; whatever changes it is told. */
+static void await(Fixture *f, const char *path, const char *name, const char *value) {
+        for (;;) {
+                _cleanup_(freep) char *got = NULL;
+
+                forget_signals(f);
+                got = get_property(f, path, MDEVD_IFACE_DEVICE, name);
+                if (streq(got, value))
+                        return;
+                wait_signal(f, path);
+        }
+}
+
+/* The other end of a terminal plays the function's own character device of VFIO: nobody else has it. */
+static int add_vfio(Trial *t, char device[static 32]) {
+        int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+        struct stat st;
+        char number[32];
+
+        ASSERT_TRUE(fd >= 0 && unlockpt(fd) == 0 && ptsname_r(fd, device, 32) == 0);
+        ASSERT_EQ(stat(device, &st), 0);
+        (void) snprintf(number, sizeof(number), "%u:%u\n", major(st.st_rdev), minor(st.st_rdev));
+        tree_write(&t->f.tree, FUNCTION0 "/vfio-dev/vfio0/dev", number);
+        ASSERT_EQ(symlinkat("/proc", t->f.tree.fd, "proc"), 0);
+        return fd;
+}
+
+/* Who has the function open is found, and his end is the end of a lease "vm". */
+TEST(it_goes_with_its_machine) {
+        const char *command, *machine, *where;
+        uint32_t pid, total;
+        char device[32];
+        Reply r = {};
+        pid_t user;
+        Trial t;
+        int fd;
+
+        begin(&t);
+        fd = add_vfio(&t, device);
+        CALL(&t.f, t.f.client, &r, CREATE, CARD, "nvidia-16", 3, "uuid", "s", UUID1, "lease", "s", "vm",
+             "linger", "u", 0);
+        reply_done(&r);
+        user = fixture_hold(device, 0);
+        CALL(&t.f, t.f.client, &r, VERB(D1, "GetHolders"));
+        ASSERT_TRUE(sd_bus_message_enter_container(r.m, 'a', "(usss)") > 0);
+        ASSERT_TRUE(sd_bus_message_read(r.m, "(usss)", &pid, &command, &machine, &where) > 0);
+        ASSERT_EQ((pid_t) pid, user);
+        ASSERT_TRUE(sd_bus_message_exit_container(r.m) > 0);
+        ASSERT_TRUE(sd_bus_message_read(r.m, "u", &total) > 0);
+        ASSERT_EQ(total, 1);
+        reply_done(&r);
+        await(&t.f, D1, "Opened", "1");
+        await(&t.f, D1, "LeaseUntil", "0");
+        CALL_ERROR(&t.f, t.f.client, "Busy", "is open in 1 process", VERB(D1, "Stop"));
+        ASSERT_EQ(borne(&t, F0), 16);
+
+        forget_signals(&t.f);
+        ASSERT_EQ(kill(user, SIGKILL), 0);
+        ASSERT_EQ(waitpid(user, NULL, 0), user);
+        wait_signal(&t.f, "InterfacesRemoved " D1);
+        ASSERT_EQ(borne(&t, F0), 0);
+        safe_close(fd);
+        fixture_done(&t.f);
+}
+
 static bool is_success(const Reply *r) {
         return r->m && !sd_bus_message_get_error(r->m);
 }
@@ -352,6 +429,83 @@ TEST(the_daemon_is_killed) {
         expect(&t.f, D1, "Owner", "vm1");
         expect(&t.f, D1, "Origin", "request");
         done(&t.f, D1, "Stop");
+        fixture_done(&t.f);
+}
+
+/*
+ * The driver hangs in what an earlier daemon's worker has written, and lets nobody read: the next
+ * daemon is there all the same, and the other devices of the card are what they were, later.
+ */
+TEST(the_driver_hangs_at_the_start) {
+        static const char creatable[] = "sys/" FAKE_DEVPATH "/" F1 "/nvidia/creatable_vgpu_types";
+        static const char away[] = "sys/" FAKE_DEVPATH "/" F1 "/nvidia/away";
+        static const struct timespec long_ago[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+        Reply r = {};
+        Trial t;
+        int fd;
+
+        begin(&t);
+        create(&t, "", "nvidia-16", UUID1, D1); /* takes the first function */
+        expect(&t.f, D1, "Function", F0);
+        gate_make(&t.f, "block");
+        fake_link(&t.tree, "../../../../../fake/block", "sys/" FAKE_DEVPATH "/" F1
+                  "/fake/vgpu-block");
+        call_begin(t.f.client, &r, CREATE, "", "nvidia-16", 2, "uuid", "s", UUID2, "owner", "s",
+                   "vm2");
+        fd = gate_hold(&t.f, "block");
+        (void) fixture_end(&t.f, SIGKILL);
+        call_wait(&t.f, &r);
+        reply_done(&r);
+        ASSERT_EQ(utimensat(t.f.tree.fd, MDEVD_PATH_OPERATIONS "/" CARD ":" UUID2, long_ago, 0), 0);
+        ASSERT_EQ(renameat(t.f.tree.fd, creatable, t.f.tree.fd, away), 0);
+        fake_fifo(&t.tree, "%s", creatable); /* an open() that waits for ever */
+
+        fixture_start(&t.f);
+        json_object_put(trial_describe(&t));
+        call_begin(t.f.client, &r, CREATE, "", "nvidia-16", 2, "uuid", "s", UUID2, "owner", "s",
+                   "vm2");
+        ASSERT_EQ(renameat(t.f.tree.fd, away, t.f.tree.fd, creatable), 0);
+        gate_release(&t.f, "block", fd);
+        call_wait(&t.f, &r);
+        ASSERT_REPLY(&r);
+        reply_done(&r);
+        json_object_put(trial_settle(&t, false));
+        expect(&t.f, D1, "Function", F0);
+        expect(&t.f, D1, "Owner", "vm1");
+        expect(&t.f, D1, "Origin", "request");
+        expect(&t.f, D2, "Function", F1);
+        expect(&t.f, D2, "Owner", "vm2");
+        fixture_done(&t.f);
+}
+
+/* NVIDIA's own file of what a host is to have, for cards of both kinds. */
+TEST(nvidias_profiles_name_the_card) {
+        _cleanup_(freep) char *command = NULL;
+        char text[1024] = "";
+        FILE *f;
+        Trial t;
+
+        prepare(&t);
+        tree_write(&t.f.tree, "vgpu.yaml",
+                   "version: v1\nvgpu-configs:\n  half:\n  - devices: [0]\n"
+                   "    vgpu-devices: { L40S-16Q: 2 }\n");
+        ASSERT_TRUE(asprintf(&command, "%s --root=%s --convert-vgpu-config=%s/vgpu.yaml",
+                             getenv("MDEVD_TEST_DAEMON"), t.f.tree.path, t.f.tree.path) > 0);
+        f = popen(command, "r");
+        ASSERT_NOT_NULL(f);
+        ASSERT_TRUE(fread(text, 1, sizeof(text) - 1, f) > 0);
+        ASSERT_EQ(pclose(f), 0);
+        ASSERT_STREQ(text, "{\n  \"profiles\": {\n    \"half\": { \"devices\": [\n"
+                           "        { \"type\": \"L40S-16Q\", \"parent\": \"" CARD "\", "
+                           "\"count\": 2 } ] }\n  }\n}\n");
+
+        /* and the daemon makes what it says */
+        tree_write(&t.f.tree, "etc/mdevd/mdevd.d/vgpu.json", text);
+        fixture_start(&t.f);
+        apply_profile(&t, "half");
+        ASSERT_EQ(borne(&t, F0), 16);
+        ASSERT_EQ(borne(&t, F1), 16);
+        ASSERT_EQ(borne(&t, F2), 0);
         fixture_done(&t.f);
 }
 
