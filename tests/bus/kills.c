@@ -2,7 +2,9 @@
 /* kills.c: owns the scenarios of test-kills.c: each is one thing that the daemon can do. */
 #include <dirent.h>
 
+#include "../unit/fake-kernel.h"
 #include "kills.h"
+#include "util/uuid.h"
 
 #define DEVICE_ON_PARENT(uuid_tail)                                                                \
         "/org/mdevd1/device/_30000_3a00_3a05_2e0/_311111111_2d2222_2d3333_2d4444_2d5555555555"     \
@@ -38,6 +40,42 @@ static const Scenario create_ours = {
         .name = "create-ours",
         .devices = { { UUID2, MODULE, "vm2", "request", false, true } },
         .act = act_create_ours,
+};
+
+/* ---- leases ---- */
+
+static void act_create_leased(Trial *t, Reply *r) {
+        call_begin(t->f.client, r, MANAGER, "CreateDevice", "ssa{sv}", MODULE, MODULE_TYPE, 3,
+                   "uuid", "s", UUID2, "owner", "s", "vm2", "lease", "s", "vm");
+}
+
+static const Scenario create_leased = {
+        .name = "create-leased",
+        .devices = { { UUID2, MODULE, "vm2", "request", false, true, "vm" } },
+        .act = act_create_leased,
+};
+
+/*
+ * It is opened for the first time, and closed: the daemon notes both before it hears a call that comes
+ * after. Whoever dies meanwhile, it lingers in the end, or still waits for its first open.
+ */
+static void act_use_leased(Trial *t, Reply *r) {
+        Reply ping = {};
+        Uuid uuid;
+
+        ASSERT_OK(uuid_parse(UUID2, &uuid));
+        fake_module_open(t->f.tree.path, uuid.bytes, 4712, "guest");
+        call_begin(t->f.client, &ping, MDEVD_OBJECT_ROOT, "org.freedesktop.DBus.Peer", "Ping", "");
+        call_wait(&t->f, &ping);
+        reply_done(&ping);
+        fake_module_close(t->f.tree.path, uuid.bytes);
+        call_begin(t->f.client, r, MANAGER, "GetDevice", "ss", UUID2, "");
+}
+
+static const Scenario use_leased = {
+        .name = "use-leased",
+        .devices = { { UUID2, MODULE, "vm2", "request", true, true, "vm" } },
+        .act = act_use_leased,
 };
 
 /* ---- stop ---- */
@@ -300,8 +338,8 @@ static const Scenario start = {
 };
 
 const Scenario *const kills_scenarios[] = {
-        &create, &create_ours, &stop, &stop_ours, &definition, &modify, &undefine, &start, &restore,
-        &line, &boot, NULL,
+        &create, &create_ours, &create_leased, &use_leased, &stop, &stop_ours, &definition,
+        &modify, &undefine, &start, &restore, &line, &boot, NULL,
 };
 
 const Sabotage kills_sabotages[] = {

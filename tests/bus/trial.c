@@ -136,6 +136,8 @@ static void check_devices(Trial *t, json_object *state, bool strict) {
                         continue;
                 ASSERT_STREQ(trial_string(d, "owner"), w->owner);
                 ASSERT_STREQ(trial_string(d, "origin"), w->origin);
+                ASSERT_STREQ(trial_string(d, "lease"), w->lease ?: "none");
+                ASSERT_EQ(number_of(d, "lease_until_usec") > 0, w->lease != NULL);
                 (void) snprintf(path, sizeof(path), MDEVD_PATH_DEVICES "/%s", uuid);
                 ASSERT_TRUE(file_exists(&t->f, path));
         }
@@ -434,8 +436,8 @@ static void make_devices(Trial *t) {
                 if (!w->initially)
                         continue;
                 CALL(&t->f, t->f.client, &r, MANAGER, "CreateDevice", "ssa{sv}", w->parent,
-                     streq(w->parent, MODULE) ? MODULE_TYPE : TYPE, 2, "uuid", "s", w->uuid,
-                     "owner", "s", w->owner);
+                     streq(w->parent, MODULE) ? MODULE_TYPE : TYPE, 3, "uuid", "s", w->uuid,
+                     "owner", "s", w->owner, "lease", "s", w->lease ?: "none");
                 reply_done(&r);
         }
 }

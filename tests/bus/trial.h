@@ -25,6 +25,7 @@ typedef struct Wanted Wanted;
 struct Wanted {
         const char *uuid, *parent, *owner, *origin;
         bool initially, finally;
+        const char *lease; /* NULL: it has none */
 };
 
 struct Scenario {
