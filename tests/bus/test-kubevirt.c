@@ -11,6 +11,8 @@
 #include "../unit/fake-kernel.h"
 #include "trial.h"
 
+#define UUID4 "11111111-2222-3333-4444-555555555504"
+
 #define SECOND "0000:00:08.0" /* another one that our module divides */
 #define BIG "mdevd-fb-16M"
 #define BIG_NAME "16_MiB_of_frame_buffer" /* its label, as KubeVirt writes it */
@@ -368,8 +370,13 @@ TEST(its_clean_up_removes_what_it_was_not_told_of) {
         create(&t, UUID1, "fb-16M", "vm1", false);
         create(&t, UUID2, "fb-16M", "db1", true);
         free(create_device(&t.f, PARENT, UUID3, "vm3"));
+        CALL(&t.f, t.f.client, &r, MANAGER, "CreateDevice", "ssa{sv}", MODULE, "fb-16M", 2, "uuid",
+             "s", UUID4, "lease", "s", "vm");
+        reply_done(&r);
         ASSERT_TRUE(reconcile(&k));
         ASSERT_EQ(count_devices(&t, "state", "live"), 0);
+        /* a lease keeps nothing, and has ended with its device */
+        ASSERT_EQ(trial_count_names(&t, MDEVD_PATH_DEVICES), 0);
 
         /* what was not defined is gone for good, what was is defined still, and stays down */
         CALL_ERROR(&t.f, t.f.client, SD_BUS_ERROR_UNKNOWN_OBJECT, "", D1, MDEVD_IFACE_DEVICE,
