@@ -18,6 +18,7 @@
 #include "offline/offline.h"
 #include "util/log-ids.h"
 #include "util/log.h"
+#include "util/notify.h"
 
 typedef enum Verb {
         VERB_RUN,
@@ -246,6 +247,29 @@ static int block_signals(void) {
         return 0;
 }
 
+/* As sd_event_set_watchdog(), but for that it waits for nobody who does not read. */
+static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata) {
+        uint64_t period;
+        int r;
+
+        (void) notify_send(false, -1, "WATCHDOG=1");
+        r = sd_watchdog_enabled(false, &period);
+        if (r > 0)
+                r = sd_event_source_set_time_relative(s, period / 2);
+        return r < 0 ? r : sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+static int feed_watchdog(sd_event *event) {
+        uint64_t period;
+        int r;
+
+        r = sd_watchdog_enabled(false, &period);
+        if (r <= 0)
+                return r;
+        return sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, period / 2, period / 4,
+                                          on_watchdog, NULL);
+}
+
 static int setup_event(sd_event **ret) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         int r;
@@ -260,7 +284,7 @@ static int setup_event(sd_event **ret) {
         if (r >= 0)
                 r = sd_event_add_signal(event, NULL, SIGINT, on_terminate, NULL);
         if (r >= 0)
-                r = sd_event_set_watchdog(event, true);
+                r = feed_watchdog(event);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(event);
@@ -274,7 +298,7 @@ static void tell_ready(Manager *m) {
                  "mdevd %s is ready: %zu parents, %zu devices, %zu definitions.", MDEVD_VERSION,
                  list_length(&model->parents), list_length(&model->devices),
                  list_length(&model->definitions));
-        (void) sd_notify(false, "READY=1");
+        (void) notify_send(true, -1, "READY=1");
 }
 
 /* What the service manager has kept over a restart. What has another name is none of ours. */
@@ -342,7 +366,7 @@ static int run(const char *root) {
         }
 
         r = sd_event_loop(event);
-        (void) sd_notify(false, "STOPPING=1\nSTATUS=Stopping; devices stay.");
+        (void) notify_send(true, -1, "STOPPING=1\nSTATUS=Stopping; devices stay.");
         if (r < 0)
                 (void) log_error_errno(r, &(LogFields){ .topic = "main" },
                                        "The event loop failed: %m");

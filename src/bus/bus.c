@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
 #include "bus/bus-error.h"
@@ -19,6 +18,7 @@
 #include "names.h"
 #include "policy/policy.h"
 #include "util/log.h"
+#include "util/notify.h"
 
 /* Each costs a socket, and nobody reads faster. */
 #define STATUS_USEC 100000
@@ -111,7 +111,7 @@ static int on_status(sd_event_source *s, uint64_t usec, void *userdata) {
         b->n_failed = failed;
         if (pending + failed > 0)
                 (void) snprintf(rest, sizeof(rest), " %u to come, %u failed.", pending, failed);
-        (void) sd_notifyf(false, "STATUS=%zu device%s on %zu parent%s.%s", n_devices,
+        (void) notify_send(false, -1, "STATUS=%zu device%s on %zu parent%s.%s", n_devices,
                           n_devices == 1 ? "" : "s", n_parents, n_parents == 1 ? "" : "s", rest);
         return 0;
 }
@@ -441,14 +441,14 @@ int bus_reload(Bus *b) {
         int r;
 
         (void) clock_gettime(CLOCK_MONOTONIC, &now);
-        (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-                          (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000);
+        (void) notify_send(true, -1, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+                           (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000);
         r = manager_reload(b->manager);
         if (r < 0)
                 (void) log_error_errno(r, &(LogFields){ .topic = "config" },
                                        "The configuration was not read anew: %m");
         tell_problems(b);
         changes_flush(&b->changes);
-        (void) sd_notify(false, "READY=1");
+        (void) notify_send(true, -1, "READY=1");
         return r;
 }

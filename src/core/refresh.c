@@ -6,11 +6,11 @@
  * module's snapshot; then operations whose workers are gone are settled against what was seen.
  */
 #include <mdevd.h>
-#include <systemd/sd-daemon.h>
 
 #include "core/functions.h"
 #include "util/log-ids.h"
 #include "util/log.h"
+#include "util/notify.h"
 
 #define NAMES_MAX 4096
 #define UNSEEN_MAX 65536
@@ -133,7 +133,7 @@ static void on_kmod_event(const KmodEvent *event, void *userdata) {
                            "is loaded again.");
                 m->kmod = kmod_free(m->kmod);
                 writers_forget(m);
-                (void) sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" MDEVD_FD_CONTROL);
+                (void) notify_send(true, -1, "FDSTOREREMOVE=1\nFDNAME=" MDEVD_FD_CONTROL);
                 refresh_all(m);
                 return;
         }
@@ -169,8 +169,8 @@ static int open_kmod(Manager *m) {
         if (r < 0)
                 return r;
         fd = kmod_get_fd(m->kmod);
-        (void) sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" MDEVD_FD_CONTROL);
-        (void) sd_pid_notify_with_fds(0, false, "FDSTORE=1\nFDNAME=" MDEVD_FD_CONTROL, &fd, 1);
+        (void) notify_send(true, -1, "FDSTOREREMOVE=1\nFDNAME=" MDEVD_FD_CONTROL);
+        (void) notify_send(true, fd, "FDSTORE=1\nFDNAME=" MDEVD_FD_CONTROL);
         return 0;
 }
 
