@@ -86,9 +86,9 @@ def settled(state, *parents):
             and all(d["state"] == "live" for d in state["devices"]))
 
 
-def check_agreement(state, owners):
+def check_agreement(state, owners, origins=None):
     """The model, the kernel and the files say the same, and nobody's device was forgotten; answers
-    the devices. All of them were made by request, for @owners (by UUID)."""
+    the devices. They were made for @owners, all by request but for those of @origins (by UUID)."""
     known = {d["uuid"]: d for d in state["devices"]}
     kernel, files = names_in(MDEVS), names_in("/run/mdevd/devices")
     check(set(known) == kernel, f"model {set(known)}, kernel {kernel}")
@@ -96,7 +96,8 @@ def check_agreement(state, owners):
     check(not names_in(OPERATIONS), f"records are left: {names_in(OPERATIONS)}")
     for uuid, d in known.items():
         check(d["owner"] == owners[uuid], f"{uuid} is {d['owner']}'s, not {owners[uuid]}'s")
-        check(d["origin"] == "request", f"{uuid} has origin {d['origin']}")
+        origin = (origins or {}).get(uuid, "request")
+        check(d["origin"] == origin, f"{uuid} has origin {d['origin']}, not {origin}")
     return known
 
 
