@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * udev.c: owns the reception of uevents. No filter by subsystem: a parent may be on any bus, and
- * what tells it is a property. Only what can concern us goes up. A device that is made has four or
- * five of them, so they are read as they come, without an object of libudev's for each.
+ * what tells it is a property. Only what can concern us goes up.
  */
 #include "backend/udev.h"
 
 #include <fcntl.h>
-#include <linux/netlink.h>
+#include <libudev.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,11 +17,11 @@
 #define UEVENT_SIZE_MAX 8192
 #define RECEIVE_BUFFER (8 * 1024 * 1024)
 #define PER_TURN_MAX 256 /* uevents handled before others get their turn */
-#define KERNEL_GROUP 1   /* of NETLINK_KOBJECT_UEVENT; udevd sends to another */
 
 struct Uevents {
-        int fd;
-        bool netlink; /* not the socket of a root that is not the machine's */
+        struct udev *udev;
+        struct udev_monitor *monitor;
+        int socket_fd; /* of a root that is not the machine's */
         sd_event_source *source;
         UeventFn fn;
         void *userdata;
@@ -70,55 +69,67 @@ int uevent_parse(char *text, size_t size, Uevent *ret) {
         return 0;
 }
 
-/* Anybody may write to the port of a netlink socket; to the group only the kernel, or its owner. */
-static bool is_from_kernel(const struct sockaddr_nl *from, socklen_t size) {
-        return size == sizeof(*from) && from->nl_family == AF_NETLINK && from->nl_pid == 0 &&
-               from->nl_groups == KERNEL_GROUP;
+/* 0: handled or passed over; -EAGAIN: no more now. */
+static int receive_netlink(Uevents *u) {
+        struct udev_device *d;
+        Uevent e;
+
+        errno = 0;
+        d = udev_monitor_receive_device(u->monitor);
+        if (!d) {
+                if (errno != ENOBUFS)
+                        return -EAGAIN;
+                u->fn(NULL, u->userdata);
+                return 0;
+        }
+        e = (Uevent){
+                .action = udev_device_get_action(d),
+                .devpath = skip_slash(udev_device_get_devpath(d)),
+                .sysname = udev_device_get_sysname(d),
+                .subsystem = udev_device_get_property_value(d, "SUBSYSTEM"),
+                .driver = udev_device_get_property_value(d, "DRIVER"),
+                .mdev_state = udev_device_get_property_value(d, "MDEV_STATE"),
+        };
+        if (e.action && e.devpath && e.sysname && concerns_us(&e))
+                u->fn(&e, u->userdata);
+        udev_device_unref(d);
+        return 0;
 }
 
-/* 0: handled or passed over; -EAGAIN: no more now. */
-static int receive(Uevents *u) {
-        struct sockaddr_nl from = {};
-        socklen_t size = sizeof(from);
+static int receive_socket(Uevents *u) {
         char text[UEVENT_SIZE_MAX];
         Uevent e;
         ssize_t n;
 
-        n = recvfrom(u->fd, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC,
-                     u->netlink ? (struct sockaddr *) &from : NULL, u->netlink ? &size : NULL);
-        if (n < 0 && errno == ENOBUFS) {
-                u->fn(NULL, u->userdata);
-                return 0;
-        }
+        n = recv(u->socket_fd, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC);
         if (n < 0)
                 return -EAGAIN;
-        if (u->netlink && !is_from_kernel(&from, size))
-                return 0;
         if ((size_t) n <= sizeof(text) && uevent_parse(text, n, &e) >= 0 && concerns_us(&e))
                 u->fn(&e, u->userdata);
         return 0;
 }
 
 static int on_readable(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Uevents *u = userdata;
+
         for (size_t i = 0; i < PER_TURN_MAX; i++)
-                if (receive(userdata) < 0)
+                if ((u->monitor ? receive_netlink(u) : receive_socket(u)) < 0)
                         break;
         return 0;
 }
 
 static int open_netlink(Uevents *u) {
-        const struct sockaddr_nl sa = { .nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP };
-        const int size = RECEIVE_BUFFER;
-
-        u->netlink = true;
-        u->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                       NETLINK_KOBJECT_UEVENT);
-        if (u->fd < 0)
-                return -errno;
+        u->udev = udev_new();
+        if (!u->udev)
+                return -ENOMEM;
+        u->monitor = udev_monitor_new_from_netlink(u->udev, "kernel");
+        if (!u->monitor)
+                return errno > 0 ? -errno : -ENOMEM;
         /* As much as we may have without CAP_NET_ADMIN; an overflow is answered by enumerating. */
-        if (setsockopt(u->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-                (void) setsockopt(u->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-        return RET_NERRNO(bind(u->fd, (const struct sockaddr *) &sa, sizeof(sa)));
+        (void) udev_monitor_set_receive_buffer_size(u->monitor, RECEIVE_BUFFER);
+        if (udev_monitor_enable_receiving(u->monitor) < 0)
+                return -EIO;
+        return udev_monitor_get_fd(u->monitor);
 }
 
 static int open_socket(Uevents *u, int root_fd, const char *root) {
@@ -131,28 +142,31 @@ static int open_socket(Uevents *u, int root_fd, const char *root) {
         if ((size_t) snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/%s", root,
                               MDEVD_PATH_RUN "/uevent") >= sizeof(sa.sun_path))
                 return -ENAMETOOLONG;
-        u->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (u->fd < 0)
+        u->socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (u->socket_fd < 0)
                 return -errno;
         (void) unlink(sa.sun_path);
-        return RET_NERRNO(bind(u->fd, (struct sockaddr *) &sa, sizeof(sa)));
+        if (bind(u->socket_fd, (struct sockaddr *) &sa, sizeof(sa)) < 0)
+                return -errno;
+        return u->socket_fd;
 }
 
 int uevents_new(Uevents **ret, sd_event *event, int root_fd, const char *root, UeventFn fn,
                 void *userdata) {
         _cleanup_(uevents_freep) Uevents *u = NULL;
-        int r;
+        int fd, r;
 
         u = calloc(1, sizeof(*u));
         if (!u)
                 return -ENOMEM;
-        u->fd = -EBADF;
+        u->socket_fd = -EBADF;
         u->fn = fn;
         u->userdata = userdata;
 
-        r = streq(root, "/") ? open_netlink(u) : open_socket(u, root_fd, root);
-        if (r >= 0)
-                r = sd_event_add_io(event, &u->source, u->fd, EPOLLIN, on_readable, u);
+        fd = streq(root, "/") ? open_netlink(u) : open_socket(u, root_fd, root);
+        if (fd < 0)
+                return fd;
+        r = sd_event_add_io(event, &u->source, fd, EPOLLIN, on_readable, u);
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(u->source, "uevents");
@@ -165,7 +179,11 @@ Uevents *uevents_free(Uevents *u) {
         if (!u)
                 return NULL;
         sd_event_source_disable_unref(u->source);
-        safe_close(u->fd);
+        if (u->monitor)
+                udev_monitor_unref(u->monitor);
+        if (u->udev)
+                udev_unref(u->udev);
+        safe_close(u->socket_fd);
         free(u);
         return NULL;
 }
