@@ -4,6 +4,8 @@
  */
 #include "cli/compat.h"
 
+#include <signal.h>
+
 #include "cli/answer.h"
 #include "cli/argument.h"
 #include "cli/listing.h"
@@ -162,4 +164,26 @@ int compat_mdevctl(int argc, char *argv[]) {
 
 int compat_lsmdev(int argc, char *argv[]) {
         return run_verb(&verb_lsmdev, "lsmdev", MAX(argc - 1, 0), argv + 1);
+}
+
+static const char *name_called(int argc, char *argv[]) {
+        const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+
+        return slash ? slash + 1 : argc > 0 ? argv[0] : "";
+}
+
+bool compat_is_called(int argc, char *argv[]) {
+        const char *name = name_called(argc, argv);
+
+        return streq(name, "mdevctl") || streq(name, "lsmdev");
+}
+
+int compat_main(int argc, char *argv[]) {
+        /* `mdevctl list | head -1` ends without a word; the write says EPIPE */
+        (void) signal(SIGPIPE, SIG_IGN);
+        /* a thousand devices are a few writes, and a sentence is one */
+        (void) setvbuf(stdout, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, 1 << 16);
+        (void) setvbuf(stderr, NULL, _IOLBF, 0);
+        return streq(name_called(argc, argv), "lsmdev") ? compat_lsmdev(argc, argv)
+                                                        : compat_mdevctl(argc, argv);
 }

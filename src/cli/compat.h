@@ -5,5 +5,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
+/* Is the program called "mdevctl" or "lsmdev", in whatever folder? */
+bool compat_is_called(int argc, char *argv[]);
+/* As which it was called says which it is; what is neither is mdevctl. Returns the exit status. */
+int compat_main(int argc, char *argv[]);
 int compat_mdevctl(int argc, char *argv[]);
 int compat_lsmdev(int argc, char *argv[]);

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Which libraries mdevctl loads: a start of it is to cost little, and libsystemd brings five others along.
-`libraries.py MDEVCTL MDEVDCTL`: TAP."""
+mdevdctl, called so, is the same. `libraries.py MDEVCTL MDEVDCTL`: TAP."""
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 
 HEAVY = {"libsystemd.so.0", "libudev.so.1"}
 FEW = {"libc.so.6", "libjson-c.so.5"}
@@ -17,15 +19,29 @@ def needed(program):
     return set(re.findall(r"\(NEEDED\).*\[(.*)\]", text))
 
 
+def called(program, name):
+    """What it says of itself when called so."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, name)
+        os.symlink(os.path.abspath(program), path)
+        return subprocess.run([path, "--help"], check=False, capture_output=True, text=True).stdout
+
+
 def main():
     small, large = needed(sys.argv[1]), needed(sys.argv[2])
     # what a sanitizer or a coverage build brings along is not ours
     mine = {name for name in small if not re.match(r"lib(asan|ubsan|clang_rt|gcc_s|m)\b", name)}
-    print("1..2")
+    print("1..4")
     print(f"{'ok' if mine <= FEW else 'not ok'} 1 - mdevctl needs {sorted(mine)}")
     print(f"{'ok' if large & HEAVY else 'not ok'} 2 - and mdevdctl, in which the same look sees them, "
           f"{sorted(large & HEAVY)}")
-    return 0 if mine <= FEW and large & HEAVY else 1
+    bad = 0
+    for number, name in enumerate(("mdevctl", "lsmdev"), 3):
+        texts = [called(program, name) for program in sys.argv[1:3]]
+        same = texts[0] and texts[0] == texts[1] and texts[0] != called(sys.argv[2], "mdevdctl")
+        print(f"{'ok' if same else 'not ok'} {number} - mdevdctl called {name} is it")
+        bad += not same
+    return 0 if mine <= FEW and large & HEAVY and not bad else 1
 
 
 if __name__ == "__main__":
