@@ -10,12 +10,16 @@
 
 #undef NDEBUG
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "util/macro.h"
 
@@ -49,6 +53,27 @@ static const char *test_running = "?";
         }                                                                                          \
         static void test_##name(void)
 
+/*
+ * A worker that waits in a driver that never answers would outlive us, and with it, since it has our
+ * stdout, would go on whoever reads that to its end. Theirs are ours when they have gone.
+ */
+static inline void test_end_children(void) {
+        char path[64];
+
+        (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
+        (void) snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+        do {
+                FILE *f = fopen(path, "re");
+                int pid;
+
+                if (!f)
+                        return; /* a kernel that does not say */
+                while (fscanf(f, "%d", &pid) == 1)
+                        (void) kill(pid, SIGKILL);
+                (void) fclose(f);
+        } while (wait(NULL) > 0);
+}
+
 static inline void _printf_(3, 4) __attribute__((noreturn))
 test_fail(const char *file, int line, const char *format, ...) {
         va_list ap;
@@ -59,6 +84,7 @@ test_fail(const char *file, int line, const char *format, ...) {
         va_end(ap);
         printf("\n");
         (void) fflush(stdout);
+        test_end_children();
         exit(EXIT_FAILURE);
 }
 
