@@ -70,9 +70,13 @@ static void note_placement(const Layout *l, Candidate *c, Parent *parent, Placem
                                 };
 }
 
-/* Moves on one parent, and whether nobody's guarantee would then be in the way. */
+/*
+ * Moves on one parent, and whether nobody's guarantee would then be in the way. That is no reason
+ * for a refusal: as things are the guarantee may have its room.
+ */
 static int plan_on(Search *s, Candidate *c, bool remove, Moves *ret) {
         _cleanup_(layout_freep) Layout *l = NULL;
+        const Refusal refusal = c->refusal;
         int r;
 
         r = layout_new(&l, s->host.places[c->place].view, s->host.planned);
@@ -88,6 +92,7 @@ static int plan_on(Search *s, Candidate *c, bool remove, Moves *ret) {
         layout_exchange(l);
         r = candidate_check_promises(s, c, NULL);
         layout_exchange(l);
+        c->refusal = refusal;
         return r;
 }
 

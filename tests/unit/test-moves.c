@@ -91,6 +91,18 @@ TEST(guarantees_hold_after_moves) {
         ASSERT_EQ(m.bytes, 8 * M);
 }
 
+/* What is said is what is so now, not what would be after moves that are not made. */
+TEST(moves_that_break_a_guarantee_are_not_the_reason) {
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(scenario_done) Scenario s = {};
+        _cleanup_(moves_done) Moves m = {};
+
+        begin(&s, "a=64M b=8M", "group=g:vm* guarantee=16M*1", "16M@a+0 8M@a+32M");
+        ASSERT_EQ(plan(&s, "32M", &m, &reason), OUTCOME_NO_ROOM);
+        ASSERT_CONTAINS(reason.text, "a pool fb: largest hole 24 MiB");
+        ASSERT_EQ(m.n, 0);
+}
+
 TEST(slots_need_no_moves) {
         _cleanup_(reason_done) Reason reason = {};
         _cleanup_(scenario_done) Scenario s = {};
