@@ -380,6 +380,9 @@ void operations_settle(Manager *m) {
                 holds_note(op);
                 if (op->state != OPERATION_RUNNING || op->phase != OPERATION_SETTLING)
                         continue;
+                /* nobody has looked at a card that is at work: what it bears is not known yet */
+                if (functions_needs_card(op) && functions_are_busy(m, op->record->parent))
+                        continue;
                 /* a second worker, ours or one of an earlier daemon, changes nothing of that */
                 if (!op->second && op->record->step != STEP_SETTLING)
                         operation_settle(op);
