@@ -165,6 +165,7 @@ TEST(one_change_is_one_signal) {
         path = create_device(&f, PARENT, UUID1, "vm1");
         /* what is sent later, once for all that was before, has come */
         wait_notified(&f, "STATUS=1 device");
+        wait_signal(&f, " org.mdevd1.Parent");
         CALL(&f, f.watcher, &r, MDEVD_OBJECT_ROOT, "org.freedesktop.DBus.Peer", "Ping", "");
         reply_done(&r);
         ASSERT_EQ(count_lines(f.signals, "InterfacesAdded /org/mdevd1/device"), 1);
@@ -176,6 +177,7 @@ TEST(one_change_is_one_signal) {
         forget_signals(&f);
         CALL(&f, f.client, &r, path, MDEVD_IFACE_DEVICE, "SetOwner", "s", "vm2");
         reply_done(&r);
+        wait_signal(&f, "PropertiesChanged");
         CALL(&f, f.watcher, &r, MDEVD_OBJECT_ROOT, "org.freedesktop.DBus.Peer", "Ping", "");
         reply_done(&r);
         ASSERT_EQ(count_lines(f.signals, "PropertiesChanged"), 1);

@@ -327,8 +327,6 @@ TEST(who_asks_for_costly_plans_again_and_again) {
         daemon_go_on(&f, nobody);
         for (size_t i = 0; i < ARRAY_SIZE(plans); i++) {
                 call_wait(&f, &plans[i]);
-                if (i == 0)
-                        ASSERT_REPLY(&plans[i]);
                 if (sd_bus_message_get_error(plans[i].m))
                         ASSERT_STREQ(sd_bus_message_get_error(plans[i].m)->name,
                                      MDEVD_ERROR_PREFIX "LimitExceeded");
@@ -336,7 +334,8 @@ TEST(who_asks_for_costly_plans_again_and_again) {
                         n_planned++;
                 reply_done(&plans[i]);
         }
-        ASSERT_TRUE(n_planned < ARRAY_SIZE(plans) / 2);
+        /* which of them, that is who was looked at first */
+        ASSERT_TRUE(n_planned > 0 && n_planned < ARRAY_SIZE(plans) / 2);
         CALL(&f, f.client, &r, MANAGER, "PlanProfile", "sa{sv}", "p", 0);
         reply_done(&r);
         sd_bus_flush_close_unref(nobody);

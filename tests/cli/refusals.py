@@ -80,8 +80,7 @@ def a_daemon_that_goes_away(p):
         daemon.process.wait()
         _, stderr = client.communicate(timeout=60)
     want((client.returncode, stderr.decode()), 1, "mdevd went away", "mdevctl list", lines=1)
-    daemon.bus.close()
-    daemon.log.close()
+    daemon.clear_up()
 
 
 @case
