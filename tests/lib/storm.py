@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Owns a storm inside the test VM: the configuration, the program tests/storm that does as it likes
+to the installed mdevd.service, and the comparison of model, kernel and files afterwards."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+
+from service import (MDEVS, OPERATIONS, await_true, check, fail, journal, must, names_in, registered,
+                     write)
+
+PARENTS = (os.environ["MDEVD_PARENT0"], os.environ["MDEVD_PARENT1"])
+MTTY = "mtty"
+PROGRAM = os.environ["MDEVD_BUILD"] + "/tests/storm/storm"
+RESIDENTS = [f"dddddddd-2222-4333-8444-5555555555{n:02x}" for n in range(2)]
+STORE = "/etc/mdevctl.d"
+
+
+def configure():
+    types = {f"fb-{n}M": {"movable": True, "bars": [{"pool": "fb", "size": f"{n}M"}]}
+             for n in (1, 4, 8)}
+    write("/etc/mdevd/mdevd.json", json.dumps({
+        "parents": [{"address": PARENTS[0], "pools": [{"name": "fb", "bar": 2}],
+                     "types": ["fb-1M", "fb-4M", "fb-8M"]},
+                    {"address": PARENTS[1], "pools": [{"name": "fb", "bar": 2}],
+                     "types": ["fb-1M", "fb-4M"]}],
+        "types": types,
+        "policy": {"groups": [{"name": "gold", "owners": ["gold-*"], "limit": {"devices": 2},
+                               "guarantees": [{"type": "fb-4M", "devices": 1}]}],
+                   "placement": [{"moves": "auto", "pause_max": 0}]},
+        "profiles": {"storm": {"devices": [{"type": "fb-1M", "owner": "profile", "count": 2}]}}}))
+    # it is killed more often than systemd would start it again
+    write("/run/systemd/system/mdevd.service.d/storm.conf", "[Unit]\nStartLimitIntervalSec=0\n")
+    must("systemctl", "daemon-reload")
+
+
+def begin():
+    """The service, and a device for each resident."""
+    must("modprobe", "mtty")
+    configure()
+    must("systemctl", "start", "mdevd")
+    await_true(lambda s: registered(s, *PARENTS, MTTY), "the parents")
+    for name in RESIDENTS:
+        must("mdevdctl", "create", "fb-4M", "--parent", PARENTS[0], "--uuid", name,
+             "--owner=resident")
+
+
+def blow(operations, kills):
+    """Lets it loose; what it says of itself is shown."""
+    seed = os.environ.get("MDEVD_TEST_SEED") or str(int.from_bytes(os.urandom(6), "little"))
+    print(f"MDEVD_TEST_SEED={seed}", flush=True)
+    done = subprocess.run([PROGRAM, str(operations), str(kills), seed], check=False)
+    # a daemon that ends by itself is started again, and would not be noticed else
+    ends = [line for line in journal(100000).splitlines() if "Main process exited" in line]
+    check(all("status=9/KILL" in line for line in ends) and len(ends) == kills, f"its ends: {ends}")
+    check(done.returncode == 0, f"the storm ended with {done.returncode}")
+
+
+# ---- afterwards
+
+def kernel_extents(name):
+    """As the module has them, of one of its devices: BARs of the two, offset and length each."""
+    with open(f"{MDEVS}/{name}/mdevd/extents", encoding="ascii") as f:
+        return sorted(tuple(int(word, 0) for word in re.findall(r"0x[0-9a-f]+|\d+", line))
+                      for line in f)
+
+
+def overlap(state):
+    spans = sorted((d["parent"], e["bar"], e["offset"], e["size"])
+                   for d in state["devices"] for e in d["extents"])
+    for a, b in zip(spans, spans[1:]):
+        if a[:2] == b[:2] and a[2] + a[3] > b[2]:
+            return f"{a} and {b} overlap"
+    return ""
+
+
+def used(state):
+    """The pools count what devices have, and what definitions keep."""
+    kept = {d["parent"]: 0 for d in state["definitions"]}
+    there = {d["uuid"] for d in state["devices"]}
+    for d in state["definitions"]:
+        if d["reserve"] and d["uuid"] not in there and d["parent"] in PARENTS:
+            kept[d["parent"]] += int(re.search(r"(\d+)M$", d["type"]).group(1)) << 20
+    for p in state["parents"]:
+        have = sum(e["size"] for d in state["devices"] if d["parent"] == p["name"]
+                   for e in d["extents"])
+        for pool in p["pools"]:
+            if pool["used"] not in (have, have + kept.get(p["name"], 0)):
+                return f"{pool['used']} of {p['name']} are used, {have} by devices"
+    return ""
+
+
+def definitions(state):
+    model = {(d["parent"], d["uuid"]) for d in state["definitions"]}
+    files = {(p, n) for p in names_in(STORE) - {"scripts.d"} if os.path.isdir(f"{STORE}/{p}")
+             for n in names_in(f"{STORE}/{p}")}
+    if model != files:
+        return f"definitions {model}, their files {files}"
+    left = [n for n in names_in(STORE) if n.startswith(".")]
+    return f"temporary files are left: {left}" if left else ""
+
+
+def difference(state):
+    """What is not the same in the model, the kernel and the files; "" if all is."""
+    if not registered(state, *PARENTS, MTTY):
+        return "a parent is not registered"
+    going = [o for o in state["operations"] if o["state"] == "running"]
+    if going:
+        return f"operations are under way: {going}"
+    if [d for d in state["devices"] if d["state"] != "live" or d["opened"] or d["lease"] == "client"]:
+        return "a device is not live, or open, or leased to a client that has gone"
+    known, kernel = {d["uuid"]: d for d in state["devices"]}, names_in(MDEVS)
+    if set(known) != kernel:
+        return f"model {set(known) - kernel} more, kernel {kernel - set(known)} more"
+    # what others have made on a vendor's parent is theirs, and has a file only if it has an owner
+    mine, files = {n for n in kernel if known[n]["origin"] != "foreign"}, names_in("/run/mdevd/devices")
+    if not mine <= files <= kernel:
+        return f"files lack {mine - files}, and {files - kernel} have no device"
+    if names_in(OPERATIONS):
+        return f"records are left: {names_in(OPERATIONS)}"
+    for name, d in known.items():
+        mine = sorted((e["guest_bar"], e["bar"], e["offset"], e["size"]) for e in d["extents"])
+        if d["parent"] in PARENTS and kernel_extents(name) != mine:
+            return f"{name}: the module says {kernel_extents(name)}, the model {mine}"
+    return overlap(state) or used(state) or definitions(state)
+
+
+def compare(what):
+    """Until they agree; leases of a second may still be about to end."""
+    last = [""]
+
+    def agrees(state):
+        last[0] = difference(state)
+        return not last[0]
+    try:
+        return await_true(agrees, what)
+    except SystemExit:
+        fail(f"{what}: {last[0]}")
+
+
+def facts(state):
+    """What must be the same for the next daemon. A device whose definition starts it is not counted:
+    the next daemon does that."""
+    auto = {d["uuid"] for d in state["definitions"] if d["autostart"]}
+    return {d["uuid"]: (d["parent"], d["type"], d["owner"], d["origin"], d["lease"], d["linger"],
+                        [tuple(e.values()) for e in d["extents"]])
+            for d in state["devices"] if d["uuid"] not in auto}
+
+
+def check_afterwards():
+    """The same for the daemon that has been through it, and for the next one."""
+    state = compare("after the storm")
+    before = facts(state)
+    must("systemctl", "restart", "mdevd")
+    must("mdevd", "--wait-devices=60")
+    after = facts(compare("after a restart"))
+    for name in before.keys() | after.keys():
+        check(before.get(name) == after.get(name),
+              f"{name} was {before.get(name)}, and is {after.get(name)} for the next daemon")
+    print(f"ok {len(state['devices'])} devices and {len(state['definitions'])} definitions are the "
+          "same in the model, the kernel and the files")
+
+
+def check_cleared():
+    """Nothing of what anybody wrote is left in the parents' memory when the last device has gone."""
+    for name in names_in(MDEVS):
+        with contextlib.suppress(OSError):  # the end of its lease may be faster
+            write(f"{MDEVS}/{name}/remove", "1")
+    await_true(lambda s: not s["devices"], "all devices gone, and clean")
+    for n in range(len(PARENTS)):
+        left = must("host", "diff", f"parent{n}", "0")
+        check(not left, f"memory of parent{n} is not zero: {left}")
+    print("ok all memory is zero")
