@@ -3,11 +3,11 @@
 #include "bus/bus-profile.h"
 
 #include <inttypes.h>
-#include <time.h>
 
 #include "bus/bus-error.h"
 #include "bus/options.h"
 #include "bus/text.h"
+#include "util/clock.h"
 #include "util/parse.h"
 
 static const char *action_of(const ProfileItem *item) {
@@ -57,16 +57,9 @@ static int read_arguments(sd_bus_message *m, const char **ret_name, Request **re
 #define PLAN_QUICK_USEC 1000
 #define PLAN_REST 9
 
-static uint64_t now_usec(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
-}
-
 /* Returns as bus_authorize(). */
 static int check_rest(Bus *b, sd_bus_message *m, bool *ret_root, sd_bus_error *e) {
-        uint64_t now = now_usec();
+        uint64_t now = clock_usec(CLOCK_MONOTONIC);
         uid_t uid;
         int r;
 
@@ -83,10 +76,10 @@ static int check_rest(Bus *b, sd_bus_message *m, bool *ret_root, sd_bus_error *e
 }
 
 static int find_plan(Bus *b, const char *name, bool is_root, ProfileDiff *diff, Reason *reason) {
-        uint64_t begin = now_usec(), end;
+        uint64_t begin = clock_usec(CLOCK_MONOTONIC), end;
         int r = manager_plan_profile(b->manager, name, diff, reason);
 
-        end = now_usec();
+        end = clock_usec(CLOCK_MONOTONIC);
         if (!is_root && end > begin + PLAN_QUICK_USEC)
                 b->plan_usec = end + PLAN_REST * (end - begin);
         return r;

@@ -7,9 +7,8 @@
  */
 #include "bus/turns.h"
 
-#include <time.h>
-
 #include "bus/bus-error.h"
+#include "util/clock.h"
 #include "util/list.h"
 
 #define READ_AHEAD 64
@@ -127,13 +126,6 @@ static int schedule(Turns *t) {
                                                                                 SD_EVENT_OFF);
 }
 
-static uint64_t now_usec(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
-}
-
 /* The next one passes, and its handler has run when we come back. */
 static int grant(Turns *t) {
         int r;
@@ -155,7 +147,7 @@ static int grant(Turns *t) {
 
 /* A few at a time, each in its client's turn: what they begin is looked at together. */
 static int on_turn(sd_event_source *s, void *userdata) {
-        const uint64_t until = now_usec() + TOGETHER_USEC;
+        const uint64_t until = clock_usec(CLOCK_MONOTONIC) + TOGETHER_USEC;
         Turns *t = userdata;
 
         for (size_t i = 0; i < TOGETHER && t->n > 0 && !t->granted; i++) {
@@ -163,7 +155,7 @@ static int on_turn(sd_event_source *s, void *userdata) {
 
                 if (r < 0)
                         return r;
-                if (now_usec() > until)
+                if (clock_usec(CLOCK_MONOTONIC) > until)
                         break;
         }
         return 0;

@@ -8,9 +8,9 @@
 #include "core/operation.h"
 
 #include <stdarg.h>
-#include <time.h>
 
 #include "core/functions.h"
+#include "util/clock.h"
 
 static const char *const operation_state_table[_OPERATION_STATE_MAX] = {
         [OPERATION_RUNNING] = "running",
@@ -18,13 +18,6 @@ static const char *const operation_state_table[_OPERATION_STATE_MAX] = {
         [OPERATION_FAILED] = "failed",
 };
 DEFINE_STRING_TABLE(operation_state, OperationState, _OPERATION_STATE_MAX)
-
-static uint64_t clock_usec(clockid_t clock) {
-        struct timespec ts;
-
-        (void) clock_gettime(clock, &ts);
-        return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
 
 uint64_t operation_now_usec(void) {
         return clock_usec(CLOCK_REALTIME);
