@@ -50,24 +50,6 @@
 
 static sd_bus *bus;
 
-static double now_usec(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (double) ts.tv_sec * 1e6 + (double) ts.tv_nsec / 1e3;
-}
-
-static int compare(const void *a, const void *b) {
-        double x = *(const double *) a, y = *(const double *) b;
-
-        return x < y ? -1 : x > y;
-}
-
-static double median(double *values, size_t n) {
-        qsort(values, n, sizeof(*values), compare);
-        return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
 static void write_file(const char *path, const char *text) {
         int fd = open(path, O_WRONLY | O_CLOEXEC);
 
@@ -166,26 +148,26 @@ static int bench_create(const char *parent, const char *type, size_t n) {
 
                 CHECK(uuid_random(&a));
                 CHECK(uuid_random(&b));
-                t[0] = now_usec();
+                t[0] = figure_now_usec();
                 call_empty();
-                t[1] = now_usec();
+                t[1] = figure_now_usec();
                 create_bare(parent, type, &a, 0);
-                t[2] = now_usec();
+                t[2] = figure_now_usec();
                 remove_bare(&a);
                 call_empty(); /* the daemon has seen it go */
-                t[3] = now_usec();
+                t[3] = figure_now_usec();
                 call_create(parent, type, &b, &path);
-                difference[at] = now_usec() - t[3] - (t[2] - t[1]);
+                difference[at] = figure_now_usec() - t[3] - (t[2] - t[1]);
                 empty[at] = t[1] - t[0];
                 bare[at] = t[2] - t[1];
                 call_stop(path);
                 free(path);
         }
-        e = median(empty, n);
-        d = median(difference, n);
+        e = figure_median(empty, n);
+        d = figure_median(difference, n);
         printf("%s %s: %zu rounds, medians: empty call %.0f us, bare write %.0f us, CreateDevice "
                "%.0f us more\n",
-               parent, type, n, e, median(bare, n), d);
+               parent, type, n, e, figure_median(bare, n), d);
         figure("CreateDevice beyond a bare write", type, d / e, "empty calls", 3);
         free(empty);
         free(difference);
@@ -217,7 +199,7 @@ static int on_created(sd_bus_message *m, void *userdata, sd_bus_error *unused) {
 
 /* Nobody waits for an answer before the next call. */
 static double create_together(const char *parent, const char *type, Uuid uuids[], size_t n) {
-        double t = now_usec();
+        double t = figure_now_usec();
         size_t sent = 0;
 
         n_answered = 0;
@@ -234,11 +216,11 @@ static double create_together(const char *parent, const char *type, Uuid uuids[]
                 if (r == 0)
                         CHECK(sd_bus_wait(bus, UINT64_MAX));
         }
-        return now_usec() - t;
+        return figure_now_usec() - t;
 }
 
 static double create_in_turn(const char *parent, const char *type, Uuid uuids[], size_t n) {
-        double t = now_usec();
+        double t = figure_now_usec();
 
         for (size_t i = 0; i < n; i++) {
                 char *path;
@@ -247,7 +229,7 @@ static double create_in_turn(const char *parent, const char *type, Uuid uuids[],
                 call_create(parent, type, &uuids[i], &path);
                 free(path);
         }
-        return now_usec() - t;
+        return figure_now_usec() - t;
 }
 
 static void remove_created(const Uuid uuids[], size_t n) {
@@ -257,11 +239,11 @@ static void remove_created(const Uuid uuids[], size_t n) {
 }
 
 static double create_without(const char *parent, const char *type, Uuid uuids[], size_t n) {
-        double t = now_usec();
+        double t = figure_now_usec();
 
         for (size_t i = 0; i < n; i++)
                 create_bare(parent, type, &uuids[i], (BARE_AT + i) * 64 * 1024);
-        return now_usec() - t;
+        return figure_now_usec() - t;
 }
 
 static double bare_round(const char *parent, const char *type, size_t n) {
@@ -290,10 +272,10 @@ static int bench_loop(const char *parent, const char *type, size_t n, size_t rou
         }
         printf("%s %s: %zu creates over one connection, medians of %zu rounds: C loop %.2f ms each; "
                "sent together %.2f ms; one after the other %.2f ms\n",
-               parent, type, n, rounds, median(bare, rounds) / 1e3 / (double) n,
-               median(together, rounds) / 1e3 / (double) n,
-               median(in_turn, rounds) / 1e3 / (double) n);
-        figure("creates over one connection", type, median(ratio, rounds), "C loops", 1.25);
+               parent, type, n, rounds, figure_median(bare, rounds) / 1e3 / (double) n,
+               figure_median(together, rounds) / 1e3 / (double) n,
+               figure_median(in_turn, rounds) / 1e3 / (double) n);
+        figure("creates over one connection", type, figure_median(ratio, rounds), "C loops", 1.25);
         free(bare);
         free(together);
         free(in_turn);
@@ -451,11 +433,11 @@ static int bench_managed(const char *name, const char *path, size_t n) {
 
         for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
                 sd_bus_message *reply = NULL;
-                double t = now_usec();
+                double t = figure_now_usec();
 
                 CHECK(sd_bus_call_method(bus, name, path, "org.freedesktop.DBus.ObjectManager",
                                          "GetManagedObjects", NULL, &reply, NULL));
-                times[i] = now_usec() - t;
+                times[i] = figure_now_usec() - t;
                 CHECK(sd_bus_message_enter_container(reply, 'a', "{oa{sa{sv}}}"));
                 for (size = 0; sd_bus_message_skip(reply, "{oa{sa{sv}}}") > 0; size++)
                         ;
@@ -465,7 +447,7 @@ static int bench_managed(const char *name, const char *path, size_t n) {
                 fprintf(stderr, "%zu objects, %zu were expected\n", size, n);
                 return EXIT_FAILURE;
         }
-        printf("%.2f %zu\n", median(times, ARRAY_SIZE(times)) / 1e3, size);
+        printf("%.2f %zu\n", figure_median(times, ARRAY_SIZE(times)) / 1e3, size);
         return 0;
 }
 

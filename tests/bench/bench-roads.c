@@ -21,24 +21,6 @@
 
 static sd_bus *bus;
 
-static double now_usec(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (double) ts.tv_sec * 1e6 + (double) ts.tv_nsec / 1e3;
-}
-
-static int compare(const void *a, const void *b) {
-        double x = *(const double *) a, y = *(const double *) b;
-
-        return x < y ? -1 : x > y;
-}
-
-static double median(double *values, size_t n) {
-        qsort(values, n, sizeof(*values), compare);
-        return values[n / 2];
-}
-
 static void check(int r, const sd_bus_error *e, const char *what) {
         if (r >= 0)
                 return;
@@ -56,10 +38,10 @@ static void call_empty(void) {
 /* ---- a create request ---- */
 
 static double time_create(const char *parent, const char *uuid) {
-        double begin = now_usec();
+        double begin = figure_now_usec();
 
         check(mdev_create(parent, "b-64K", uuid), NULL, "create");
-        begin = now_usec() - begin;
+        begin = figure_now_usec() - begin;
         check(mdev_remove(uuid), NULL, "remove");
         call_empty();
         return begin;
@@ -77,8 +59,8 @@ static int bench_request(const char *parent, size_t n) {
                 asked[at] = time_create(parent, UUID_OF(02));
         }
         (void) close(ctl);
-        r = median(reserved, n);
-        a = median(asked, n);
+        r = figure_median(reserved, n);
+        a = figure_median(asked, n);
         printf("%zu rounds, medians: a create with a reservation %.0f us, one that is asked for %.0f "
                "us\n", n, r, a);
         figure("create request, of one with a reservation", "mdevd-b-64K", a / r, "x", 1.3);

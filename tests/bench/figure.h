@@ -6,6 +6,7 @@
 #pragma once
 
 #include <math.h>
+#include <stddef.h>
 
 #define FIGURE_NO_GOAL NAN
 
@@ -14,3 +15,8 @@
  * wanted, unless it is FIGURE_NO_GOAL. None of the strings has anything in it that JSON would escape.
  */
 void figure(const char *name, const char *of, double value, const char *unit, double goal);
+
+/* CLOCK_MONOTONIC, in microseconds. */
+double figure_now_usec(void);
+/* Of @n values, one at least, which are sorted by that. */
+double figure_median(double *values, size_t n);
