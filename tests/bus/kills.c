@@ -78,6 +78,32 @@ static const Scenario use_leased = {
         .act = act_use_leased,
 };
 
+/* Its time has come while no daemon was there. */
+static void prepare_end(Trial *t) {
+        char text[4096];
+        json_object *o, *lease;
+        ssize_t n;
+
+        n = readlinkat(t->f.tree.fd, MDEVD_PATH_DEVICES "/" UUID2, text, sizeof(text) - 1);
+        ASSERT_TRUE(n > 0);
+        text[n] = '\0';
+        o = json_tokener_parse(text);
+        ASSERT_TRUE(o && json_object_object_get_ex(o, "lease", &lease));
+        ASSERT_EQ(json_object_object_add(lease, "phase", json_object_new_string("closed")), 0);
+        ASSERT_EQ(json_object_object_add(lease, "until", json_object_new_uint64(1)), 0);
+        ASSERT_EQ(unlinkat(t->f.tree.fd, MDEVD_PATH_DEVICES "/" UUID2, 0), 0);
+        ASSERT_EQ(symlinkat(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN), t->f.tree.fd,
+                            MDEVD_PATH_DEVICES "/" UUID2), 0);
+        json_object_put(o);
+}
+
+/* Whoever dies between its end and the removal, it goes. */
+static const Scenario end_leased = {
+        .name = "end-leased",
+        .devices = { { UUID2, MODULE, "vm2", "request", true, false, "vm" } },
+        .prepare = prepare_end,
+};
+
 /* ---- stop ---- */
 
 static void act_stop(Trial *t, Reply *r) {
@@ -338,8 +364,8 @@ static const Scenario start = {
 };
 
 const Scenario *const kills_scenarios[] = {
-        &create, &create_ours, &create_leased, &use_leased, &stop, &stop_ours, &definition,
-        &modify, &undefine, &start, &restore, &line, &boot, NULL,
+        &create, &create_ours, &create_leased, &use_leased, &end_leased, &stop, &stop_ours,
+        &definition, &modify, &undefine, &start, &restore, &line, &boot, NULL,
 };
 
 const Sabotage kills_sabotages[] = {

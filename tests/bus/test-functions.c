@@ -272,6 +272,65 @@ TEST(it_goes_with_its_client) {
         fixture_done(&t.f);
 }
 
+/* Until the function bears nothing; the daemon tells of it. */
+static void await_empty(Trial *t, const char *function) {
+        for (;;) {
+                forget_signals(&t->f);
+                if (borne(t, function) == 0)
+                        return;
+                wait_signal(&t->f, "");
+        }
+}
+
+/*
+ * A lease ends while the driver holds who makes another on the same card: the function is emptied after
+ * that, by this daemon or by the next one.
+ */
+static void end_behind_a_sibling(bool kill_daemon) {
+        sd_bus *client;
+        Reply r = {};
+        Trial t;
+        int fd;
+
+        begin(&t);
+        client = fixture_connect(&t.f, 0);
+        CALL(&t.f, client, &r, CREATE, CARD, "nvidia-16", 2, "uuid", "s", UUID1, "lease", "s",
+             "client");
+        reply_done(&r);
+        gate_make(&t.f, "block");
+        fake_link(&t.tree, "../../../../../fake/block", "sys/" FAKE_DEVPATH "/" F1
+                  "/fake/vgpu-block");
+        call_begin(t.f.client, &r, CREATE, CARD, "nvidia-16", 2, "uuid", "s", UUID2, "owner", "s",
+                   "vm2");
+        fd = gate_hold(&t.f, "block");
+        forget_signals(&t.f);
+        sd_bus_flush_close_unref(client);
+        wait_signal(&t.f, "InterfacesAdded " MDEVD_OBJECT_ROOT "/operation");
+        ASSERT_EQ(borne(&t, F0), 16);
+        if (kill_daemon) {
+                (void) fixture_end(&t.f, SIGKILL);
+                fixture_start(&t.f);
+        }
+        gate_release(&t.f, "block", fd);
+        call_wait(&t.f, &r);
+        reply_done(&r);
+        await_empty(&t, F0);
+        json_object_put(trial_settle(&t, false));
+        CALL_ERROR(&t.f, t.f.client, SD_BUS_ERROR_UNKNOWN_OBJECT, "", VERB(D1, "Stop"));
+        expect(&t.f, D2, "Function", F1);
+        expect(&t.f, D2, "Owner", "vm2");
+        ASSERT_EQ(trial_count_names(&t, MDEVD_PATH_DEVICES), 1);
+        fixture_done(&t.f);
+}
+
+TEST(a_lease_ends_behind_a_sibling) {
+        end_behind_a_sibling(false);
+}
+
+TEST(the_daemon_is_killed_as_a_lease_ends) {
+        end_behind_a_sibling(true);
+}
+
 /* Until the property is that; whatever changes it is told. */
 static void await(Fixture *f, const char *path, const char *name, const char *value) {
         for (;;) {

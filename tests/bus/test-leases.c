@@ -48,6 +48,59 @@ TEST(it_goes_with_its_client) {
         fixture_done(&f);
 }
 
+#define DEVICE1 "/org/mdevd1/device/_30000_3a00_3a05_2e0/_311111111_2d2222_2d3333_2d4444_2d555555555501"
+
+/* Begins a lease; its worker is at the kernel then. */
+static int begin_lease(Fixture *f, sd_bus *client, Reply *r) {
+        gate_make(f, "gate-create-" PARENT);
+        call_begin(client, r, CREATE, PARENT, TYPE, 2, "uuid", "s", UUID1, "lease", "s", "client");
+        return gate_hold(f, "gate-create-" PARENT);
+}
+
+/* He does not wait for its answer: it is made, and goes at once. */
+TEST(he_leaves_while_it_is_made) {
+        sd_bus *leaver;
+        Reply r = {};
+        Fixture f;
+        int fd;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        leaver = fixture_connect(&f, 0);
+        fd = begin_lease(&f, leaver, &r);
+        reply_done(&r);
+        leaver = sd_bus_flush_close_unref(leaver);
+        gate_release(&f, "gate-create-" PARENT, fd);
+        wait_signal(&f, "InterfacesRemoved " DEVICE1);
+        ASSERT_EQ(count_lines(f.signals, "InterfacesAdded " DEVICE1), 1);
+        ASSERT_TRUE(is_gone(&f));
+        ASSERT_FALSE(file_exists(&f, MDEVD_PATH_DEVICES "/" UUID1));
+        fixture_done(&f);
+}
+
+/* Nor does the daemon that heard him: the next one finds the worker, and nobody whose it is. */
+TEST(he_and_the_daemon_leave_while_it_is_made) {
+        sd_bus *leaver;
+        Reply r = {};
+        Fixture f;
+        int fd;
+
+        fixture_init(&f);
+        fixture_start(&f);
+        leaver = fixture_connect(&f, 0);
+        fd = begin_lease(&f, leaver, &r);
+        (void) fixture_end(&f, SIGKILL);
+        reply_done(&r);
+        leaver = sd_bus_flush_close_unref(leaver);
+        fixture_start(&f);
+        forget_signals(&f);
+        gate_release(&f, "gate-create-" PARENT, fd);
+        wait_signal(&f, "InterfacesRemoved " DEVICE1);
+        ASSERT_TRUE(is_gone(&f));
+        ASSERT_FALSE(file_exists(&f, MDEVD_PATH_DEVICES "/" UUID1));
+        fixture_done(&f);
+}
+
 /* He left while no daemon was there to hear of it. */
 TEST(he_leaves_while_the_daemon_is_away) {
         _cleanup_(freep) char *mine = NULL, *others = NULL;

@@ -249,6 +249,21 @@ static void clean_device(const char *root, FakeDevice *d) {
         send_event(root, MDEVD_EVENT_DEVICE_CLEAN, d->parent, d->record.uuid, 0, NULL);
 }
 
+/* In sysfs. */
+static void show_opened(const char *root, const FakeDevice *d) {
+        const uint8_t *u = d->record.uuid;
+        char text[37], folder[PATH_MAX];
+
+        (void) snprintf(text, sizeof(text),
+                        "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0],
+                        u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
+                        u[13], u[14], u[15]);
+        (void) snprintf(folder, sizeof(folder), "%s/sys/" DEVPATH "/%s/%s/mdevd", root, d->parent,
+                        text);
+        if (mkdir(folder, 0755) >= 0 || errno == EEXIST) /* else it is removed, and open still */
+                write_text(P("%s/opened", folder), d->record.opened > 0 ? "1\n" : "0\n");
+}
+
 void fake_module_open(const char *root, const uint8_t uuid[16], int32_t pid, const char *comm) {
         int lock = lock_tree(root);
         FakeModule *m = map_module(root);
@@ -258,6 +273,7 @@ void fake_module_open(const char *root, const uint8_t uuid[16], int32_t pid, con
                 abort();
         d->record.opened++;
         d->record.faults += 3;
+        show_opened(root, d);
         send_event(root, MDEVD_EVENT_DEVICE_OPENED, d->parent, uuid, pid, comm);
         unmap_module(m);
         (void) close(lock);
@@ -271,6 +287,7 @@ void fake_module_close(const char *root, const uint8_t uuid[16]) {
         if (!d)
                 abort();
         d->record.opened = 0;
+        show_opened(root, d);
         d->has_other = false; /* a move ends with it, and so does what one left */
         d->record.state = MDEVD_DEVICE_SCRUBBING;
         send_event(root, MDEVD_EVENT_DEVICE_CLOSED, d->parent, uuid, 0, NULL);
@@ -934,6 +951,8 @@ static void drop_device(const char *root, const char *parent_path, const char *u
         (void) unlink(P("%s/sys/bus/mdev/devices/%s", root, uuid));
         (void) unlink(P("%s/mdev_type", folder));
         (void) unlink(P("%s/remove", folder));
+        (void) unlink(P("%s/mdevd/opened", folder));
+        (void) rmdir(P("%s/mdevd", folder));
         if (read_text(P("%s/%s/fake/attributes", root, parent_path), names, sizeof(names)))
                 for (char *s = strtok_r(names, " ", &save); s; s = strtok_r(NULL, " ", &save))
                         (void) unlink(P("%s/%s", folder, s));

@@ -287,6 +287,49 @@ TEST(no_timer_while_it_is_removed) {
         ASSERT_NULL(find_device(&f, U1));
 }
 
+/* It is not removed, and its lease is that of a machine that has it open. */
+static void expect_kept(Fixture *f) {
+        run_idle(f);
+        ASSERT_EQ(find_device(f, U1)->state, DEVICE_LIVE);
+        ASSERT_EQ(find_device(f, U1)->lease.phase, LEASE_OPEN);
+        leases_check_at(f->manager, UINT64_MAX - 1);
+        run_idle(f);
+        ASSERT_NOT_NULL(find_device(f, U1));
+        close_it(f);
+        expect_end(f, find_device(f, U1)->lease.until_usec);
+}
+
+/* The first open comes when the end has been decided, and its removal waits for its turn. */
+TEST(opened_as_it_ends) {
+        FIXTURE(f);
+
+        begin(&f);
+        (void) lease_out(&f, "fb-16M", LEASE_CLIENT, 5);
+        f.manager->n_working += WORKERS_MAX;
+        manager_client_left(f.manager, CLIENT);
+        RUN_UNTIL(&f, operations_count_running(f.manager) == 1);
+        open_it(&f);
+        f.manager->n_working -= WORKERS_MAX;
+        operation_dispatch(f.manager);
+        expect_kept(&f);
+}
+
+/* Its worker is on its way already, and the daemon has not heard of the open: it looks itself. */
+TEST(opened_behind_the_daemons_back) {
+        Uuid u = uuid_of(U1);
+        uint64_t until;
+        FIXTURE(f);
+
+        begin(&f);
+        (void) lease_out(&f, "fb-16M", LEASE_VM, 5);
+        until = find_device(&f, U1)->lease.until_usec;
+        fake_module_open(f.tree->root, u.bytes, 4711, "qemu");
+        ASSERT_EQ(find_device(&f, U1)->opened, 0);
+        leases_check_at(f.manager, until);
+        ASSERT_EQ(operations_count_running(f.manager), 1);
+        expect_kept(&f);
+}
+
 static const char definition[] = "{ \"mdev_type\": \"mdevd-fb-16M\", \"start\": \"manual\" }";
 
 /* Others' tools write a definition of one that is leased. */
