@@ -5,14 +5,20 @@
  */
 #include "model/model.h"
 
-/* The bytes of a UUID may be chosen by a client; a bad choice costs time, not truth. */
+#include <endian.h>
+
+/*
+ * The bytes of a UUID may be chosen by a client; a bad choice costs time, not truth. People count up
+ * in the last bytes, so these have to reach the lowest bits: a multiplication carries only upwards.
+ */
 static size_t bucket_of(const Uuid *u) {
         uint64_t low, high;
 
         memcpy(&low, u->bytes, 8);
         memcpy(&high, u->bytes + 8, 8);
-        return ((low ^ high * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xbf58476d1ce4e5b9) >> 32) %
-               MODEL_BUCKETS;
+        low ^= be64toh(high) * UINT64_C(0x9e3779b97f4a7c15);
+        low = (low ^ low >> 32) * UINT64_C(0xbf58476d1ce4e5b9);
+        return (low >> 32) % MODEL_BUCKETS;
 }
 
 int model_new(Model **ret) {

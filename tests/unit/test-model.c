@@ -300,6 +300,38 @@ TEST(registry) {
         ASSERT_EQ(alloc_balance(), before);
 }
 
+/* As people give them, by counting: they would all be alike in a table that looks at other bytes. */
+TEST(uuids_that_are_counted_are_found_at_once) {
+        for (size_t at = 0; at < sizeof(uuid_a.bytes) - 1; at++) {
+                _cleanup_(model_freep) Model *m = NULL;
+                size_t longest = 0;
+                Parent *p;
+                Device *d;
+
+                ASSERT_OK(model_new(&m));
+                ASSERT_OK(parent_new(&p, "0000:00:05.0"));
+                model_link_parent(m, p);
+                for (unsigned i = 0; i < 2048; i++) {
+                        Uuid u = { .bytes = { 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88 } };
+
+                        u.bytes[at] = (uint8_t) (i >> 8);
+                        u.bytes[at + 1] = (uint8_t) i;
+                        ASSERT_OK(device_new(&d, p, &u, "t"));
+                        model_link_device(m, d);
+                }
+                for (size_t i = 0; i < MODEL_BUCKETS; i++) {
+                        size_t n = 0;
+
+                        for (d = m->buckets[i]; d; d = d->next_alike)
+                                n++;
+                        longest = n > longest ? n : longest;
+                }
+                if (longest > 16)
+                        test_fail(__FILE__, __LINE__, "counted in byte %zu: %zu are alike", at,
+                                  longest);
+        }
+}
+
 TEST(pools_and_types_of_a_parent) {
         _cleanup_(parent_freep) Parent *p = NULL;
         Type *ours, *vendors;
