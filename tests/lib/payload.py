@@ -77,6 +77,15 @@ def _modules(image, series, modules, tree):
     shutil.rmtree(stage)
 
 
+def _no_start_limit(tree):
+    """A case may restart a unit as often as it likes, however fast the machine is; the units stay as
+    they are installed."""
+    folder = os.path.join(tree, "etc/systemd/system.conf.d")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "mdevd-test.conf"), "w", encoding="ascii") as f:
+        f.write("[Manager]\nDefaultStartLimitIntervalSec=0\n")
+
+
 def _plain(info):
     """Root owns everything, whoever built it."""
     info.uid = info.gid = 0
@@ -104,6 +113,7 @@ def make(work, image, series, modules=(), dest=None):
     shutil.copy(os.path.join(AGENT, "test-agent.service"), units)
     os.symlink("../test-agent.service",
                os.path.join(units, "sysinit.target.wants/test-agent.service"))
+    _no_start_limit(tree)
     if modules or image.brings_modules:
         _modules(image, series, modules, tree)
     out = os.path.join(work, "payload.tar")
