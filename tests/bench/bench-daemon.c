@@ -12,10 +12,10 @@
  *   ping                        an empty call
  *   restored N                  of the last N operations, which are creates: prints the ms from the
  *                               start of the first worker to the last device in the model
- *   managed N                   100 GetManagedObjects of at least N devices; prints the median ms
- *                               and how many there were
+ *   managed N CALLS             so many (up to 100) GetManagedObjects of at least N devices; prints the
+ *                               median ms and how many there were
  *   serve N                     a bare sd-bus service with as many objects, at org.mdevd1.bench
- *   managed-bare N              the same of that one
+ *   managed-bare N CALLS        the same of that one
  *   figure NAME OF VALUE UNIT GOAL
  *                               prints one that a script has measured; GOAL "nan": it has none
  *   signals PARENT TYPE         which signals are sent for a device that is made, changed, removed
@@ -439,11 +439,12 @@ static int bench_signals(const char *parent, const char *type) {
         return 0;
 }
 
-static int bench_managed(const char *name, const char *path, size_t n) {
+static int bench_managed(const char *name, const char *path, size_t n, size_t calls) {
         double times[100];
         size_t size = 0;
 
-        for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+        calls = MIN(calls, ARRAY_SIZE(times));
+        for (size_t i = 0; i < calls; i++) {
                 sd_bus_message *reply = NULL;
                 double t = figure_now_usec();
 
@@ -459,7 +460,7 @@ static int bench_managed(const char *name, const char *path, size_t n) {
                 fprintf(stderr, "%zu objects, %zu were expected\n", size, n);
                 return EXIT_FAILURE;
         }
-        printf("%.2f %zu\n", figure_median(times, ARRAY_SIZE(times)) / 1e3, size);
+        printf("%.2f %zu\n", figure_median(times, calls) / 1e3, size);
         return 0;
 }
 
@@ -557,12 +558,13 @@ int main(int argc, char *argv[]) {
                 return bench_signals(argv[2], argv[3]);
         if (argc == 3 && streq(what, "restored"))
                 return bench_restored(n);
-        if (argc == 3 && streq(what, "managed"))
-                return bench_managed(MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT, n);
+        if (argc == 4 && streq(what, "managed"))
+                return bench_managed(MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT,
+                                     strtoul(argv[2], NULL, 10), n);
         if (argc == 3 && streq(what, "serve"))
                 return serve(n);
-        if (argc == 3 && streq(what, "managed-bare"))
-                return bench_managed("org.mdevd1.bench", "/bench", n);
+        if (argc == 4 && streq(what, "managed-bare"))
+                return bench_managed("org.mdevd1.bench", "/bench", strtoul(argv[2], NULL, 10), n);
         fprintf(stderr, "see the head of tests/bench/bench-daemon.c\n");
         return EXIT_FAILURE;
 }
