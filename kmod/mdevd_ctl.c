@@ -151,6 +151,7 @@ static const struct {
 		sizeof(struct mdevd_query),
 		offsetofend(struct mdevd_query, length),
 		do_query,
+		MDEVD_QUERY_ONE,
 	},
 	[NR(MDEVD_SUSPEND)] = {
 		_IOC_WRITE,

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Query: the whole state in one snapshot, enough for a daemon that has just
- * been restarted to rebuild its model.
+ * been restarted to rebuild its model; or one device, which is what most
+ * events are about.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "mdevd.h"
@@ -113,12 +115,10 @@ static void put_claim(struct snapshot *s, const struct mdevd_claim *claim)
 		put_move(s, claim);
 }
 
-static void put_parent(struct snapshot *s, const struct mdevd_parent *parent)
+static void put_head(struct snapshot *s, const struct mdevd_parent *parent)
 {
 	const struct mdevd_config *config = parent->config;
 	struct mdevd_parent_record r = {};
-	const struct mdevd_claim *claim;
-	u32 i;
 
 	strscpy(r.name, parent->name, sizeof(r.name));
 	r.state = parent->state;
@@ -131,7 +131,15 @@ static void put_parent(struct snapshot *s, const struct mdevd_parent *parent)
 	if (config)
 		strscpy(r.vendor, config->vendor, sizeof(r.vendor));
 	put_record(s, MDEVD_RECORD_PARENT, &r, sizeof(r));
+}
 
+static void put_parent(struct snapshot *s, const struct mdevd_parent *parent)
+{
+	const struct mdevd_config *config = parent->config;
+	const struct mdevd_claim *claim;
+	u32 i;
+
+	put_head(s, parent);
 	for (i = 0; config && i < config->n_pools; i++)
 		put_record(s, MDEVD_RECORD_POOL, &config->pools[i],
 			   sizeof(config->pools[i]));
@@ -142,11 +150,17 @@ static void put_parent(struct snapshot *s, const struct mdevd_parent *parent)
 		put_claim(s, claim);
 }
 
-static void put_all(struct snapshot *s)
+/* All there is, or one of them with what it is on. */
+static void put(struct snapshot *s, const struct mdevd_claim *one)
 {
 	const struct mdevd_parent *parent;
 
 	s->length = 0;
+	if (one) {
+		put_head(s, one->parent);
+		put_claim(s, one);
+		return;
+	}
 	list_for_each_entry(parent, &mdevd_parents, node)
 		put_parent(s, parent);
 }
@@ -159,19 +173,31 @@ static void put_all(struct snapshot *s)
  */
 int mdevd_query(struct mdevd_query *arg)
 {
+	const bool one = arg->flags & MDEVD_QUERY_ONE;
+	const struct mdevd_claim *claim = NULL;
 	struct snapshot s = {};
 	u64 length = arg->length;
 	int ret = 0;
 
+	if (!one && memchr_inv(arg->uuid, 0, sizeof(arg->uuid)))
+		return -EINVAL;
+
 	mutex_lock(&mdevd_lock);
+	if (one) {
+		claim = mdevd_claim_find(arg->uuid);
+		if (!claim) {
+			mutex_unlock(&mdevd_lock);
+			return -ENOENT;
+		}
+	}
 	arg->generation = generation;
-	put_all(&s);
+	put(&s, claim);
 	arg->length = s.length;
 	if (arg->buffer && s.length && s.length <= length) {
 		s.room = s.length;
 		s.buf = kvzalloc(s.room, GFP_KERNEL_ACCOUNT);
 		if (s.buf)
-			put_all(&s);
+			put(&s, claim);
 		else
 			ret = -ENOMEM;
 	}

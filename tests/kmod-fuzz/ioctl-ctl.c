@@ -208,10 +208,16 @@ static void step_release(unsigned ctl) {
 
 static void step_query(unsigned ctl) {
         struct mdevd_query arg = { .size = sizeof(arg), .length = rnd_below(8 * PAGE) }, seen;
+        static const uint8_t none[16];
+        int claim = random_claim(!rnd_chance(6));
         uint64_t addr;
         bool ok;
         int r;
 
+        if (rnd_chance(2))
+                arg.flags = MDEVD_QUERY_ONE;
+        if (claim >= 0 && (arg.flags || rnd_chance(8)))
+                memcpy(arg.uuid, model.claims[claim].uuid, 16);
         arg.buffer = rnd_chance(2) ? memory_hostile() : memory_good(NULL, arg.length);
         if (rnd_chance(8))
                 arg.length = rnd_wild();
@@ -225,9 +231,14 @@ static void step_query(unsigned ctl) {
         }
         addr = place(&arg, sizeof(arg), END_OF(struct mdevd_query, length), &seen, &ok);
         r = call_one(ctl, MDEVD_QUERY, addr);
-        if (!ok || seen.flags)
+        if (!ok || (seen.flags & ~MDEVD_QUERY_ONE) ||
+            (!seen.flags && memcmp(seen.uuid, none, sizeof(none)) != 0))
                 EXPECT(r < 0, "QUERY should not work");
-        EXPECT(r == 0 || r == -EFAULT || r == -EINVAL || r == -E2BIG || r == -ENOSPC,
+        /* one that the model has lost may linger while it is cleaned, but not the other way round */
+        if (ok && seen.flags == MDEVD_QUERY_ONE && model_claim(seen.uuid) >= 0)
+                EXPECT(r != -ENOENT, "QUERY of one that is there");
+        EXPECT(r == 0 || r == -EFAULT || r == -EINVAL || r == -E2BIG || r == -ENOSPC ||
+                       (r == -ENOENT && seen.flags == MDEVD_QUERY_ONE),
                "QUERY: %s", strerror(-r));
 }
 

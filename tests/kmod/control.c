@@ -48,11 +48,12 @@ static void test_info(void) {
 }
 
 /* Every struct: a byte too short, exact, longer with zeros, longer with something, too long. */
-static void test_size(unsigned long cmd, size_t size, const char *name, int exact) {
+static void test_sizes_from(unsigned long cmd, size_t min, size_t size, const char *name,
+                            int exact) {
         uint32_t *arg = calloc(1, 8192);
         char what[128];
 
-        arg[0] = (uint32_t)size - 1;
+        arg[0] = (uint32_t)min - 1;
         snprintf(what, sizeof(what), "%s of size - 1", name);
         REFUSED(ctl_call(ctl, cmd, arg), EINVAL, what);
         arg[0] = 0;
@@ -95,13 +96,18 @@ static void test_size(unsigned long cmd, size_t size, const char *name, int exac
         munmap(map, 4096);
 }
 
+static void test_size(unsigned long cmd, size_t size, const char *name, int exact) {
+        test_sizes_from(cmd, size, size, name, exact);
+}
+
 static void test_sizes(void) {
         test_size(MDEVD_GET_INFO, sizeof(struct mdevd_get_info), "get_info", 0);
         test_size(MDEVD_CONFIGURE, sizeof(struct mdevd_configure), "configure", -EINVAL);
         test_size(MDEVD_UNCONFIGURE, sizeof(struct mdevd_unconfigure), "unconfigure", -ENODEV);
         test_size(MDEVD_RESERVE, sizeof(struct mdevd_reserve), "reserve", -EINVAL);
         test_size(MDEVD_RELEASE, sizeof(struct mdevd_release), "release", -ENOENT);
-        test_size(MDEVD_QUERY, sizeof(struct mdevd_query), "query", 0);
+        test_sizes_from(MDEVD_QUERY, offsetof(struct mdevd_query, uuid), sizeof(struct mdevd_query),
+                        "query", 0);
         test_size(MDEVD_SUSPEND, sizeof(struct mdevd_suspend), "suspend", -ENOENT);
         test_size(MDEVD_RESUME, sizeof(struct mdevd_resume), "resume", -ENOENT);
         test_size(MDEVD_LISTEN, sizeof(struct mdevd_listen), "listen", 0);
@@ -385,6 +391,51 @@ static void test_reservation_limit(void) {
         MUST(ctl_release(ctl, UUID(50)));
 }
 
+/* What has that UUID, and of its parent nothing but who it is. */
+static void test_query_one(void) {
+        struct mdevd_query arg = { .size = sizeof(arg), .flags = MDEVD_QUERY_ONE };
+        struct mdevd_record *head, *one;
+        char buf[4096];
+
+        REFUSED(ctl_call(ctl, MDEVD_QUERY, &arg), ENOENT, "a query of no UUID");
+        uuid_bytes(UUID(51), arg.uuid);
+        REFUSED(ctl_call(ctl, MDEVD_QUERY, &arg), ENOENT, "a query of one that is not there");
+        arg.flags = 0;
+        REFUSED(ctl_call(ctl, MDEVD_QUERY, &arg), EINVAL, "a UUID where all are asked for");
+        arg.flags = MDEVD_QUERY_ONE << 1;
+        REFUSED(ctl_call(ctl, MDEVD_QUERY, &arg), EINVAL, "a flag that there is not");
+
+        arg.flags = MDEVD_QUERY_ONE;
+        MUST(ctl_reserve_at(ctl, p0, "4K", UUID(51), 0, 4096));
+        MUST(ctl_reserve_at(ctl, p0, "4K", UUID(52), 8192, 4096));
+        CHECK_EQ(ctl_call(ctl, MDEVD_QUERY, &arg), 0, "length of one of two");
+        CHECK(arg.length > 0 && arg.length <= sizeof(buf), "  it is %llu",
+              (unsigned long long)arg.length);
+        arg.buffer = (uintptr_t)buf;
+        arg.length--;
+        CHECK_EQ(ctl_call(ctl, MDEVD_QUERY, &arg), -ENOSPC, "  a byte too little room");
+        CHECK_EQ(ctl_call(ctl, MDEVD_QUERY, &arg), 0, "  enough room");
+        head = (struct mdevd_record *)buf;
+        one = (struct mdevd_record *)(buf + head->length);
+        CHECK_EQ(head->type, MDEVD_RECORD_PARENT, "  its parent comes first");
+        CHECK_EQ(one->type, MDEVD_RECORD_DEVICE, "  then it");
+        CHECK(memcmp(((struct mdevd_device_record *)(one + 1))->uuid, arg.uuid, 16) == 0,
+              "  and no other");
+        CHECK_EQ(((struct mdevd_record *)((char *)one + one->length))->type, MDEVD_RECORD_EXTENT,
+                 "  with its extent");
+        CHECK_EQ(head->length + one->length +
+                         ((struct mdevd_record *)((char *)one + one->length))->length,
+                 arg.length, "  which is all");
+        MUST(ctl_release(ctl, UUID(51)));
+        REFUSED(ctl_call(ctl, MDEVD_QUERY, &arg), ENOENT, "  not after its release");
+
+        /* a caller that is older than that */
+        arg = (struct mdevd_query){ .size = offsetof(struct mdevd_query, uuid) };
+        uuid_bytes(UUID(52), arg.uuid);
+        CHECK_EQ(ctl_call(ctl, MDEVD_QUERY, &arg), 0, "a shorter struct asks for all");
+        MUST(ctl_release(ctl, UUID(52)));
+}
+
 static void test_query(void) {
         struct mdevd_query arg = { .size = sizeof(arg) };
         char *buf = malloc(1 << 20), *none;
@@ -475,6 +526,7 @@ int main(void) {
         MUST(standard_parent(ctl, p0));
         test_reserve();
         test_reservation_limit();
+        test_query_one();
         test_query();
         test_events();
         return check_done();

@@ -383,18 +383,28 @@ struct mdevd_release {
 	__u8 uuid[16];
 };
 
+/* One reservation or device: what follows an event that names it. */
+#define MDEVD_QUERY_ONE		0x1
+
 /**
  * struct mdevd_query - MDEVD_QUERY
  * @size: sizeof this struct
- * @flags: 0
+ * @flags: 0, or MDEVD_QUERY_ONE
  * @generation: out: changes whenever the answer would, counters (opened,
  *	faults, insertions, mapped) apart
  * @buffer: address for records, each a struct mdevd_record and its payload;
  *	0 asks for the length only
  * @length: in: bytes at @buffer; out: bytes needed
+ * @uuid: of what is asked for with MDEVD_QUERY_ONE, else zeros; a caller whose
+ *	struct ends before it asks for everything
  *
- * One consistent snapshot.  -ENOSPC when @length was too small (@length then
- * says what is needed; nothing was written to @buffer).
+ * One consistent snapshot: every parent with its pools, types, reservations
+ * and devices; with MDEVD_QUERY_ONE the record of the parent alone and what
+ * has @uuid.
+ *
+ * Errors: -ENOSPC @length was too small (it then says what is needed; nothing
+ * was written to @buffer); -ENOENT nothing has @uuid; -EINVAL @uuid without
+ * MDEVD_QUERY_ONE.
  */
 struct mdevd_query {
 	__u32 size;
@@ -402,6 +412,7 @@ struct mdevd_query {
 	__aligned_u64 generation;
 	__aligned_u64 buffer;
 	__aligned_u64 length;
+	__u8 uuid[16];
 };
 
 enum mdevd_record_type {
