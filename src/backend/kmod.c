@@ -24,6 +24,7 @@ static_assert(PARTS_MAX == MDEVD_MAX_PARTS, "a type must fit its record");
 struct Kmod {
         int fd;
         size_t query_room; /* bytes that the last snapshot fitted into */
+        size_t one_room;   /* the same of one device */
         sd_event_source *source;
         KmodEventFn fn;
         void *userdata;
@@ -239,10 +240,15 @@ int kmod_unconfigure(Kmod *k, const char *parent) {
         return RET_NERRNO(ioctl(k->fd, MDEVD_UNCONFIGURE, &arg));
 }
 
-int kmod_query(Kmod *k, KmodSnapshot **ret) {
+/* @room: what the last such answer took, and this one. */
+static int query(Kmod *k, const Uuid *one, size_t *room_inout, KmodSnapshot **ret) {
         _cleanup_(freep) void *buffer = NULL;
-        struct mdevd_query arg = { .size = sizeof(arg), .length = k->query_room };
+        struct mdevd_query arg = { .size = sizeof(arg), .length = *room_inout };
 
+        if (one) {
+                arg.flags = MDEVD_QUERY_ONE;
+                memcpy(arg.uuid, one->bytes, sizeof(arg.uuid));
+        }
         if (arg.length > 0) {
                 buffer = malloc(arg.length);
                 if (!buffer)
@@ -260,7 +266,7 @@ int kmod_query(Kmod *k, KmodSnapshot **ret) {
                         return r;
                 if (r >= 0 && (buffer || arg.length == 0)) {
                         r = kmod_snapshot_parse(ret, buffer, MIN(room, (size_t) arg.length));
-                        k->query_room = room; /* the next answer will be about as long */
+                        *room_inout = room; /* the next answer will be about as long */
                         if (r >= 0)
                                 (*ret)->generation = arg.generation;
                         return r;
@@ -276,6 +282,16 @@ int kmod_query(Kmod *k, KmodSnapshot **ret) {
                 arg.buffer = (uintptr_t) buffer;
         }
         return -EAGAIN;
+}
+
+int kmod_query(Kmod *k, KmodSnapshot **ret) {
+        return query(k, NULL, &k->query_room, ret);
+}
+
+int kmod_query_one(Kmod *k, const Uuid *uuid, KmodSnapshot **ret) {
+        int r = query(k, uuid, &k->one_room, ret);
+
+        return r == -EINVAL || r == -E2BIG ? -EOPNOTSUPP : r;
 }
 
 static void handle(const struct mdevd_event *e, KmodEventFn fn, void *userdata) {

@@ -99,6 +99,11 @@ int kmod_refuse(Kmod *k, uint64_t cookie, int error);
 int kmod_set_available(Kmod *k, const char *parent, const char *type, unsigned n);
 /* Everything, in one consistent snapshot. -EBADMSG: records that make no sense. */
 int kmod_query(Kmod *k, KmodSnapshot **ret);
+/*
+ * One reservation or device, with the record of its parent, which has no pools or types here.
+ * -ENOENT: there is none. -EOPNOTSUPP: the module is older than that.
+ */
+int kmod_query_one(Kmod *k, const Uuid *uuid, KmodSnapshot **ret);
 /* The same from a buffer: for tests and fuzzers. */
 int kmod_snapshot_parse(KmodSnapshot **ret, const void *buffer, size_t size);
 

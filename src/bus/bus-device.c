@@ -147,15 +147,15 @@ GETTER(extents) {
 }
 
 /*
- * The kernel counts and tells nobody: what is shown is read when it is asked for, all counters of
- * all devices at once. If that fails, the last ones seen are still true of some moment.
+ * The kernel counts and tells nobody: what is shown is read when it is asked for. If that fails, the
+ * last ones seen are still true of some moment.
  */
 #define COUNTER(name, member)                                                                      \
         GETTER(name) {                                                                             \
                 const Mdev *d = userdata;                                                          \
                                                                                                    \
-                if (d->device && d->device->ours) /* nobody counts for the others */               \
-                        (void) manager_refresh_counters(bus_current(bus)->manager);                \
+                if (d->device) /* nobody counts for other modules' */                              \
+                        (void) manager_refresh_counters_of(bus_current(bus)->manager, d->device);  \
                 return sd_bus_message_append(reply, "t",                                           \
                                              d->device ? d->device->member : UINT64_C(0));         \
         }

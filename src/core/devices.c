@@ -199,7 +199,7 @@ static int update_seen(Manager *m, const SysfsDevice *sd) {
         if (r < 0 || !p)
                 return r; /* a parent that has gone takes its devices with it */
         if (parents_is_governed(m, p)) {
-                refresh_query(m);
+                refresh_claim(m, &sd->uuid);
                 return 0;
         }
         return new_vendor_device(m, p, sd);
@@ -348,6 +348,31 @@ int devices_apply_kmod(Manager *m, const KmodSnapshot *s) {
         return 0;
 }
 
+/* One that has gone from there, or is on another parent of our module by now. */
+static void unlink_claims(Manager *m, const Uuid *uuid, const Parent *but) {
+        Device *next;
+
+        for (Device *d = model_find_device(m->model, NULL, uuid, NULL); d; d = next) {
+                next = d->next_alike;
+                if (uuid_equal(&d->uuid, uuid) && d->parent != but &&
+                    parents_is_governed(m, d->parent))
+                        devices_unlink(m, d);
+        }
+}
+
+int devices_apply_claim(Manager *m, const Uuid *uuid, const KmodSnapshot *s) {
+        const KmodParent *k = s ? list_first(&s->parents, KmodParent, node) : NULL;
+        const KmodDevice *kd = k ? list_first(&k->devices, KmodDevice, node) : NULL;
+        Parent *p = kd ? model_find_parent(m->model, k->name) : NULL;
+
+        if (kd && (!p || !parents_is_governed(m, p))) {
+                refresh_query(m); /* its parent is news, too, and all of that is told together */
+                return 0;
+        }
+        unlink_claims(m, uuid, p);
+        return kd ? apply_device(m, p, kd) : 0;
+}
+
 void devices_note_opener(Manager *m, const KmodEvent *event) {
         Parent *p = model_find_parent(m->model, event->parent);
         Device *d = p ? model_find_device(m->model, p, &event->uuid, NULL) : NULL;
@@ -403,37 +428,6 @@ int devices_set_owner(Manager *m, Device *d, const char *owner) {
         /* what can still be made is another only where owners have limits */
         if (!list_is_empty(&m->model->rules->groups))
                 manager_tell(m, parent_changed, d->parent);
-        return 0;
-}
-
-/* ---- counters ---- */
-
-int manager_refresh_counters(Manager *m) {
-        _cleanup_(kmod_snapshot_freep) KmodSnapshot *s = NULL;
-        uint64_t iteration = 0;
-        int r;
-
-        (void) sd_event_get_iteration(m->event, &iteration);
-        if (!m->kmod || m->counters_iteration == iteration)
-                return 0;
-        r = kmod_query(m->kmod, &s);
-        if (r < 0)
-                return r;
-        m->counters_iteration = iteration;
-        list_foreach(k, &s->parents, KmodParent, node) {
-                Parent *p = model_find_parent(m->model, k->name);
-
-                list_foreach(kd, &k->devices, KmodDevice, node) {
-                        Device *d = p ? model_find_device(m->model, p, &kd->uuid, NULL) : NULL;
-
-                        if (!d)
-                                continue;
-                        d->faults = kd->faults;
-                        d->faults_huge = kd->faults_huge;
-                        d->insertions = kd->insertions;
-                        d->mapped = kd->mapped;
-                }
-        }
         return 0;
 }
 

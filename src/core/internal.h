@@ -49,6 +49,7 @@
 
 typedef struct Load Load;
 typedef struct Refresh Refresh;
+typedef struct CountersRead CountersRead;
 typedef struct Attempt Attempt;
 typedef struct Tried Tried;
 typedef struct LeaseUsers LeaseUsers;
@@ -70,7 +71,9 @@ struct Load {
 struct Refresh {
         sd_event_source *source;
         bool everything; /* events were lost: all parents and devices */
-        bool query;      /* the kernel module */
+        bool query;      /* the kernel module, all that there is */
+        Uuid claims[16]; /* reservations and devices of the module, one by one; more are all */
+        size_t n_claims;
         bool autostart;  /* definitions may be startable */
         bool running;    /* it is being looked */
         bool settling;   /* operations end in this turn, and what that may change comes after it */
@@ -79,6 +82,13 @@ struct Refresh {
         List devices;    /* of Unseen */
         sd_event_source *timer; /* for mdevs that were incomplete */
         bool timed;             /* it has gone off: this look at them counts */
+};
+
+/* When counters were read, in turns of the loop; 0: never. */
+struct CountersRead {
+        uint64_t all;
+        uint64_t turn; /* in which n_singles devices were asked for one by one */
+        unsigned n_singles;
 };
 
 /* How many creates of one parent autostart has under way; clients' calls do not wait for all. */
@@ -179,7 +189,7 @@ struct Manager {
         List tried;
         bool started;    /* the model is built */
         bool autostart;  /* manager_autostart() was called */
-        uint64_t counters_iteration; /* of the loop, when counters were last read */
+        CountersRead counters;
 };
 
 /* All of /proc is read well before that; a process that the kernel holds may hold who looks at it. */
@@ -209,6 +219,8 @@ int manager_set_timer(Manager *m, sd_event_source **timer, uint64_t usec,
 /* Marks something as to be looked at; done at the end of this turn of the loop. */
 void refresh_all(Manager *m);
 void refresh_query(Manager *m);
+/* One reservation or device of our module. */
+void refresh_claim(Manager *m, const Uuid *uuid);
 void refresh_autostart(Manager *m);
 /* @path (may be NULL): where a uevent saw it. */
 void refresh_parent(Manager *m, const char *name, const char *path);
@@ -224,6 +236,12 @@ int refresh_init(Manager *m);
 void refresh_done(Manager *m);
 int refresh_open_kmod(Manager *m);
 void refresh_on_uevent(const Uevent *event, void *userdata);
+
+/* ---- counters.c ---- */
+
+/* The module has just been asked for other reasons, and its counters were taken, too. */
+void counters_are_new(Manager *m);
+void counters_are_new_of(Manager *m, Device *d);
 
 /* ---- parents.c ---- */
 
@@ -282,6 +300,8 @@ int devices_update(Manager *m, const Uuid *uuid);
 int devices_update_all(Manager *m);
 /* Brings all devices of our module in line with its snapshot. */
 int devices_apply_kmod(Manager *m, const KmodSnapshot *s);
+/* The same of one of our module's, as kmod_query_one() has it; @s NULL: there is none. */
+int devices_apply_claim(Manager *m, const Uuid *uuid, const KmodSnapshot *s);
 void devices_unlink(Manager *m, Device *d);
 /* The origin of a device that is about to be made is noted; taken back when it was not made. */
 int devices_announce(Manager *m, const Record *record);

@@ -162,3 +162,5 @@ int manager_get_progress(Manager *m, const Operation *op, Progress *ret);
  * once a turn of the loop: they change without an event. Nothing else of the model changes.
  */
 int manager_refresh_counters(Manager *m);
+/* The same of one; -ENOENT: it has gone. */
+int manager_refresh_counters_of(Manager *m, Device *device);

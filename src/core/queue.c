@@ -184,8 +184,10 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
                 refresh_parent(m, op->record->parent, NULL);
         else
                 refresh_counts(m, op->record->parent);
-        if (op->record->ours || op->record->kind == RECORD_CONFIGURE)
+        if (op->record->kind == RECORD_CONFIGURE || op->record->n_moves > 0)
                 refresh_query(m);
+        else if (op->record->ours)
+                refresh_claim(m, &op->record->uuid);
         if (op->record->kind == RECORD_CREATE || op->record->kind == RECORD_STOP)
                 refresh_device(m, &op->record->uuid);
 }

@@ -62,6 +62,22 @@ void refresh_query(Manager *m) {
         refresh_wake(m);
 }
 
+void refresh_claim(Manager *m, const Uuid *uuid) {
+        Refresh *r = &m->refresh;
+
+        if (r->query)
+                return; /* it is among all */
+        for (size_t i = 0; i < r->n_claims; i++)
+                if (uuid_equal(&r->claims[i], uuid))
+                        return;
+        if (r->n_claims == ARRAY_SIZE(r->claims)) {
+                refresh_query(m);
+                return;
+        }
+        r->claims[r->n_claims++] = *uuid;
+        refresh_wake(m);
+}
+
 void refresh_autostart(Manager *m) {
         m->refresh.autostart = true;
         refresh_wake(m);
@@ -124,6 +140,22 @@ void refresh_device(Manager *m, const Uuid *uuid) {
 
 /* ---- the module ---- */
 
+/* It changes what it names and nothing else; one that we do not know may change anything. */
+static bool is_of_device(uint32_t type) {
+        switch (type) {
+        case MDEVD_EVENT_DEVICE_ADDED:
+        case MDEVD_EVENT_DEVICE_GONE:
+        case MDEVD_EVENT_DEVICE_OPENED:
+        case MDEVD_EVENT_DEVICE_CLOSED:
+        case MDEVD_EVENT_DEVICE_CLEAN:
+        case MDEVD_EVENT_DEVICE_SUSPENDED:
+        case MDEVD_EVENT_DEVICE_RESUMED:
+                return true;
+        default:
+                return false;
+        }
+}
+
 static void on_kmod_event(const KmodEvent *event, void *userdata) {
         Manager *m = userdata;
 
@@ -156,7 +188,10 @@ static void on_kmod_event(const KmodEvent *event, void *userdata) {
         if (event->type >= MDEVD_EVENT_PARENT_ADDED &&
             event->type <= MDEVD_EVENT_PARENT_UNCONFIGURED && event->parent[0])
                 refresh_parent(m, event->parent, NULL);
-        refresh_query(m);
+        if (is_of_device(event->type))
+                refresh_claim(m, &event->uuid);
+        else
+                refresh_query(m);
 }
 
 /* What an earlier daemon had kept, or a new one, which is kept for a later daemon. */
@@ -205,15 +240,49 @@ static int query(Manager *m) {
         int r;
 
         m->refresh.query = false;
+        m->refresh.n_claims = 0;
         if (!m->kmod)
                 return 0;
         r = kmod_query(m->kmod, &s);
         if (r < 0)
                 return log_error_errno(r, FIELDS(.topic = "kmod"),
                                        "Cannot ask the kernel module what there is: %m");
-        /* its counters are as new: who is told of a device in this turn need not ask once more */
-        (void) sd_event_get_iteration(m->event, &m->counters_iteration);
+        /* who is told of a device in this turn need not ask once more */
+        counters_are_new(m);
         return devices_apply_kmod(m, s);
+}
+
+static int query_one(Manager *m, const Uuid *uuid) {
+        _cleanup_(kmod_snapshot_freep) KmodSnapshot *s = NULL;
+        Device *d;
+        int r;
+
+        r = kmod_query_one(m->kmod, uuid, &s);
+        if (r == -EOPNOTSUPP) {
+                refresh_query(m);
+                return 0;
+        }
+        if (r < 0 && r != -ENOENT)
+                return log_error_errno(r, FIELDS(.topic = "kmod"),
+                                       "Cannot ask the kernel module for %s: %m", UUID_STR(uuid));
+        r = devices_apply_claim(m, uuid, r < 0 ? NULL : s);
+        d = s ? model_find_device(m->model, NULL, uuid, NULL) : NULL;
+        if (d && d->ours)
+                counters_are_new_of(m, d);
+        return r;
+}
+
+/* What is noted meanwhile waits for the next turn, but for a look at everything. */
+static int query_claims(Manager *m) {
+        Uuid claims[ARRAY_SIZE(m->refresh.claims)];
+        size_t n = m->refresh.n_claims;
+        int r = 0;
+
+        memcpy(claims, m->refresh.claims, n * sizeof(claims[0]));
+        m->refresh.n_claims = 0;
+        for (size_t i = 0; i < n && r >= 0 && m->kmod && !m->refresh.query; i++)
+                r = query_one(m, &claims[i]);
+        return r;
 }
 
 /* ---- uevents ---- */
@@ -319,6 +388,8 @@ int refresh_now(Manager *m) {
                 r = refresh_parents_now(m);
         if (r >= 0)
                 r = look_at_devices(m);
+        if (r >= 0)
+                r = query_claims(m);
         if (r >= 0 && m->refresh.query)
                 r = query(m);
         return r;

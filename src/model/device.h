@@ -83,6 +83,7 @@ struct Device {
         Lease lease;
         unsigned n_users;     /* of a vendor's with a lease: who uses it, at the last look */
         bool seen; /* scratch of a reconciliation */
+        uint64_t counted; /* the turn of the loop in which its counters were read; 0: none */
 };
 
 int device_new(Device **ret, Parent *parent, const Uuid *uuid, const char *type);

@@ -162,7 +162,8 @@ struct FakeDevice {
 struct FakeModule {
         uint64_t generation;
         int hold_scrub;
-        int listener, loses;
+        int listener, loses, older;
+        unsigned n_queries, n_queries_of_one;
         unsigned n_requests; /* their cookies are from 1 on */
         FakeRequest requests[REQUESTS_MAX];
         FakeParent parents[PARENTS_MAX];
@@ -428,6 +429,26 @@ unsigned fake_module_count(const char *root) {
         return n;
 }
 
+void fake_module_set_older(const char *root, int older) {
+        int lock = lock_tree(root);
+        FakeModule *m = map_module(root);
+
+        m->older = older;
+        unmap_module(m);
+        (void) close(lock);
+}
+
+void fake_module_count_queries(const char *root, unsigned *ret_all, unsigned *ret_one) {
+        int lock = lock_tree(root);
+        FakeModule *m = map_module(root);
+
+        *ret_all = m->n_queries;
+        *ret_one = m->n_queries_of_one;
+        m->n_queries = m->n_queries_of_one = 0;
+        unmap_module(m);
+        (void) close(lock);
+}
+
 /* ---- ioctls ---- */
 
 static int make_device(const char *root, const char *parent_path, const char *type,
@@ -672,11 +693,12 @@ static void put(Out *o, uint32_t type, const void *payload, size_t size) {
         o->at += head.length;
 }
 
-static void put_devices(Out *o, const FakeModule *m, const char *parent) {
+/* @one: that one alone; NULL: all. */
+static void put_devices(Out *o, const FakeModule *m, const char *parent, const FakeDevice *one) {
         for (unsigned i = 0; i < DEVICES_MAX; i++) {
                 const FakeDevice *d = &m->devices[i];
 
-                if (!d->used || strcmp(d->parent, parent) != 0)
+                if (!d->used || strcmp(d->parent, parent) != 0 || (one && d != one))
                         continue;
                 put(o, MDEVD_RECORD_DEVICE, &d->record, sizeof(d->record));
                 for (unsigned k = 0; k < d->n_extents; k++)
@@ -689,12 +711,18 @@ static void put_devices(Out *o, const FakeModule *m, const char *parent) {
 static int on_query(FakeModule *m, const char *root, void *arg) {
         struct mdevd_query *q = arg;
         Out o = { .at = (char *) (uintptr_t) q->buffer, .room = q->buffer ? q->length : 0 };
+        const FakeDevice *one = q->flags & MDEVD_QUERY_ONE ? find_device(m, q->uuid) : NULL;
 
+        if (m->older && q->flags)
+                return -EINVAL;
+        (*(q->flags & MDEVD_QUERY_ONE ? &m->n_queries_of_one : &m->n_queries))++;
+        if ((q->flags & MDEVD_QUERY_ONE) && !one)
+                return -ENOENT;
         for (unsigned i = 0; i < PARENTS_MAX; i++) {
                 const FakeParent *p = &m->parents[i];
                 struct mdevd_parent_record record = { .state = MDEVD_PARENT_CONFIGURED };
 
-                if (!p->name[0])
+                if (!p->name[0] || (one && strcmp(p->name, one->parent) != 0))
                         continue;
                 if (p->closing)
                         record.state = MDEVD_PARENT_CLOSING;
@@ -702,11 +730,11 @@ static int on_query(FakeModule *m, const char *root, void *arg) {
                 record.flags = p->flags;
                 memcpy(record.vendor, p->vendor, sizeof(record.vendor));
                 put(&o, MDEVD_RECORD_PARENT, &record, sizeof(record));
-                for (unsigned k = 0; k < p->n_pools; k++)
+                for (unsigned k = 0; !one && k < p->n_pools; k++)
                         put(&o, MDEVD_RECORD_POOL, &p->pools[k], sizeof(p->pools[k]));
-                for (unsigned k = 0; k < p->n_types; k++)
+                for (unsigned k = 0; !one && k < p->n_types; k++)
                         put(&o, MDEVD_RECORD_TYPE, &p->types[k], sizeof(p->types[k]));
-                put_devices(&o, m, p->name);
+                put_devices(&o, m, p->name, one);
         }
         q->generation = m->generation;
         q->length = o.length;

@@ -40,3 +40,7 @@ int fake_module_outcome(const char *root, uint64_t cookie);
 int fake_module_available(const char *root, const char *parent, const char *type);
 /* How many reservations and devices it knows. */
 unsigned fake_module_count(const char *root);
+/* It is of a version that can be asked for everything only. */
+void fake_module_set_older(const char *root, int older);
+/* How often it was asked for everything, and for one, since this was called last. */
+void fake_module_count_queries(const char *root, unsigned *ret_all, unsigned *ret_one);

@@ -285,6 +285,107 @@ TEST(shared_part_beyond_its_bar_touches_nothing) {
         ASSERT_EQ(f.operations_added, 0);
 }
 
+/* Whatever becomes of one device, the others are not read for it, however many there are. */
+static void live_a_life(Fixture *f) {
+        Uuid u2 = uuid_of(U2);
+
+        wait_for(f, create_device(f, NULL, "fb-8M", U2, "vm2"));
+        ASSERT_EQ(find_device(f, U2)->state, DEVICE_LIVE);
+        ASSERT_STREQ(find_device(f, U2)->owner, "vm2");
+        ASSERT_EQ(find_device(f, U2)->extents[0].size, 8 * MIB);
+        fake_module_open(f->tree->root, u2.bytes, 4711, "qemu");
+        RUN_UNTIL(f, find_device(f, U2)->opened == 1);
+        fake_module_hold_scrub(f->tree->root, 1);
+        fake_module_close(f->tree->root, u2.bytes);
+        RUN_UNTIL(f, find_device(f, U2)->state == DEVICE_SCRUBBING);
+        wait_for(f, stop_device(f, U2));
+        ASSERT_EQ(find_device(f, U2)->state, DEVICE_DYING);
+        fake_module_hold_scrub(f->tree->root, 0);
+        RUN_UNTIL(f, !find_device(f, U2));
+}
+
+TEST(one_device_is_asked_for_alone) {
+        unsigned all, one;
+        FIXTURE(f);
+
+        bring_up(&f);
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        run_idle(&f);
+        fake_module_count_queries(f.tree->root, &all, &one);
+        live_a_life(&f);
+        fake_module_count_queries(f.tree->root, &all, &one);
+        ASSERT_EQ(all, 0);
+        ASSERT_TRUE(one > 0);
+        ASSERT_NOT_NULL(find_device(&f, U1));
+
+        ASSERT_OK(manager_refresh_counters_of(f.manager, find_device(&f, U1)));
+        ASSERT_OK(manager_refresh_counters_of(f.manager, find_device(&f, U1)));
+        fake_module_count_queries(f.tree->root, &all, &one);
+        ASSERT_EQ(all, 0);
+        ASSERT_EQ(one, 1); /* in a turn */
+        run_idle(&f);
+        fake_module_lose(f.tree->root, 0);
+        run_idle(&f);
+        fake_module_count_queries(f.tree->root, &all, &one);
+        ASSERT_TRUE(all > 0);
+}
+
+TEST(older_module_is_asked_for_everything) {
+        unsigned all, one;
+        FIXTURE(f);
+
+        bring_up(&f);
+        fake_module_set_older(f.tree->root, 1);
+        fake_module_count_queries(f.tree->root, &all, &one);
+        live_a_life(&f);
+        fake_module_count_queries(f.tree->root, &all, &one);
+        ASSERT_TRUE(all > 0);
+        ASSERT_EQ(one, 0);
+}
+
+/* More than are worth asking one by one. */
+TEST(many_devices_are_asked_for_together) {
+        char uuid[37];
+        unsigned all, one;
+        FIXTURE(f);
+
+        fake_pci(f.tree, P1, "other", 0x1000, 64 * MIB);
+        fake_write(f.tree,
+                   "{ \"parents\": [ { \"address\": \"" P1 "\", \"types\": [ \"s\" ],"
+                   "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2 } ] } ],"
+                   "  \"types\": { \"s\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"64K\" } ] } } }",
+                   CONFIG_FILE);
+        fake_load_module(f.tree);
+        fixture_start(&f);
+        run_idle(&f);
+        for (unsigned i = 0; i < 17; i++) {
+                (void) snprintf(uuid, sizeof(uuid), "cccccccc-2222-3333-4444-5555555555%02x", i);
+                wait_for(&f, create_device(&f, NULL, "s", uuid, "vm"));
+        }
+        run_idle(&f);
+        for (unsigned n = 16; n <= 17; n++) {
+                fake_module_count_queries(f.tree->root, &all, &one);
+                for (unsigned i = 0; i < n; i++) {
+                        Uuid u;
+
+                        (void) snprintf(uuid, sizeof(uuid),
+                                        "cccccccc-2222-3333-4444-5555555555%02x", i);
+                        u = uuid_of(uuid);
+                        fake_module_open(f.tree->root, u.bytes, 4711, "qemu");
+                }
+                RUN_UNTIL(&f, find_device(&f, uuid)->opened > 0);
+                fake_module_count_queries(f.tree->root, &all, &one);
+                ASSERT_EQ(all > 0, n == 17);
+                if (n == 16)
+                        ASSERT_EQ(one, 16);
+                for (unsigned i = 0; i < 16; i++) {
+                        (void) snprintf(uuid, sizeof(uuid),
+                                        "cccccccc-2222-3333-4444-5555555555%02x", i);
+                        ASSERT_EQ(find_device(&f, uuid)->opened, n - 15);
+                }
+        }
+}
+
 TEST(counters_are_read_on_demand) {
         Uuid u1 = uuid_of(U1);
         FIXTURE(f);
