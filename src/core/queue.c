@@ -147,6 +147,10 @@ size_t load_count(Manager *m, const char *parent) {
 
 /* ---- workers ---- */
 
+static bool succeeded(const Operation *op) {
+        return op->record->step == STEP_DONE && op->record->outcome == OUTCOME_OK;
+}
+
 /*
  * The process is gone. What it left is taken over; the rest follows when the model is up to date.
  */
@@ -184,7 +188,9 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
                 refresh_parent(m, op->record->parent, NULL);
         else
                 refresh_counts(m, op->record->parent);
-        if (op->record->kind == RECORD_CONFIGURE || op->record->n_moves > 0)
+        /* what was refused may have met somebody else's reservation, of which no event tells */
+        if (op->record->kind == RECORD_CONFIGURE || op->record->n_moves > 0 ||
+            (op->record->ours && !succeeded(op)))
                 refresh_query(m);
         else if (op->record->ours)
                 refresh_claim(m, &op->record->uuid);

@@ -343,6 +343,36 @@ TEST(older_module_is_asked_for_everything) {
         ASSERT_EQ(one, 0);
 }
 
+/* No event tells of it: whoever is refused for it looks at everything, and the next goes elsewhere. */
+TEST(reservation_of_somebody_else_is_seen_after_a_refusal) {
+        _cleanup_(kmod_freep) Kmod *other = NULL;
+        Record *r = NULL;
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f);
+        ASSERT_OK(kmod_open(&other, f.manager->root_fd));
+        ASSERT_OK(record_new(&r, RECORD_CREATE));
+        r->uuid = uuid_of(U3);
+        r->parent = strdup(P1);
+        r->type = strdup("mdevd-fb-16M");
+        r->type_name = strdup("fb-16M");
+        r->owner = strdup("somebody");
+        r->extents[0] = (Extent){ .bar = 2, .guest_bar = 0, .offset = 0, .size = 16 * MIB };
+        r->n_extents = 1;
+        ASSERT_OK(kmod_reserve(other, r));
+        record_free(r);
+
+        op = create_device(&f, NULL, "fb-16M", U1, "vm1");
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_FAILED);
+        op = create_device(&f, NULL, "fb-16M", U1, "vm1");
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_DONE);
+        ASSERT_EQ(find_device(&f, U1)->extents[0].offset, 16 * MIB);
+        ASSERT_EQ(find_device(&f, U3)->state, DEVICE_RESERVED);
+}
+
 /* More than are worth asking one by one. */
 TEST(many_devices_are_asked_for_together) {
         char uuid[37];
