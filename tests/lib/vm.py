@@ -49,6 +49,7 @@ class Vm:
         self.link = None
         self.monitor = None
         self.environment = {}
+        self.kept = False  # what is installed, to be put back after each case
 
     def __enter__(self):
         try:
