@@ -17,6 +17,7 @@ table is "$ line", what it printed, "= status" with the first "Error:" line; whe
 "! why" follows, with what it prints and "=! status". More than 10 such blocks are a failure. "~ name"
 is in what 1.2.0 differs from 1.4.0 there, see OLDER."""
 
+import ctypes
 import os
 import re
 import shlex
@@ -27,8 +28,11 @@ import tempfile
 
 import private
 
+NAMES = ("mdevctl", "lsmdev")
 U = "c3ee7d8a-4a40-4b11-9b0f-00000000000"
 DIFFERENCES_MAX = 10
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 1 << 18
 
 # What 1.2.0 of Debian 12 does in another way than 1.4.0, and so than ours.
 OLDER = {
@@ -39,6 +43,7 @@ OLDER = {
     "shown": "of an active device that is defined it shows the definition's type and attributes",
     "protocol": "it asks no script what it supports, and gives notifiers the configuration",
     "undefine": "an undefine that a script has refused ends with 0",
+    "words": "its sentence has other words",
 }
 
 PARENTS = {"0000:00:05.0": "devices/pci0000:00", "0000:00:03.0": "devices/pci0000:00",
@@ -150,8 +155,9 @@ def make_script(root, name, text):
     os.chmod(os.path.join(root, path), 0o755)
 
 
-def run(argv, block, root, env):
-    """A "<<< text" at the end of the line is its standard input; "script NAME" makes one of it."""
+def run(argv, block, root, env, how=None):
+    """A "<<< text" at the end of the line is its standard input; "script NAME" makes one of it. @how
+    has more to say to subprocess.run() of what mdevctl is."""
     name, *words = shlex.split(block.line.replace("$U", U).replace("$ROOT", root))
     given = ""
     if "<<<" in words:
@@ -162,7 +168,8 @@ def run(argv, block, root, env):
         return "= 0\n", b""
     done = subprocess.run([*argv(name), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           input=given.encode(), cwd=root, check=False, timeout=60,
-                          env={**os.environ, "LC_ALL": "C.UTF-8", **env})
+                          env={**os.environ, "LC_ALL": "C.UTF-8", **env},
+                          **(how if how and name in NAMES else {}))
     text = done.stdout.decode().replace(root, "")
     if name == "mdevctl" and "--parent=random" not in words:  # a UUID that was made up
         text = re.sub(r"(?m)^(?!c3ee7d8a)[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-"
@@ -181,7 +188,7 @@ def ours(text):
 def record(table, tree, preload):
     """By its own loader, not in a chroot: the fake kernel looks at paths of this machine."""
     def argv(name):
-        if name not in ("mdevctl", "lsmdev"):
+        if name not in NAMES:
             return [name]
         return [os.path.join(tree, "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"),
                 "--library-path", os.path.join(tree, "usr/lib/x86_64-linux-gnu"),
@@ -217,7 +224,7 @@ class Ours:
         self.env = {"MDEVCTL_ENV_ROOT": root, **(self.daemon.env if self.daemon else {})}
 
     def run(self, block):
-        return run(lambda n: [os.path.join(self.names.name, n) if n in ("mdevctl", "lsmdev")
+        return run(lambda n: [os.path.join(self.names.name, n) if n in NAMES
                               else n], block, self.root, self.env)
 
     def close(self):
@@ -266,28 +273,33 @@ def same_state(root, other):
         shutil.copytree(os.path.join(other, folder), os.path.join(root, folder), symlinks=True)
 
 
-# 1.2.0 knows no other root than /, so that the tree is laid over it, and no scripts but in /etc.
-IN_PLACE = """root=$1 preload=$2 program=$3 name=$4
-mount --bind "$root/etc/mdevctl.d" /etc/mdevctl.d
-mount --bind "$root/usr/lib/mdevctl/scripts.d" /usr/lib/mdevctl/scripts.d
-[[ $("$program" --version) != *" 1.2."* ]] ||
-        mount --bind "$root/usr/lib/mdevctl/scripts.d" /etc/mdevctl.d/scripts.d
-mount --bind "$root/sys" /sys
-[[ -z $preload ]] || export LD_PRELOAD=$preload MDEVD_FAKE_ROOT=
-exec -a "$name" "$program" "${@:5}"
-"""
+def _check(failed):
+    if failed:
+        raise OSError(ctypes.get_errno(), "unshare() or mount()")
 
 
-def in_place(root, preload, original):
-    return lambda name: [name] if name not in ("mdevctl", "lsmdev") else \
-        ["unshare", "--mount", "bash", "-ec", IN_PLACE, "bash", root, preload, original, name]
+def lay_over(root, older):
+    """In a child: 1.2.0 knows no other root than /, so that the tree is laid over it, and no scripts
+    but in /etc."""
+    scripts = "usr/lib/mdevctl/scripts.d"
+    places = [("etc/mdevctl.d", "/etc/mdevctl.d"), (scripts, f"/{scripts}"), ("sys", "/sys")]
+    if older:
+        places.append((scripts, "/etc/mdevctl.d/scripts.d"))
+    _check(LIBC.unshare(CLONE_NEWNS))
+    _check(LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
+    for path, place in places:
+        _check(LIBC.mount(os.path.join(root, path).encode(), place.encode(), None, MS_BIND, None))
+
+
+def in_place(root, preload, original, older):
+    env = {"LD_PRELOAD": preload, "MDEVD_FAKE_ROOT": ""} if preload else {}
+    return {"executable": original, "preexec_fn": lambda: lay_over(root, older)}, env
 
 
 def bare(text):
-    """What both versions have: 1.2.0 ends a list with one newline more; `%` marks that there is
-    none."""
-    output, status = re.fullmatch(r"(?s)(.*?)\n*%?\n*= (\d+).*\n", "\n" + text).groups()
-    return output, status
+    """stdout, status and sentence without what no version is judged by: 1.2.0 ends a list with one
+    newline more; `%` marks that there is none."""
+    return re.fullmatch(r"(?s)(.*?)\n*%?\n*= (\d+)( Error:.*)?\n", "\n" + text).groups()
 
 
 def is_older(original):
@@ -305,11 +317,11 @@ def beside(original, table, program, daemon_args):
             for folder in (root, other):
                 make_state(folder, bool(daemon_args))
             mine = Ours(program, root, daemon_args)
-            argv = in_place(other, daemon_args[1] if daemon_args else "", original)
+            how, env = in_place(other, daemon_args[1] if daemon_args else "", original, older)
             for block in part:
                 number += 1
                 found, stderr = mine.run(block)
-                theirs, _ = run(argv, block, other, {})
+                theirs, _ = run(lambda name: [name], block, other, env, how)
                 known = older and block.older and OLDER[block.older]
                 why = block.why or known
                 good = block.why or (bare(found) != bare(theirs)) == bool(known)
