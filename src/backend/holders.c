@@ -223,14 +223,19 @@ void holder_describe(int root_fd, pid_t pid, Holder *ret) {
                 describe(proc_fd, pid, ret);
 }
 
+/* Somebody waits for it: one read of the one line that there is, or of the few of the older kind. */
 int holder_unit_of(int root_fd, pid_t pid, char ret[static HOLDER_UNIT_MAX]) {
-        _cleanup_(freep) char *cgroup = NULL;
-        _cleanup_(closep) int proc_fd = -EBADF;
+        _cleanup_(closep) int fd = -EBADF;
+        char path[64], cgroup[4096];
+        ssize_t n;
 
         ret[0] = '\0';
-        proc_fd = openat(root_fd, PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (proc_fd < 0 || read_proc(proc_fd, pid, "cgroup", &cgroup) < 0)
+        (void) snprintf(path, sizeof(path), PROC "/%d/cgroup", pid);
+        fd = openat(root_fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        n = fd < 0 ? -1 : read(fd, cgroup, sizeof(cgroup) - 1);
+        if (n <= 0)
                 return 0;
+        cgroup[n] = '\0';
         return holder_unit(cgroup, ret);
 }
 

@@ -473,6 +473,14 @@ int writers_listen(Manager *m);
 void writers_forget(Manager *m);
 /* After the model has caught up: each gets his answer. */
 void writers_answer(Manager *m);
+/*
+ * The module has said what there is, of @uuid or (NULL) of all, and what was granted before is in it;
+ * then the model agrees with it.
+ */
+void writers_note_snapshot(Manager *m, const Uuid *uuid);
+void writers_settle(Manager *m, const Uuid *uuid);
+/* Whether somebody asks for @uuid, or was granted it and it is not seen yet. */
+bool writers_await(const Manager *m, const Uuid *uuid);
 
 /* ---- available.c ---- */
 

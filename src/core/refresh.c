@@ -249,7 +249,10 @@ static int query(Manager *m) {
                                        "Cannot ask the kernel module what there is: %m");
         /* who is told of a device in this turn need not ask once more */
         counters_are_new(m);
-        return devices_apply_kmod(m, s);
+        writers_note_snapshot(m, NULL);
+        r = devices_apply_kmod(m, s);
+        writers_settle(m, NULL);
+        return r;
 }
 
 static int query_one(Manager *m, const Uuid *uuid) {
@@ -265,7 +268,10 @@ static int query_one(Manager *m, const Uuid *uuid) {
         if (r < 0 && r != -ENOENT)
                 return log_error_errno(r, FIELDS(.topic = "kmod"),
                                        "Cannot ask the kernel module for %s: %m", UUID_STR(uuid));
+        writers_note_snapshot(m, uuid);
         r = devices_apply_claim(m, uuid, r < 0 ? NULL : s);
+        if (!m->refresh.query) /* else that comes first */
+                writers_settle(m, uuid);
         d = s ? model_find_device(m->model, NULL, uuid, NULL) : NULL;
         if (d && d->ours)
                 counters_are_new_of(m, d);
@@ -287,9 +293,47 @@ static int query_claims(Manager *m) {
 
 /* ---- uevents ---- */
 
+/* Whether its parent is our module's, and nothing makes us think that it is not any more. */
+static bool is_modules(Manager *m, const Uevent *event) {
+        const char *end = event->devpath + strlen(event->devpath) - strlen(event->sysname) - 1;
+        const char *begin = memrchr(event->devpath, '/', (size_t) (end - event->devpath));
+        _cleanup_(freep) char *name = NULL;
+        const Parent *p;
+
+        if (m->refresh.everything || !begin)
+                return false;
+        name = strndup(begin + 1, (size_t) (end - begin) - 1);
+        p = name ? model_find_parent(m->model, name) : NULL;
+        if (!p || !parents_is_governed(m, p))
+                return false;
+        list_foreach(n, &m->refresh.parents, Name, node)
+                if (streq(n->name, name))
+                        return false;
+        return true;
+}
+
+/*
+ * Of devices of our module that itself tells; but for one that was granted and could not be made, which
+ * has never been a device. What a worker of ours is making is looked at when that has told.
+ */
+static void note_mdev(Manager *m, const Uevent *event) {
+        const Device *d;
+        Uuid uuid;
+
+        if (uuid_parse(event->sysname, &uuid) < 0 || operation_claims(m, &uuid))
+                return;
+        if (!is_modules(m, event)) {
+                refresh_device(m, &uuid);
+                return;
+        }
+        d = model_find_device(m->model, NULL, &uuid, NULL);
+        if (streq(event->action, "remove") &&
+            (writers_await(m, &uuid) || (d && d->state == DEVICE_RESERVED)))
+                refresh_claim(m, &uuid);
+}
+
 void refresh_on_uevent(const Uevent *event, void *userdata) {
         Manager *m = userdata;
-        Uuid uuid;
 
         if (!event) {
                 log_notice(FIELDS(.message_id = LOG_ID_EVENTS_LOST, .topic = "udev"),
@@ -302,9 +346,7 @@ void refresh_on_uevent(const Uevent *event, void *userdata) {
                 return;
         }
         if (streq_ptr(event->subsystem, "mdev")) {
-                /* what a worker of ours is making is looked at when that has told */
-                if (uuid_parse(event->sysname, &uuid) >= 0 && !operation_claims(m, &uuid))
-                        refresh_device(m, &uuid);
+                note_mdev(m, event);
                 return;
         }
         /* it may bear somebody's vGPU, also where a definition names it as a parent */

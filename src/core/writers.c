@@ -23,7 +23,7 @@ struct Writer {
         pid_t pid;      /* 0: it is in none of our namespaces, or has ended */
         char comm[17];
         char unit[HOLDER_UNIT_MAX]; /* of systemd; "": none */
-        bool answered;
+        bool answered, granted;
         Record *record;  /* of what he was granted */
         Planned planned; /* linked in manager->planned until the kernel shows it as taken */
 };
@@ -188,6 +188,8 @@ static void plan(Manager *m, Writer *w, const Placement *where) {
         w->planned.extents = w->record->extents;
         w->planned.n_extents = w->record->n_extents;
         list_append(&m->planned, &w->planned.node);
+        w->granted = true;
+        available_note(m);
 }
 
 /* For whom it is on disk before there is one, as for every device. */
@@ -240,12 +242,9 @@ static int answer(Manager *m, Writer *w, bool again) {
         return 0;
 }
 
-/* What was granted is in the kernel, and what is seen there need not be planned. */
 static void look(Manager *m) {
         int r;
 
-        list_foreach(w, &m->writers, Writer, node)
-                list_unlink(&w->planned.node);
         m->refresh.query = true;
         r = refresh_now(m);
         if (r < 0)
@@ -253,20 +252,55 @@ static void look(Manager *m) {
                                        "Cannot look at what there is: %m");
 }
 
-static void drop_answered(Manager *m) {
-        list_foreach_safe(w, &m->writers, Writer, node)
-                if (w->answered)
-                        writer_free(w);
-}
-
+/*
+ * What was granted stays planned until the module tells that the device is there. To look at once would
+ * have its maker, who has just been let go, wait for us at the module's lock.
+ */
 void writers_answer(Manager *m) {
         if (!m->kmod || list_is_empty(&m->writers))
                 return;
         list_foreach(w, &m->writers, Writer, node)
-                if (answer(m, w, false) > 0) {
+                if (!w->answered && answer(m, w, false) > 0) {
                         look(m);
                         (void) answer(m, w, true);
                 }
-        look(m);
-        drop_answered(m);
+        list_foreach_safe(w, &m->writers, Writer, node)
+                if (w->answered && !w->granted)
+                        writer_free(w);
+}
+
+static bool is_among(const Writer *w, const Uuid *uuid) {
+        return w->granted && (!uuid || uuid_equal(&w->uuid, uuid));
+}
+
+void writers_note_snapshot(Manager *m, const Uuid *uuid) {
+        if (!m->writers.next)
+                return;
+        list_foreach(w, &m->writers, Writer, node)
+                if (is_among(w, uuid))
+                        list_unlink(&w->planned.node);
+}
+
+/* What was granted is in the model now; or it could not be made, and is nobody's. */
+void writers_settle(Manager *m, const Uuid *uuid) {
+        if (!m->writers.next)
+                return;
+        list_foreach_safe(w, &m->writers, Writer, node) {
+                if (!is_among(w, uuid))
+                        continue;
+                if (!model_find_device(m->model, NULL, &w->uuid, NULL)) {
+                        devices_withdraw(m, &w->uuid);
+                        available_note(m);
+                }
+                writer_free(w);
+        }
+}
+
+bool writers_await(const Manager *m, const Uuid *uuid) {
+        if (!m->writers.next)
+                return false;
+        list_foreach(w, &m->writers, Writer, node)
+                if (uuid_equal(&w->uuid, uuid))
+                        return true;
+        return false;
 }

@@ -53,6 +53,10 @@ __attribute__((format(printf, 2, 3))) static char *make_path(char path[static PA
 }
 
 #define P(...) make_path((char[PATH_MAX]){}, __VA_ARGS__)
+#define UUID_TEXT(u)                                                                               \
+        P("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", (u)[0], (u)[1],   \
+          (u)[2], (u)[3], (u)[4], (u)[5], (u)[6], (u)[7], (u)[8], (u)[9], (u)[10], (u)[11],         \
+          (u)[12], (u)[13], (u)[14], (u)[15])
 
 static bool read_text(const char *path, char *buf, size_t size) {
         int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -162,7 +166,7 @@ struct FakeDevice {
 struct FakeModule {
         uint64_t generation;
         int hold_scrub;
-        int listener, loses, older;
+        int listener, loses, older, cancels;
         unsigned n_queries, n_queries_of_one;
         unsigned n_requests; /* their cookies are from 1 on */
         FakeRequest requests[REQUESTS_MAX];
@@ -252,15 +256,9 @@ static void clean_device(const char *root, FakeDevice *d) {
 
 /* In sysfs. */
 static void show_opened(const char *root, const FakeDevice *d) {
-        const uint8_t *u = d->record.uuid;
-        char text[37], folder[PATH_MAX];
+        const char *folder = P("%s/sys/" DEVPATH "/%s/%s/mdevd", root, d->parent,
+                               UUID_TEXT(d->record.uuid));
 
-        (void) snprintf(text, sizeof(text),
-                        "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0],
-                        u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
-                        u[13], u[14], u[15]);
-        (void) snprintf(folder, sizeof(folder), "%s/sys/" DEVPATH "/%s/%s/mdevd", root, d->parent,
-                        text);
         if (mkdir(folder, 0755) >= 0 || errno == EEXIST) /* else it is removed, and open still */
                 write_text(P("%s/opened", folder), d->record.opened > 0 ? "1\n" : "0\n");
 }
@@ -380,6 +378,15 @@ void fake_module_lose(const char *root, int lose) {
         m->loses = lose;
         if (!lose)
                 send_event(root, MDEVD_EVENT_LOST, "", NULL, 0, NULL);
+        unmap_module(m);
+        (void) close(lock);
+}
+
+void fake_module_cancel(const char *root, int cancel) {
+        int lock = lock_tree(root);
+        FakeModule *m = map_module(root);
+
+        m->cancels = cancel;
         unmap_module(m);
         (void) close(lock);
 }
@@ -617,14 +624,10 @@ static int on_listen(FakeModule *m, const char *root, void *arg) {
         return 0;
 }
 
-/* The writer goes on at once, and has his device. */
 /* The writer's create goes on: mdev core makes it visible. */
 static void show_device(const char *root, const FakeRequest *q) {
         const char *path = P("sys/" DEVPATH "/%s", q->parent), *type = P("mdevd-%s", q->type);
-        const uint8_t *u = q->uuid;
-        const char *uuid = P("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-                             u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10],
-                             u[11], u[12], u[13], u[14], u[15]);
+        const char *uuid = UUID_TEXT(q->uuid);
 
         if (make_device(root, path, type, uuid) < 0)
                 abort();
@@ -645,6 +648,11 @@ static int on_answer(FakeModule *m, const char *root, void *arg) {
                 return -ESTALE;
         if (a->error) {
                 q->outcome = -(int) a->error;
+                return 0;
+        }
+        if (m->cancels) {
+                q->outcome = -ECANCELED;
+                mdev_uevent(root, "remove", P("sys/" DEVPATH "/%s", q->parent), UUID_TEXT(q->uuid));
                 return 0;
         }
         memcpy(order.parent, q->parent, sizeof(order.parent));

@@ -32,6 +32,8 @@ uint64_t fake_module_request(const char *root, const char *parent, const char *t
 void fake_module_repeat(const char *root, uint64_t cookie);
 /* The queue of events was full: who asks meanwhile is not told of. */
 void fake_module_lose(const char *root, int lose);
+/* From now on what is granted cannot be made: somebody has removed it meanwhile. */
+void fake_module_cancel(const char *root, int cancel);
 /* He gives up. */
 void fake_module_leave(const char *root, uint64_t cookie);
 /* What he got: 1: nothing yet; 0: the device, which is there; or the errno, negative. */

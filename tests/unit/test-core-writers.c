@@ -235,6 +235,27 @@ TEST(who_has_left_gets_nothing) {
         ASSERT_EQ(available(&f, "fb-16M"), 4);
 }
 
+/* Its "remove" was written to while he waited; nothing tells but the end of the mdev that was to be. */
+TEST(granted_and_not_made) {
+        uint64_t cookie;
+        FIXTURE(f);
+
+        begin(&f, "");
+        fake_module_cancel(f.tree->root, 1);
+        cookie = ask(&f, "fb-16M", U1);
+        run_idle(&f);
+        ASSERT_EQ(outcome(&f, cookie), -ECANCELED);
+        ASSERT_NULL(find_device(&f, U1));
+        ASSERT_TRUE(list_is_empty(manager_get_planned(f.manager)));
+        ASSERT_EQ(count_files(&f, MDEVD_PATH_DEVICES), 0);
+        ASSERT_EQ(available(&f, "fb-16M"), 4);
+        fake_module_cancel(f.tree->root, 0);
+        cookie = ask(&f, "fb-16M", U1);
+        run_idle(&f);
+        ASSERT_EQ(outcome(&f, cookie), 0);
+        ASSERT_EQ(find_device(&f, U1)->state, DEVICE_LIVE);
+}
+
 TEST(available_at_all_times) {
         FIXTURE(f);
 
