@@ -259,6 +259,20 @@ static const struct vfio_device_ops mdevd_vdev_ops = {
 	MDEVD_IOMMUFD_OPS
 };
 
+/*
+ * mdev core shows "remove" before the probe, which may wait for the daemon.  A
+ * write there meanwhile takes the file away, removes nothing and returns
+ * -EAGAIN: what would then be made nobody could ever remove.
+ */
+static bool is_unwanted(struct mdev_device *mdev)
+{
+	struct kernfs_node *kn;
+
+	kn = sysfs_get_dirent(mdev->dev.kobj.sd, "remove");
+	sysfs_put(kn);
+	return !kn;
+}
+
 static struct mdevd_vdev *vdev_new(struct mdev_device *mdev,
 				   struct mdevd_parent *parent,
 				   const struct mdevd_type_entry *entry)
@@ -293,6 +307,8 @@ static struct mdevd_vdev *vdev_new(struct mdev_device *mdev,
 		ret = mdevd_irq_attach(v);
 	if (!ret)
 		ret = mdevd_vendor_create(v);
+	if (!ret && is_unwanted(mdev))
+		ret = -ECANCELED;
 	if (!ret)
 		ret = mdevd_claim_publish(claim, v);
 	if (ret) {

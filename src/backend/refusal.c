@@ -100,6 +100,7 @@ static const Meaning meanings[] = {
           "no room is left: remove a device or choose another parent" },
         { REFUSAL_CREATE, ENODEV, OUTCOME_FAILED, "the parent is being unregistered" },
         { REFUSAL_CREATE, EAGAIN, OUTCOME_FAILED, "the driver is not ready: try again" },
+        { REFUSAL_CREATE, ECANCELED, OUTCOME_FAILED, "somebody removed it while it was being made" },
         { REFUSAL_CREATE, EBUSY, OUTCOME_NO_ROOM, "the extents overlap another device's",
           .ours = true },
         { REFUSAL_CREATE, EBUSY, OUTCOME_NO_ROOM,

@@ -209,6 +209,27 @@ static void test_listeners(void) {
         MUST(listen_on(ctl));
 }
 
+/* Its "remove" is there before it is: who writes there is told to come again, and it is not made. */
+static void test_unwanted(void) {
+        struct mdevd_event event;
+        pid_t pid;
+
+        for (unsigned round = 0; round < 2; round++) {
+                pid = writer("1M", UUID(46));
+                event = next_of(ctl, MDEVD_EVENT_REQUEST);
+                CHECK_EQ(mdev_remove(UUID(46)), -EAGAIN, "remove while a request waits");
+                CHECK_EQ(grant(ctl, event.cookie, 0, MIB), 0, "it is granted all the same");
+                CHECK_EQ(status_of(pid), ECANCELED, "the writer is told");
+                CHECK_EQ(ctl_device(ctl, UUID(46), &(struct mdevd_device_record){}, NULL, NULL), -ENOENT,
+                         "nothing is left");
+        }
+        pid = writer("1M", UUID(46));
+        event = next_of(ctl, MDEVD_EVENT_REQUEST);
+        CHECK_EQ(grant(ctl, event.cookie, 0, MIB), 0, "the same once more");
+        CHECK_EQ(status_of(pid), 0, "it is made");
+        CHECK_EQ(mdev_remove(UUID(46)), 0, "and removed");
+}
+
 static void test_endings(void) {
         struct mdevd_event event;
         pid_t pid;
@@ -241,6 +262,7 @@ int main(void) {
         test_answer();
         test_writers();
         test_listeners();
+        test_unwanted();
         test_endings();
         return check_done();
 }

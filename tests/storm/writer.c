@@ -24,11 +24,12 @@ static bool is_one_of(int error, const int *errors, size_t n) {
 }
 
 /*
- * EUSERS is the sample driver's, for no instance left. Nobody is there to answer (ENOENT), or not within
- * the 10 s that the module waits (ETIMEDOUT), only where the daemon was killed meanwhile.
+ * EUSERS is the sample driver's, for no instance left; ECANCELED: it was removed while it was made.
+ * Nobody is there to answer (ENOENT), or not within the 10 s that the module waits (ETIMEDOUT), only
+ * where the daemon was killed meanwhile.
  */
 static void create(Actor *a, const char *uuid) {
-        static const int refusals[] = { EEXIST, ENOSPC, EBUSY, EAGAIN, EUSERS };
+        static const int refusals[] = { EEXIST, ENOSPC, EBUSY, EAGAIN, EUSERS, ECANCELED };
         static const int interruptions[] = { ENOENT, ETIMEDOUT };
         const Parent *p = storm_parent(a);
         const char *type = storm_type(a, p);
