@@ -2,19 +2,21 @@
 """Owns a storm inside the test VM: the configuration, the program tests/storm that does as it likes
 to the installed mdevd.service, and the comparison of model, kernel and files afterwards."""
 
-import contextlib
+import errno
 import json
 import os
 import re
 import subprocess
 
-from service import (MDEVS, OPERATIONS, await_true, check, fail, journal, must, names_in, registered,
-                     write)
+from guest import Guest
+from service import (MDEVS, OPERATIONS, await_true, check, describe, device, fail, journal, must,
+                     names_in, registered, stop, write)
 
 PARENTS = (os.environ["MDEVD_PARENT0"], os.environ["MDEVD_PARENT1"])
 MTTY = "mtty"
 PROGRAM = os.environ["MDEVD_BUILD"] + "/tests/storm/storm"
 RESIDENTS = [f"dddddddd-2222-4333-8444-5555555555{n:02x}" for n in range(2)]
+TENANTS = [f"eeeeeeee-2222-4333-8444-5555555555{n:02x}" for n in range(2)]
 STORE = "/etc/mdevctl.d"
 
 
@@ -47,15 +49,64 @@ def begin():
              "--owner=resident")
 
 
-def blow(operations, kills):
-    """Lets it loose; what it says of itself is shown."""
+def blow(operations, kills, tenants=()):
+    """Lets it loose, over devices of @tenants as well; what it says of itself is shown."""
     seed = os.environ.get("MDEVD_TEST_SEED") or str(int.from_bytes(os.urandom(6), "little"))
     print(f"MDEVD_TEST_SEED={seed}", flush=True)
-    done = subprocess.run([PROGRAM, str(operations), str(kills), seed], check=False)
+    done = subprocess.run([PROGRAM, str(operations), str(kills), seed, *tenants], check=False)
     # a daemon that ends by itself is started again, and would not be noticed else
     ends = [line for line in journal(100000).splitlines() if "Main process exited" in line]
     check(all("status=9/KILL" in line for line in ends) and len(ends) == kills, f"its ends: {ends}")
     check(done.returncode == 0, f"the storm ended with {done.returncode}")
+
+
+# ---- nested guests
+
+def create_at(uuid, offset, owner):
+    must("mdevdctl", "create", "fb-8M", "--parent", PARENTS[0], "--uuid", uuid, f"--owner={owner}")
+    extents = device(describe(), uuid)["extents"]
+    check([e["offset"] for e in extents] == [offset], f"{uuid} is at {extents}, not at {offset:#x}")
+
+
+def start_guests(n):
+    """Each has a device of its own, which it writes and checks all the time, behind a hole."""
+    guests, at, holes = {}, 8 << 20, []
+    for i, uuid in enumerate(TENANTS[:n]):
+        holes.append(f"ffffffff-2222-4333-8444-5555555555{i:02x}")
+        create_at(holes[-1], at, "nobody")
+        create_at(uuid, at + (8 << 20), f"tenant{i}")
+        at += 16 << 20
+        guests[uuid] = Guest(f"tenant{i}")
+        # in what time the storm leaves
+        guests[uuid].start(uuid, prefix=("nice", "-n", "19"))
+        guests[uuid].cmd("hammer start")
+    for uuid in holes:
+        stop(uuid)
+    return guests
+
+
+def chunks(guest):
+    return int(guest.cmd("hammer status").split("chunks=")[1].split()[0])
+
+
+def blow_over(n, operations, kills):
+    """The same over @n guests: none finds a word that it did not write, and each device stays whose
+    it is."""
+    guests = start_guests(n)
+    before = {uuid: (chunks(guest), place(uuid)) for uuid, guest in guests.items()}
+    blow(operations, kills, tuple(guests))
+    for uuid, guest in guests.items():
+        answer, d = guest.cmd("hammer stop"), device(describe(), uuid)
+        print(f"{guest.name}: {answer}; at first {before[uuid][0]} chunks, and it was at "
+              f"{before[uuid][1]:#x}, now at {place(uuid):#x}", flush=True)
+        check(d["owner"] == guest.name and d["opened"] == 1, f"{uuid} is no more {guest.name}'s: {d}")
+        check(int(answer.split("chunks=")[1].split()[0]) > before[uuid][0],
+              f"{guest.name} did nothing meanwhile")
+        guest.quit()
+
+
+def place(uuid):
+    return device(describe(), uuid)["extents"][0]["offset"]
 
 
 # ---- afterwards
@@ -160,14 +211,22 @@ def check_afterwards():
         check(before.get(name) == after.get(name),
               f"{name} was {before.get(name)}, and is {after.get(name)} for the next daemon")
     print(f"ok {len(state['devices'])} devices and {len(state['definitions'])} definitions are the "
-          "same in the model, the kernel and the files")
+          "same in the model, the kernel and the files", flush=True)
 
 
 def check_cleared():
     """Nothing of what anybody wrote is left in the parents' memory when the last device has gone."""
+    # or what is defined to be there comes again, when that has gone which kept it from it
+    for parent in names_in(STORE) - {"scripts.d"}:
+        for name in names_in(f"{STORE}/{parent}"):
+            os.unlink(f"{STORE}/{parent}/{name}")
+    await_true(lambda s: not s["definitions"], "no definitions")
     for name in names_in(MDEVS):
-        with contextlib.suppress(OSError):  # the end of its lease may be faster
+        try:
             write(f"{MDEVS}/{name}/remove", "1")
+        except OSError as e:  # the end of its lease may be faster
+            check(e.errno in (errno.ENOENT, errno.ENODEV), f"{name} cannot be removed: {e}")
+    print(f"in the kernel: {names_in(MDEVS)}", flush=True)
     await_true(lambda s: not s["devices"], "all devices gone, and clean")
     for n in range(len(PARENTS)):
         left = must("host", "diff", f"parent{n}", "0")

@@ -6,9 +6,9 @@
 #include "names.h"
 #include "storm.h"
 
-/* A resident's is always there: what needs one that is in use would not often find it else. */
+/* What is always there: what needs one that is in use would not often find it else. */
 #define RESIDENT_SHARE 8
-#define SOME_UUID (STORM_UUIDS + RESIDENT_SHARE * STORM_RESIDENTS)
+#define TENANT_SHARE 4
 
 typedef struct Caller Caller;
 
@@ -16,7 +16,7 @@ struct Caller {
         Actor *actor;
         sd_bus *bus;
         char uuid[37];
-        bool resident; /* @uuid is */
+        bool resident, tenant; /* @uuid is */
         const Parent *parent;
 };
 
@@ -194,11 +194,11 @@ static void start(Caller *c) {
         (void) send(c, device_call(c, "Start"));
 }
 
-/* Who insists waits for the close; a resident's comes at the very end. */
+/* Who insists waits for the close; that of what is always there comes at the very end. */
 static void stop(Caller *c) {
         sd_bus_message *m;
 
-        if (c->resident || storm_random(c->actor) % 4) {
+        if (c->resident || c->tenant || storm_random(c->actor) % 4) {
                 (void) send(c, device_call(c, "Stop"));
                 return;
         }
@@ -229,7 +229,10 @@ static void move(Caller *c) {
         sd_bus_message *m = device_call(c, "Move");
 
         append(m, "sa{sv}", "fb", 0);
-        c->actor->storm->moved += send(c, m);
+        if (!send(c, m))
+                return;
+        c->actor->storm->moved++;
+        c->actor->storm->tenants_moved += c->tenant;
 }
 
 static void defragment(Caller *c) {
@@ -283,25 +286,46 @@ static void reload(Caller *c) {
         (void) send(c, manager_call(c, "Reload"));
 }
 
-/* How many of a hundred. */
+/* How many of a hundred. @changes: whose a device is, or what is written of it. */
 static const struct {
         unsigned share;
         void (*act)(Caller *c);
+        bool changes;
 } acts[] = {
-        { 24, create },   { 2, create_async }, { 18, stop },       { 6, define },
-        { 4, modify },    { 5, undefine },     { 5, start },       { 4, set_owner },
-        { 7, suspend },   { 3, resume },       { 5, move },        { 2, defragment },
-        { 3, find_holders }, { 3, plan },      { 3, find_device }, { 1, describe },
-        { 1, list_objects }, { 1, plan_profile }, { 2, apply_profile }, { 1, reload },
+        { 24, create, true },
+        { 2, create_async, true },
+        { 18, stop },
+        { 6, define, true },
+        { 4, modify, true },
+        { 5, undefine, true },
+        { 5, start },
+        { 4, set_owner, true },
+        { 7, suspend },
+        { 3, resume },
+        { 5, move },
+        { 2, defragment },
+        { 3, find_holders },
+        { 3, plan },
+        { 3, find_device },
+        { 1, describe },
+        { 1, list_objects },
+        { 1, plan_profile },
+        { 2, apply_profile },
+        { 1, reload },
 };
 
 static void choose(Caller *c) {
-        unsigned i = storm_random(c->actor) % SOME_UUID;
+        const Storm *s = c->actor->storm;
+        unsigned residents = RESIDENT_SHARE * STORM_RESIDENTS, tenants = TENANT_SHARE * s->n_tenants;
+        unsigned i = storm_random(c->actor) % (STORM_UUIDS + residents + tenants);
 
-        c->resident = i >= STORM_UUIDS;
-        c->parent = c->resident ? &c->actor->storm->parents[0] : storm_parent(c->actor);
-        if (c->resident)
-                storm_resident((i - STORM_UUIDS) % STORM_RESIDENTS, c->uuid);
+        c->tenant = i >= STORM_UUIDS + residents;
+        c->resident = i >= STORM_UUIDS && !c->tenant;
+        c->parent = c->resident || c->tenant ? &s->parents[0] : storm_parent(c->actor);
+        if (c->tenant)
+                (void) snprintf(c->uuid, sizeof(c->uuid), "%s", s->tenants[i % s->n_tenants]);
+        else if (c->resident)
+                storm_resident(i % STORM_RESIDENTS, c->uuid);
         else
                 storm_uuid(i, c->uuid);
 }
@@ -315,7 +339,10 @@ void *caller_run(void *actor) {
                 choose(&c);
                 while (which >= acts[i].share)
                         which -= acts[i++].share;
-                acts[i].act(&c);
+                if (c.tenant && acts[i].changes)
+                        move(&c);
+                else
+                        acts[i].act(&c);
         }
         sd_bus_flush_close_unref(c.bus);
         return NULL;

@@ -6,7 +6,9 @@
  * every call was answered with a result or a sentence, and that no holder found anything but zeros in
  * a device that it opened and what it wrote in one that it had.
  *
- *   storm OPERATIONS KILLS SEED
+ *   storm OPERATIONS KILLS SEED [UUID…]
+ *
+ * Each UUID is of a device that somebody else has open all the time: see storm.h, tenants.
  */
 #include "storm.h"
 
@@ -114,10 +116,10 @@ static void begin(Storm *s, Actor actors[static ACTORS], uint64_t seed) {
 }
 
 static void report(const Storm *s) {
-        printf("%u operations: callers %u done, %u refused, %u interrupted (%u moves, %u holds); "
-               "writers %u granted, %u denied, %u removed; holders %u opens, %u checks\n",
-               s->total, s->done, s->refused, s->interrupted, s->moved, s->suspended, s->granted,
-               s->denied, s->removed, s->held, s->checks);
+        printf("%u operations: callers %u done, %u refused, %u interrupted (%u moves, %u of tenants, "
+               "%u holds); writers %u granted, %u denied, %u removed; holders %u opens, %u checks\n",
+               s->total, s->done, s->refused, s->interrupted, s->moved, s->tenants_moved, s->suspended,
+               s->granted, s->denied, s->removed, s->held, s->checks);
 }
 
 /* What did not happen was not shown to work. */
@@ -129,6 +131,7 @@ static void check_enough(Storm *s) {
                 { "calls done", s->done, s->total / 10 },
                 { "calls refused", s->refused, s->total / 20 },
                 { "moves", s->moved, 1 },
+                { "moves of tenants", s->tenants_moved, s->n_tenants > 0 },
                 { "holds", s->suspended, 1 },
                 { "writes granted", s->granted, s->total / 200 },
                 { "writes denied", s->denied, 1 },
@@ -155,13 +158,15 @@ int main(int argc, char *argv[]) {
                 .progress = PTHREAD_COND_INITIALIZER,
         };
 
-        if (argc != 4 || parse_u64(argv[1], &total) < 0 || total < 100 || total > 1000000 ||
+        if (argc < 4 || argc > 4 + STORM_TENANTS_MAX || parse_u64(argv[1], &total) < 0 || total < 100 || total > 1000000 ||
             parse_u64(argv[2], &kills) < 0 || kills > total || parse_u64(argv[3], &seed) < 0 ||
             !s.parents[0].name || !s.parents[1].name) {
-                fprintf(stderr, "usage, in the test VM: storm OPERATIONS KILLS SEED\n");
+                fprintf(stderr, "usage, in the test VM: storm OPERATIONS KILLS SEED [UUID…]\n");
                 return EXIT_FAILURE;
         }
         s.total = (unsigned) total;
+        s.tenants = argv + 4;
+        s.n_tenants = (unsigned) argc - 4;
         begin(&s, actors, seed);
         killer_run(&s, (unsigned) kills);
         /* residents last: all others end by themselves */

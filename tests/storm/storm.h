@@ -17,6 +17,7 @@
 #define STORM_HOLDERS 4
 #define STORM_RESIDENTS 2 /* hold theirs from the first operation to the last */
 #define STORM_UUIDS 48    /* the same ones are wanted by all */
+#define STORM_TENANTS_MAX 2
 
 typedef struct Storm Storm;
 typedef struct Actor Actor;
@@ -31,9 +32,12 @@ struct Parent {
 /* What became of operations; all of it is printed at the end. */
 struct Storm {
         Parent parents[3];
+        /* Of the first parent, open in somebody else's hands: they are moved and held, and stay his. */
+        char *const *tenants;
+        unsigned n_tenants;
         unsigned total;
         atomic_uint begun, done, refused, interrupted, granted, denied, removed, held, checks, wrong;
-        atomic_uint moved, suspended;
+        atomic_uint moved, suspended, tenants_moved;
         /* Odd while the daemon is dead: what is under way then may be interrupted. */
         atomic_uint epoch;
         pthread_mutex_t lock;
