@@ -347,6 +347,10 @@ int kmod_attach(Kmod *k, sd_event *event, KmodEventFn fn, void *userdata) {
         r = sd_event_add_io(event, &k->source, k->fd, EPOLLIN, on_readable, k);
         if (r < 0)
                 return r;
+        /* who was let go by the module may call at once, and is to find what he has made */
+        r = sd_event_source_set_priority(k->source, SD_EVENT_PRIORITY_IMPORTANT);
+        if (r < 0)
+                return r;
         (void) sd_event_source_set_description(k->source, "kmod");
         return 0;
 }
