@@ -6,7 +6,8 @@
  *   create PARENT TYPE ROUNDS   interleaved: an empty call, a bare write to the type's sysfs "create"
  *                               from C, CreateDevice; medians of the paired differences
  *   loop PARENT TYPE N ROUNDS   interleaved: N bare writes, N calls over one connection sent
- *                               together, N sent one after the other
+ *                               together, N sent one after the other; and N empty calls sent
+ *                               together, below which no daemon on that bus gets
  *   bare PARENT TYPE N          N bare writes, and the removal of what they made; prints the ms
  *   make PARENT TYPE N          N devices, by calls
  *   ping                        an empty call
@@ -197,8 +198,28 @@ static int on_created(sd_bus_message *m, void *userdata, sd_bus_error *unused) {
 /* The bus allows a connection 128 calls without their answers. */
 #define CALLS_AT_ONCE 100
 
+static int on_nothing(sd_bus_message *m, void *userdata, sd_bus_error *unused) {
+        CHECK(sd_bus_message_is_method_error(m, NULL) ? -EPROTO : 0);
+        n_answered++;
+        return 0;
+}
+
+static void send_create(const char *parent, const char *type, Uuid *uuid) {
+        CHECK(sd_bus_call_method_async(bus, NULL, MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT,
+                                       MDEVD_IFACE_MANAGER, "CreateDevice", on_created, uuid,
+                                       "ssa{sv}", parent, type, 0));
+}
+
+static void send_empty(const char *parent, const char *type, Uuid *uuid) {
+        CHECK(sd_bus_call_method_async(bus, NULL, MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT,
+                                       "org.freedesktop.DBus.Peer", "Ping", on_nothing, NULL, NULL));
+}
+
+typedef void (*SendCall)(const char *parent, const char *type, Uuid *uuid);
+
 /* Nobody waits for an answer before the next call. */
-static double create_together(const char *parent, const char *type, Uuid uuids[], size_t n) {
+static double call_together(SendCall call, const char *parent, const char *type, Uuid uuids[],
+                            size_t n) {
         double t = figure_now_usec();
         size_t sent = 0;
 
@@ -207,10 +228,7 @@ static double create_together(const char *parent, const char *type, Uuid uuids[]
                 int r;
 
                 for (; sent < MIN(n, n_answered + CALLS_AT_ONCE); sent++)
-                        CHECK(sd_bus_call_method_async(bus, NULL, MDEVD_BUS_NAME,
-                                                       MDEVD_OBJECT_ROOT, MDEVD_IFACE_MANAGER,
-                                                       "CreateDevice", on_created, &uuids[sent],
-                                                       "ssa{sv}", parent, type, 0));
+                        call(parent, type, &uuids[sent]);
                 r = sd_bus_process(bus, NULL);
                 CHECK(r);
                 if (r == 0)
@@ -269,13 +287,15 @@ static void drain_udevd(void) {
 static int bench_loop(const char *parent, const char *type, size_t n, size_t rounds) {
         double *bare = calloc(rounds, sizeof(double)), *together = calloc(rounds, sizeof(double));
         double *in_turn = calloc(rounds, sizeof(double)), *ratio = calloc(rounds, sizeof(double));
+        double *empty = calloc(rounds, sizeof(double));
         Uuid uuids[LOOP_MAX];
 
         for (size_t i = 0; i < rounds; i++) {
                 drain_udevd();
                 bare[i] = bare_round(parent, type, n);
+                empty[i] = call_together(send_empty, parent, type, uuids, n) / bare[i];
                 drain_udevd();
-                together[i] = create_together(parent, type, uuids, n);
+                together[i] = call_together(send_create, parent, type, uuids, n);
                 remove_created(uuids, n);
                 drain_udevd();
                 in_turn[i] = create_in_turn(parent, type, uuids, n);
@@ -288,6 +308,9 @@ static int bench_loop(const char *parent, const char *type, size_t n, size_t rou
                figure_median(together, rounds) / 1e3 / (double) n,
                figure_median(in_turn, rounds) / 1e3 / (double) n);
         figure("creates over one connection", type, figure_median(ratio, rounds), "C loops", 1.25);
+        figure("the same of empty calls", type, figure_median(empty, rounds), "C loops",
+               FIGURE_NO_GOAL);
+        free(empty);
         free(bare);
         free(together);
         free(in_turn);
@@ -303,7 +326,7 @@ static int bench_bare(const char *parent, const char *type, size_t n) {
 static int make(const char *parent, const char *type, size_t n) {
         Uuid uuids[LOOP_MAX];
 
-        (void) create_together(parent, type, uuids, n);
+        (void) call_together(send_create, parent, type, uuids, n);
         return 0;
 }
 
