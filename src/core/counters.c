@@ -9,7 +9,7 @@
 /* Asked for one by one in a turn; who wants more wants all. */
 #define SINGLES_MAX 8
 
-static void take(Device *d, const KmodDevice *k) {
+void counters_take(Device *d, const KmodDevice *k) {
         d->faults = k->faults;
         d->faults_huge = k->faults_huge;
         d->insertions = k->insertions;
@@ -24,7 +24,7 @@ static void take_all(Manager *m, const KmodSnapshot *s) {
                         Device *d = p ? model_find_device(m->model, p, &kd->uuid, NULL) : NULL;
 
                         if (d)
-                                take(d, kd);
+                                counters_take(d, kd);
                 }
         }
 }
@@ -74,7 +74,7 @@ int manager_refresh_counters_of(Manager *m, Device *d) {
                 return r;
         list_foreach(k, &s->parents, KmodParent, node)
                 list_foreach(kd, &k->devices, KmodDevice, node)
-                        take(d, kd);
+                        counters_take(d, kd);
         d->counted = turn;
         return 0;
 }

@@ -284,10 +284,7 @@ static int update_device(Manager *m, Device *d, const KmodDevice *k) {
         d->opened = k->opened;
         if (d->opened == 0)
                 d->opener = 0;
-        d->faults = k->faults;
-        d->faults_huge = k->faults_huge;
-        d->insertions = k->insertions;
-        d->mapped = k->mapped;
+        counters_take(d, k);
         if (changed && list_is_linked(&d->node)) {
                 manager_tell(m, device_changed, d);
                 if (frees) /* who has it open changes nothing of the parent */

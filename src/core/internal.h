@@ -242,6 +242,7 @@ void refresh_on_uevent(const Uevent *event, void *userdata);
 /* The module has just been asked for other reasons, and its counters were taken, too. */
 void counters_are_new(Manager *m);
 void counters_are_new_of(Manager *m, Device *d);
+void counters_take(Device *d, const KmodDevice *k);
 
 /* ---- parents.c ---- */
 

@@ -33,9 +33,6 @@ def configure():
                                "guarantees": [{"type": "fb-4M", "devices": 1}]}],
                    "placement": [{"moves": "auto", "pause_max": 0}]},
         "profiles": {"storm": {"devices": [{"type": "fb-1M", "owner": "profile", "count": 2}]}}}))
-    # it is killed more often than systemd would start it again
-    write("/run/systemd/system/mdevd.service.d/storm.conf", "[Unit]\nStartLimitIntervalSec=0\n")
-    must("systemctl", "daemon-reload")
 
 
 def begin():
