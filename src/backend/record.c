@@ -6,9 +6,10 @@
 #include "backend/record.h"
 
 #include "backend/record-internal.h"
+#include "util/json.h"
 #include "util/parse.h"
 
-#define JSON_DEPTH_MAX 8
+#define RECORD_DEPTH_MAX 8
 #define LINE_SIZE_MAX (RECORD_SIZE_MAX / 2) /* leaves room for the changes */
 
 static const char *const record_kind_table[_RECORD_KIND_MAX] = {
@@ -242,10 +243,10 @@ static int parse_line(json_tokener *tok, const char *line, size_t size, json_obj
 }
 
 static json_tokener *new_tokener(void) {
-        json_tokener *tok = json_tokener_new_ex(JSON_DEPTH_MAX);
+        json_tokener *tok = json_tokener_new_ex(RECORD_DEPTH_MAX);
 
         if (tok)
-                json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+                json_tokener_set_flags(tok, json_flags());
         return tok;
 }
 

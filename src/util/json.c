@@ -26,6 +26,12 @@ static int json_error(JsonError *error, const JsonPlace *place, const char *text
         return JSON_BAD;
 }
 
+int json_flags(void) {
+        const bool misreads = json_c_version_num() >> 8 == 0x12;
+
+        return JSON_TOKENER_VALIDATE_UTF8 | (misreads ? 0 : JSON_TOKENER_STRICT);
+}
+
 /* Parses with json-c, strictly; @text is terminated, which ends a number at the top. */
 static int json_tokenize(const char *text, size_t size, struct json_object **ret,
                          const char **ret_why) {
@@ -36,7 +42,7 @@ static int json_tokenize(const char *text, size_t size, struct json_object **ret
         tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 2);
         if (!tokener)
                 return -ENOMEM;
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        json_tokener_set_flags(tokener, json_flags());
         *ret = json_tokener_parse_ex(tokener, text, (int) size + 1);
         e = json_tokener_get_error(tokener);
         if (e == json_tokener_success)

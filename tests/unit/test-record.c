@@ -22,7 +22,7 @@ static Record *new_create(void) {
         r->extents[0] = (Extent){ .offset = UINT64_C(1) << 40, .size = 4096, .bar = 2 };
         r->extents[1] = (Extent){ .offset = 0, .size = 8192, .bar = 5, .guest_bar = 3 };
         r->n_extents = 2;
-        ASSERT_OK(record_add_attribute(r, "a/b", "1\n2"));
+        ASSERT_OK(record_add_attribute(r, "a/b", "é\n2"));
         ASSERT_OK(record_add_attribute(r, "a/b", ""));
         return r;
 }
