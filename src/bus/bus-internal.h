@@ -15,6 +15,7 @@
 #include "bus/mdev.h"
 #include "bus/peer.h"
 #include "bus/turns.h"
+#include "bus/untold.h"
 #include "util/list.h"
 
 /* Calls of one user that were begun and not answered: what they ask of workers must have an end. */
@@ -40,6 +41,7 @@ struct Bus {
         List calls; /* of Call, waiting for their operation */
         List holder_calls; /* of HolderCall */
         Clients *clients;
+        Untold *untold;
         sd_event_source *status;
         uint64_t plan_usec; /* CLOCK_MONOTONIC; before it, who is not root gets no profile's plan */
         size_t n_devices, n_parents; /* as the service manager was told */

@@ -245,6 +245,7 @@ static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         r = describe(b->manager, uid == 0 || uid == geteuid(), &text);
         if (r < 0)
                 return r;
+        untold_all_seen(b->untold);
         return bus_reply(b, m, "s", text);
 }
 
@@ -262,6 +263,30 @@ static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         if (r < 0)
                 return sd_bus_error_set_errnof(e, r, "The configuration could not be read anew "
                                                "(%s); what was in force still is.", strerror(-r));
+        return bus_reply(b, m, "");
+}
+
+static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Bus *b = userdata;
+        uid_t uid;
+        int r;
+
+        r = peers_get_uid(b->peers, m, &uid, e);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = clients_listen(b->clients, sd_bus_message_get_sender(m), uid);
+        if (r == -EUSERS)
+                return sd_bus_error_setf(e, BUS_ERROR_LIMIT,
+                                         "%d clients of user %u have subscribed already; let one of "
+                                         "them call Unsubscribe().",
+                                         CLIENTS_LISTEN_MAX, (unsigned) uid);
+        return r < 0 ? r : bus_reply(b, m, "");
+}
+
+static int method_unsubscribe(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Bus *b = userdata;
+
+        clients_stop_listening(b->clients, sd_bus_message_get_sender(m));
         return bus_reply(b, m, "");
 }
 
@@ -376,6 +401,10 @@ const sd_bus_vtable bus_manager_vtable[] = {
                                 method_describe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Unsubscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT,
+                                method_unsubscribe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("ConfigProblems", "a(suus)", get_problems, 0,
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -113,9 +113,13 @@ static int get_progress(sd_bus *bus, const char *path, const char *iface, const 
 int bus_operation_find(sd_bus *bus, const char *path, const char *iface, void *userdata,
                        void **ret_found, sd_bus_error *e) {
         Bus *b = userdata;
+        Operation *op;
 
-        *ret_found = path_find_operation(b->manager, path);
-        return !!*ret_found;
+        op = path_find_operation(b->manager, path);
+        if (op)
+                untold_seen(b->untold, op);
+        *ret_found = op;
+        return !!op;
 }
 
 int bus_operation_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
@@ -129,6 +133,7 @@ int bus_operation_enumerate(sd_bus *bus, const char *prefix, void *userdata, cha
                 if (r < 0)
                         return r;
         }
+        untold_all_seen(b->untold);
         *ret_nodes = TAKE_PTR(nodes.paths);
         nodes.n = 0;
         return 0;

@@ -264,17 +264,20 @@ static void on_definition_removed(Definition *d, void *userdata) {
 }
 
 static void on_operation_added(Operation *op, void *userdata) {
-        added(userdata, OBJECT_OPERATION, op);
+        Bus *b = userdata;
+
+        untold_added(b->untold, op);
 }
 
 static void on_operation_changed(Operation *op, void *userdata) {
         Bus *b = userdata;
 
-        changes_add(&b->changes, OBJECT_OPERATION, op);
+        untold_changed(b->untold, op);
 }
 
 static void on_operation_removed(Operation *op, void *userdata) {
-        removed(userdata, OBJECT_OPERATION, op);
+        if (op->told)
+                removed(userdata, OBJECT_OPERATION, op);
 }
 
 static void on_autostart_changed(void *userdata) {
@@ -389,6 +392,9 @@ int bus_new(Bus **ret, sd_event *event, Manager *manager) {
         r = authz_new(&b->authz, b->bus);
         if (r < 0)
                 return r;
+        r = untold_new(&b->untold, b);
+        if (r < 0)
+                return r;
         r = watch_status(b);
         if (r < 0)
                 return r;
@@ -409,6 +415,7 @@ Bus *bus_free(Bus *b) {
         turns_free(b->turns);
         calls_stop(b);
         holder_calls_stop(b);
+        untold_free(b->untold);
         clients_free(b->clients);
         authz_free(b->authz);
         peers_free(b->peers);

@@ -93,10 +93,11 @@ int call_check_limit(Bus *b, uid_t uid, sd_bus_error *e) {
         return 0;
 }
 
-static int reply_operation(Bus *b, sd_bus_message *m, const Operation *op) {
+static int reply_operation(Bus *b, sd_bus_message *m, Operation *op) {
         _cleanup_(freep) char *path = NULL;
         int r;
 
+        untold_seen(b->untold, op);
         r = path_of_operation(op, &path);
         if (r < 0)
                 return r;

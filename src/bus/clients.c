@@ -22,6 +22,8 @@ struct Client {
         Clients *clients;
         char *name;
         sd_bus_slot *query;
+        bool listens;
+        uid_t uid; /* then */
 };
 
 struct Clients {
@@ -30,6 +32,7 @@ struct Clients {
         sd_bus_slot *match; /* NULL: nobody is watched */
         sd_event_source *retry;
         List list;
+        size_t n_listen;
 };
 
 static Client *client_free(Client *c) {
@@ -75,6 +78,7 @@ static void client_left(Client *client) {
         Clients *c = client->clients;
         _cleanup_(freep) char *name = TAKE_PTR(client->name);
 
+        c->n_listen -= client->listens;
         client_free(client);
         if (list_is_empty(&c->list))
                 c->match = sd_bus_slot_unref(c->match);
@@ -126,8 +130,8 @@ static void retry_later(Clients *c, const char *why) {
 
         c->match = sd_bus_slot_unref(c->match);
         log_warning(&(LogFields){ .topic = "lease" },
-                    "Clients that devices are leased to cannot be watched (%s); tried again in %u s, "
-                    "and whoever leaves before is found then.", why,
+                    "Clients that devices are leased to, or that listen, cannot be watched (%s); "
+                    "tried again in %u s, and whoever leaves before is found then.", why,
                     (unsigned) (RETRY_USEC / 1000000));
         if (!c->retry)
                 r = sd_event_add_time_relative(sd_bus_get_event(c->bus), &c->retry, CLOCK_MONOTONIC,
@@ -206,4 +210,42 @@ void clients_note(Clients *c, const Device *d) {
         r = client_new(c, name);
         if (r < 0)
                 retry_later(c, strerrordesc_np(-r));
+}
+
+bool clients_any_listens(const Clients *c) {
+        return c->n_listen > 0;
+}
+
+int clients_listen(Clients *c, const char *name, uid_t uid) {
+        Client *client = find(c, name);
+        size_t n = 0;
+        int r = 0;
+
+        if (client && client->listens)
+                return 0;
+        list_foreach(i, &c->list, Client, node)
+                n += i->listens && i->uid == uid;
+        if (n >= CLIENTS_LISTEN_MAX)
+                return -EUSERS;
+        if (!client) {
+                r = client_new(c, name);
+                client = find(c, name);
+                if (!client)
+                        return r;
+        }
+        client->listens = true;
+        client->uid = uid;
+        c->n_listen++;
+        if (r < 0)
+                retry_later(c, strerrordesc_np(-r));
+        return 0;
+}
+
+void clients_stop_listening(Clients *c, const char *name) {
+        Client *client = find(c, name);
+
+        if (!client || !client->listens)
+                return;
+        client->listens = false;
+        c->n_listen--;
 }

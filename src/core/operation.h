@@ -79,6 +79,7 @@ struct Operation {
         Device *device; /* borrowed; the device that a create made, while it lives */
         uint64_t started_usec, ended_usec; /* CLOCK_REALTIME */
         uint64_t working_since_usec;       /* CLOCK_MONOTONIC; of an adopted worker: since adopted */
+        bool told; /* the observer's: somebody else knows of it */
 };
 
 #define OPERATION_WAITERS_MAX 64

@@ -15,6 +15,7 @@ typedef struct Monitor Monitor;
 struct Monitor {
         Screen screen;
         bool first; /* no property has been printed of this event */
+        bool listening; /* it has been said */
         int end;    /* exit status, once it is to end; -1: not yet */
 };
 
@@ -212,10 +213,43 @@ static int on_removed(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return 0;
 }
 
+/* What comes after this line is shown. */
+static void say_listening(Monitor *o) {
+        if (o->listening || !o->screen.legend || o->screen.json != JSON_OFF)
+                return;
+        o->listening = true;
+        (void) puts("Listening to mdevd; Ctrl-C ends it.");
+        (void) answer_flush();
+}
+
+static int on_subscribed(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+
+        /* otherwise: one that is older tells of all, and one that has gone comes back, or not */
+        if (error && sd_bus_error_has_name(error, MDEVD_BUS_NAME ".Error.LimitExceeded"))
+                answer_warn("operations that succeed at once are not shown: %s", error->message);
+        say_listening(userdata);
+        return 0;
+}
+
+/* Of each daemon anew. None is started for that. */
+static int want_operations(sd_bus *bus, Monitor *o) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(bus, &m, MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT,
+                                           MDEVD_IFACE_MANAGER, "Subscribe");
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(m, false);
+        return r < 0 ? r : sd_bus_call_async(bus, NULL, m, on_subscribed, o, 0);
+}
+
 static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         const char *name, *before, *after;
         int r = sd_bus_message_read(m, "sss", &name, &before, &after);
 
+        if (r >= 0 && after[0])
+                r = want_operations(sd_bus_message_get_bus(m), userdata);
         if (r < 0)
                 return r;
         begin(userdata, after[0] ? "started" : "stopped", MDEVD_OBJECT_ROOT);
@@ -245,6 +279,7 @@ static int subscribe(sd_bus *bus, Monitor *o) {
 static int run(const Verb *verb, const Given *given) {
         _cleanup_(client_done) Client client = {};
         Monitor o = { .end = -1 };
+        bool there;
         int r;
 
         (void) verb;
@@ -256,11 +291,12 @@ static int run(const Verb *verb, const Given *given) {
         own_open(&o.screen, given, false);
         if (r == 0)
                 answer_warn("mdevd is not running; what it does when it is there is shown.");
+        there = r > 0;
         r = subscribe(client.bus, &o);
-        if (r >= 0 && o.screen.legend && o.screen.json == JSON_OFF) {
-                (void) puts("Listening to mdevd; Ctrl-C ends it.");
-                (void) answer_flush();
-        }
+        if (r >= 0 && there)
+                r = want_operations(client.bus, &o);
+        else if (r >= 0)
+                say_listening(&o);
         while (r >= 0 && o.end < 0) {
                 r = sd_bus_process(client.bus, NULL);
                 if (r == 0)
