@@ -179,13 +179,6 @@ static Definition *definition_of(Bus *b, const Device *d) {
                                      NULL);
 }
 
-static Device *device_of(Bus *b, const Definition *d) {
-        const Model *model = manager_get_model(b->manager);
-        const Parent *p = model_find_parent(model, d->parent);
-
-        return p ? model_find_device(model, p, &d->uuid, NULL) : NULL;
-}
-
 /*
  * A device and its definition are one object: it comes with the first of them and goes with the
  * last. What is used and free in the pools, and how many devices can still be made, changes with a
@@ -198,7 +191,7 @@ static void on_device_added(Device *d, void *userdata) {
         status_later(b);
         clients_note(b->clients, d);
         if (definition)
-                changes_replace(&b->changes, definition, OBJECT_DEVICE, d);
+                changes_start(&b->changes, definition, d);
         else
                 added(b, OBJECT_DEVICE, d);
         changes_add(&b->changes, OBJECT_PARENT, d->parent);
@@ -213,8 +206,10 @@ static void on_device_changed(Device *d, void *userdata) {
 static void on_device_removed(Device *d, void *userdata) {
         Bus *b = userdata;
 
-        if (definition_of(b, d)) {
-                changes_replace(&b->changes, d, OBJECT_DEFINITION, definition_of(b, d));
+        Definition *definition = definition_of(b, d);
+
+        if (definition) {
+                changes_stop(&b->changes, d, definition);
                 status_later(b);
         } else
                 removed(b, OBJECT_DEVICE, d);
@@ -233,10 +228,9 @@ static void tell_validity(Bus *b, Definition *d) {
 
 static void on_definition_added(Definition *d, void *userdata) {
         Bus *b = userdata;
-        Device *device = device_of(b, d);
 
-        if (device)
-                changes_add(&b->changes, OBJECT_DEVICE, device);
+        if (d->device)
+                changes_add(&b->changes, OBJECT_DEVICE, d->device);
         else
                 added(b, OBJECT_DEFINITION, d);
         tell_validity(b, d);
@@ -244,19 +238,17 @@ static void on_definition_added(Definition *d, void *userdata) {
 
 static void on_definition_changed(Definition *d, void *userdata) {
         Bus *b = userdata;
-        Device *device = device_of(b, d);
 
-        changes_add(&b->changes, device ? OBJECT_DEVICE : OBJECT_DEFINITION,
-                    device ? (void *) device : d);
+        changes_add(&b->changes, d->device ? OBJECT_DEVICE : OBJECT_DEFINITION,
+                    d->device ? (void *) d->device : d);
         tell_validity(b, d);
 }
 
 static void on_definition_removed(Definition *d, void *userdata) {
         Bus *b = userdata;
-        Device *device = device_of(b, d);
 
-        if (device)
-                changes_replace(&b->changes, d, OBJECT_DEVICE, device);
+        if (d->device)
+                changes_replace(&b->changes, d, OBJECT_DEVICE, d->device);
         else
                 removed(b, OBJECT_DEFINITION, d);
         if (d->told_invalid)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * changes.c: the objects that changed since the last flush. What changed in them is not kept: a
- * signal carries all that can change of its object, or names it where the value is costly.
+ * changes.c: the objects that changed since the last flush. What changed in them mostly is not kept: a
+ * signal carries all that can change of its object, or names it where the value is costly. Of a
+ * definition that is started, which hundreds are when a host starts, it is known.
  */
 #include "bus/changes.h"
 
 #include "bus/path.h"
 #include "names.h"
 #include "util/log.h"
+
+#define PROPERTIES_MAX 16
+#define ALL UINT32_MAX /* properties; a bit each, in their order */
 
 typedef struct ObjectSpec ObjectSpec;
 
@@ -16,11 +20,38 @@ struct ObjectSpec {
         const char *const *properties;
 };
 
-static const char *const device_properties[] = {
+static const char *const device_properties[PROPERTIES_MAX] = {
         "Type",     "Function", "State",      "Owner",   "Origin",     "Persistent", "Autostart",
         "Reserve",  "DefinedType", "Invalid", "Extents", "Opened",
         "Lease",    "LeaseUntil",  "Linger",  NULL,
 };
+
+/* What of the object is other while there is @device than while there is @definition alone. */
+static uint32_t differing(const Definition *definition, const Device *device) {
+        const struct {
+                const char *property;
+                bool differs;
+        } rows[] = {
+                { "Type", !streq_ptr(definition->type, device->type) },
+                { "Function", device->function },
+                { "State", true },
+                { "Owner", !streq(definition->owner, device->owner) },
+                { "Origin", device->origin != ORIGIN_DEFINITION },
+                { "Extents", device->n_extents > 0 },
+                { "Opened", device->opened > 0 || device->n_users > 0 },
+                { "Lease", device->lease.kind != LEASE_NONE },
+                { "LeaseUntil", device->lease.until_usec > 0 },
+                { "Linger", device->lease.linger_sec > 0 },
+        };
+        uint32_t which = 0;
+
+        for (size_t i = 0, j = 0; i < ARRAY_SIZE(rows); i++) {
+                while (!streq(device_properties[j], rows[i].property))
+                        j++;
+                which |= rows[i].differs ? UINT32_C(1) << j : 0;
+        }
+        return which;
+}
 
 static const ObjectSpec specs[_OBJECT_KIND_MAX] = {
         [OBJECT_MANAGER] = {
@@ -43,15 +74,20 @@ static const ObjectSpec specs[_OBJECT_KIND_MAX] = {
 
 static void emit(sd_bus *bus, const Change *change) {
         const ObjectSpec *spec = &specs[change->kind];
+        const char *properties[PROPERTIES_MAX] = {};
         _cleanup_(freep) char *path = NULL;
+        size_t n = 0;
         int r;
 
+        for (size_t i = 0; spec->properties[i]; i++)
+                if (change->which & UINT32_C(1) << i)
+                        properties[n++] = spec->properties[i];
         r = path_of(change->kind, change->object, &path);
         if (r >= 0 && change->added)
                 r = sd_bus_emit_object_added(bus, path);
         else if (r >= 0)
                 r = sd_bus_emit_properties_changed_strv(bus, path, spec->iface,
-                                                        (char **) spec->properties);
+                                                        (char **) properties);
         if (r < 0)
                 log_warning_errno(r, &(LogFields){ .topic = "bus" },
                                   "A change of %s was not told to clients: %m",
@@ -110,8 +146,10 @@ static void schedule(Changes *c) {
 
 static void note(Changes *c, Change change) {
         for (size_t i = c->n; i > 0; i--)
-                if (c->items[i - 1].object == change.object)
+                if (c->items[i - 1].object == change.object) {
+                        c->items[i - 1].which |= change.which;
                         return;
+                }
         if (c->n == c->size) {
                 size_t size = c->size ? c->size * 2 : 32;
                 Change *bigger = reallocarray(c->items, size, sizeof(*bigger));
@@ -128,39 +166,53 @@ static void note(Changes *c, Change change) {
 }
 
 void changes_announce(Changes *c, ObjectKind kind, void *object) {
-        note(c, (Change){ kind, object, true });
+        note(c, (Change){ kind, object, true, ALL });
 }
 
 void changes_add(Changes *c, ObjectKind kind, void *object) {
-        note(c, (Change){ kind, object, false });
+        note(c, (Change){ kind, object, false, ALL });
 }
 
 /* The others keep their order: an object is told of before what refers to it. */
-bool changes_forget(Changes *c, const void *object) {
-        for (size_t i = 0; i < c->n; i++)
-                if (c->items[i].object == object) {
-                        bool added = c->items[i].added;
-
-                        c->n--;
-                        memmove(&c->items[i], &c->items[i + 1], (c->n - i) * sizeof(c->items[0]));
-                        return added;
-                }
-        return false;
-}
-
-void changes_replace(Changes *c, const void *old, ObjectKind kind, void *object) {
-        note(c, (Change){ kind, object, changes_forget(c, old) });
-}
-
-void changes_tell(Changes *c, const void *object) {
+static Change take(Changes *c, const void *object) {
         for (size_t i = 0; i < c->n; i++)
                 if (c->items[i].object == object) {
                         const Change change = c->items[i];
 
-                        (void) changes_forget(c, object);
-                        emit(c->bus, &change);
-                        return;
+                        c->n--;
+                        memmove(&c->items[i], &c->items[i + 1], (c->n - i) * sizeof(c->items[0]));
+                        return change;
                 }
+        return (Change){};
+}
+
+bool changes_forget(Changes *c, const void *object) {
+        return take(c, object).added;
+}
+
+static void replace(Changes *c, const void *old, ObjectKind kind, void *object, uint32_t which) {
+        const Change before = take(c, old);
+
+        note(c, (Change){ kind, object, before.added, before.which | which });
+}
+
+void changes_replace(Changes *c, const void *old, ObjectKind kind, void *object) {
+        replace(c, old, kind, object, ALL);
+}
+
+void changes_start(Changes *c, Definition *definition, Device *device) {
+        replace(c, definition, OBJECT_DEVICE, device, differing(definition, device));
+}
+
+void changes_stop(Changes *c, Device *device, Definition *definition) {
+        replace(c, device, OBJECT_DEFINITION, definition, differing(definition, device));
+}
+
+void changes_tell(Changes *c, const void *object) {
+        const Change change = take(c, object);
+
+        if (change.object)
+                emit(c->bus, &change);
 }
 
 void changes_flush(Changes *c) {

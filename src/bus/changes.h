@@ -33,6 +33,7 @@ struct Change {
         ObjectKind kind;
         void *object; /* borrowed: changes_forget() before it goes */
         bool added;   /* nobody was told that there is one */
+        uint32_t which; /* properties, a bit each; of one that was added they are all told */
 };
 
 struct Changes {
@@ -53,6 +54,9 @@ void changes_add(Changes *c, ObjectKind kind, void *object);
 bool changes_forget(Changes *c, const void *object);
 /* Another stands for the object of the bus that @old stood for, and has changed. */
 void changes_replace(Changes *c, const void *old, ObjectKind kind, void *object);
+/* The same of a definition that is active from now on, and of one that is no more. */
+void changes_start(Changes *c, Definition *definition, Device *device);
+void changes_stop(Changes *c, Device *device, Definition *definition);
 /* Tells of this object now, if there is anything to tell. */
 void changes_tell(Changes *c, const void *object);
 void changes_flush(Changes *c);

@@ -32,6 +32,7 @@ struct Definition {
         List node; /* in model->definitions */
         Definition *next_alike; /* in the model's index by UUID */
         Model *model;
+        Device *device; /* that it describes, while both are linked; borrowed, the model's to set */
         char *parent; /* name; the parent may be absent */
         Uuid uuid;
         char *type;

@@ -5,20 +5,8 @@
  */
 #include "model/model.h"
 
-#include <endian.h>
-
-/*
- * The bytes of a UUID may be chosen by a client; a bad choice costs time, not truth. People count up
- * in the last bytes, so these have to reach the lowest bits: a multiplication carries only upwards.
- */
 static size_t bucket_of(const Uuid *u) {
-        uint64_t low, high;
-
-        memcpy(&low, u->bytes, 8);
-        memcpy(&high, u->bytes + 8, 8);
-        low ^= be64toh(high) * UINT64_C(0x9e3779b97f4a7c15);
-        low = (low ^ low >> 32) * UINT64_C(0xbf58476d1ce4e5b9);
-        return (low >> 32) % MODEL_BUCKETS;
+        return uuid_hash(u) % MODEL_BUCKETS;
 }
 
 int model_new(Model **ret) {
@@ -96,6 +84,7 @@ void model_link_parent(Model *m, Parent *p) {
 }
 
 void model_link_device(Model *m, Device *d) {
+        Definition *definition = model_find_definition(m, d->parent->name, &d->uuid, NULL);
         Device **last;
 
         assert(!model_find_device(m, d->parent, &d->uuid, NULL));
@@ -105,12 +94,17 @@ void model_link_device(Model *m, Device *d) {
         for (last = &m->buckets[bucket_of(&d->uuid)]; *last; last = &(*last)->next_alike)
                 ;
         *last = d; /* in order of arrival, too */
+        if (definition)
+                definition->device = d;
         parent_changed(d->parent);
 }
 
 void model_unlink_device(Device *d) {
+        Definition *definition = model_find_definition(d->model, d->parent->name, &d->uuid, NULL);
         Device **i = &d->model->buckets[bucket_of(&d->uuid)];
 
+        if (definition)
+                definition->device = NULL;
         while (*i != d)
                 i = &(*i)->next_alike;
         *i = TAKE_PTR(d->next_alike);
@@ -121,6 +115,7 @@ void model_unlink_device(Device *d) {
 }
 
 void model_link_definition(Model *m, Definition *d) {
+        Parent *parent = model_find_parent(m, d->parent);
         Definition **last;
 
         assert(!model_find_definition(m, d->parent, &d->uuid, NULL));
@@ -130,6 +125,7 @@ void model_link_definition(Model *m, Definition *d) {
              last = &(*last)->next_alike)
                 ;
         *last = d;
+        d->device = parent ? model_find_device(m, parent, &d->uuid, NULL) : NULL;
 }
 
 void model_unlink_definition(Definition *d) {
@@ -140,6 +136,7 @@ void model_unlink_definition(Definition *d) {
         *i = TAKE_PTR(d->next_alike);
         list_unlink(&d->node);
         d->model = NULL;
+        d->device = NULL;
 }
 
 void model_set_rules(Model *m, Rules *rules) {

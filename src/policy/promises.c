@@ -118,10 +118,7 @@ static int add_guarantee(Promises *p, const Group *group, const Guarantee *g) {
 }
 
 static size_t slot_of(const Promises *p, const Uuid *uuid) {
-        uint64_t h;
-
-        memcpy(&h, uuid->bytes, sizeof(h));
-        return (size_t) ((h * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (p->n_planned - 1);
+        return uuid_hash(uuid) & (p->n_planned - 1);
 }
 
 /* Definitions and plans may both be many: no plan is looked at for each definition. */
@@ -150,9 +147,7 @@ static int note_planned(Promises *p) {
         return 0;
 }
 
-static bool is_running(const Promises *p, const Parent *parent, const Uuid *uuid) {
-        if (model_find_device(p->host->model, parent, uuid, NULL))
-                return true;
+static bool is_planned(const Promises *p, const Parent *parent, const Uuid *uuid) {
         if (!p->planned)
                 return false;
         for (size_t i = slot_of(p, uuid); p->planned[i]; i = (i + 1) & (p->n_planned - 1))
@@ -162,7 +157,7 @@ static bool is_running(const Promises *p, const Parent *parent, const Uuid *uuid
 }
 
 static bool may_demand(const Promises *p, const Definition *d) {
-        return d->reserve && !d->invalid && d->type &&
+        return d->reserve && !d->device && !d->invalid && d->type &&
                !(p->except && uuid_equal(&d->uuid, p->except) &&
                  streq(d->parent, p->except_parent));
 }
@@ -199,7 +194,7 @@ static int add_definition(Promises *p, const Definition *def, const Parent **par
         if (!*parent || !streq((*parent)->name, def->parent))
                 *parent = model_find_parent(p->host->model, def->parent);
         if (!*parent || (*parent)->state != PARENT_REGISTERED ||
-            is_running(p, *parent, &def->uuid))
+            is_planned(p, *parent, &def->uuid))
                 return 0;
         alike = find_alike(p, def, group);
         if (alike) {
@@ -229,7 +224,7 @@ const Definition *promises_definition_at(const Promises *p, const Demand *d, uin
                     !is_alike(d, def, match_group(p->host->model->rules, def->owner)))
                         continue;
                 parent = model_find_parent(p->host->model, def->parent);
-                if (parent && !is_running(p, parent, &def->uuid) && n-- == 0)
+                if (parent && !is_planned(p, parent, &def->uuid) && n-- == 0)
                         return def;
         }
         return d->definition;

@@ -5,6 +5,7 @@
  */
 #include "util/uuid.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -111,4 +112,18 @@ bool uuid_is_null(const Uuid *u) {
         static const Uuid null;
 
         return uuid_equal(u, &null);
+}
+
+/*
+ * People count up in the last bytes, so these have to reach the lowest bits: a multiplication carries
+ * only upwards.
+ */
+uint32_t uuid_hash(const Uuid *u) {
+        uint64_t low, high;
+
+        memcpy(&low, u->bytes, 8);
+        memcpy(&high, u->bytes + 8, 8);
+        low ^= be64toh(high) * UINT64_C(0x9e3779b97f4a7c15);
+        low = (low ^ low >> 32) * UINT64_C(0xbf58476d1ce4e5b9);
+        return (uint32_t) (low >> 32);
 }

@@ -23,5 +23,7 @@ int uuid_random(Uuid *ret);
 void uuid_from_name(const Uuid *space, const char *name, const char *tail, Uuid *ret);
 bool uuid_equal(const Uuid *a, const Uuid *b);
 bool uuid_is_null(const Uuid *u);
+/* For tables; all 32 bits are good. Who chooses UUIDs can make two alike, which costs time. */
+uint32_t uuid_hash(const Uuid *u);
 
 #define UUID_STR(u) uuid_format((u), (char[UUID_STRING_MAX]){})

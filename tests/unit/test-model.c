@@ -332,6 +332,43 @@ TEST(uuids_that_are_counted_are_found_at_once) {
         }
 }
 
+/* Whichever comes first, and goes first. */
+TEST(a_definition_knows_its_device) {
+        _cleanup_(model_freep) Model *m = NULL;
+        Definition *one, *other;
+        Parent *p, *q;
+        Device *d;
+
+        ASSERT_OK(model_new(&m));
+        ASSERT_OK(parent_new(&p, "0000:00:05.0"));
+        model_link_parent(m, p);
+        ASSERT_OK(parent_new(&q, "0000:00:06.0"));
+        model_link_parent(m, q);
+        ASSERT_OK(definition_new(&one, p->name, &uuid_a));
+        model_link_definition(m, one);
+        ASSERT_OK(definition_new(&other, p->name, &uuid_b));
+        model_link_definition(m, other);
+        ASSERT_NULL(one->device);
+
+        ASSERT_OK(device_new(&d, q, &uuid_a, "t")); /* that of another parent is none of its own */
+        model_link_device(m, d);
+        ASSERT_NULL(one->device);
+        device_free(d);
+        ASSERT_OK(device_new(&d, p, &uuid_a, "t"));
+        model_link_device(m, d);
+        ASSERT_TRUE(one->device == d);
+        ASSERT_NULL(other->device);
+
+        model_unlink_definition(one);
+        ASSERT_NULL(one->device);
+        model_link_definition(m, one);
+        ASSERT_TRUE(one->device == d);
+        device_free(d);
+        ASSERT_NULL(one->device);
+        definition_free(one);
+        definition_free(other);
+}
+
 TEST(pools_and_types_of_a_parent) {
         _cleanup_(parent_freep) Parent *p = NULL;
         Type *ours, *vendors;
