@@ -141,7 +141,8 @@ static int set_seconds(const char *text, unsigned *ret) {
         errno = 0;
         n = strtoul(text, &end, 10);
         if (errno || text[0] < '0' || text[0] > '9' || *end || n > WAIT_SECONDS_MAX) {
-                fprintf(stderr, "mdevd: \"%s\" is no number of seconds up to %d; see mdevd --help.\n",
+                fprintf(stderr,
+                        "mdevd: \"%s\" is no number of seconds up to %d; see mdevd --help.\n",
                         text, WAIT_SECONDS_MAX);
                 return -EINVAL;
         }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* escort-internal.h: what daemon and escort say to each other; each message begins with one of these. */
+/*
+ * escort-internal.h: what daemon and escort say to each other; each message begins with one of
+ * these.
+ */
 #pragma once
 
 #define ESCORT_MESSAGE_MAX 8192 /* bytes */

@@ -125,7 +125,10 @@ static bool is_ours(const Task *t, int record_fd) {
         return read_record(record_fd, &there) < 0 || there->id == t->record->id;
 }
 
-/* *@ret: what the record says last; NULL: it was never written, so nothing was begun, or it is gone. */
+/*
+ * *@ret: what the record says last; NULL: it was never written, so nothing was begun, or it is
+ * gone.
+ */
 static int await_record(const Task *t, Record **ret) {
         _cleanup_(freep) char *name = NULL, *path = NULL;
         _cleanup_(closep) int fd = -EBADF;

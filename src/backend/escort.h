@@ -3,9 +3,9 @@
  * escort.h: the process that runs the callout and notifier scripts of one operation, from "pre" to
  * "post". It is this same program, as "mdevd --escort", and the parent of all of them; the worker
  * that does the operation is another process, for scripts must not run in the service's sandbox and
- * a script that hangs must not hold a worker. Once "pre" has been accepted there is a "post": should
- * the daemon die, the escort waits for what becomes of the operation and says that. What the record
- * says last is what became of a definition, what there is in sysfs what became of a device.
+ * a script that hangs must not hold a worker. Once "pre" has been accepted there is a "post":
+ * should the daemon die, the escort waits for what becomes of the operation and says that. What the
+ * record says last is what became of a definition, what there is in sysfs what became of a device.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * holder-machine.c: owns the name of the virtual machine that a process is. libvirt tells QEMU all of
- * it ("-name guest=NAME,debug-threads=on", src/qemu/qemu_command.c); in a scope's name it leaves out
- * what a host name cannot have (virDomainGenerateMachineName(), src/conf/domain_conf.c).
+ * holder-machine.c: owns the name of the virtual machine that a process is. libvirt tells QEMU all
+ * of it ("-name guest=NAME,debug-threads=on", src/qemu/qemu_command.c); in a scope's name it leaves
+ * out what a host name cannot have (virDomainGenerateMachineName(), src/conf/domain_conf.c).
  */
 #include "backend/holders.h"
 #include "util/utf8.h"
@@ -15,7 +15,9 @@ static bool is_qemu(const char *where, const char *program) {
                strncmp(program, "qemu", strlen("qemu")) == 0 || streq(program, "kvm");
 }
 
-/* One of QEMU's options, up to a comma that is not doubled; @ret has room for all of it, or less. */
+/*
+ * One of QEMU's options, up to a comma that is not doubled; @ret has room for all of it, or less.
+ */
 static const char *copy_option(const char *s, char *ret, size_t size) {
         size_t n = 0;
 

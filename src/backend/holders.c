@@ -3,10 +3,10 @@
  * holders.c: owns the search in /proc. Processes come and go meanwhile: what has gone is no holder.
  *
  * The folder fd of another user's process needs CAP_DAC_READ_SEARCH (proc_fd_permission() in
- * fs/proc/fd.c), what its links lead to CAP_SYS_PTRACE. Descriptors are looked at where they are and
- * never copied (pidfd_getfd): to close a copy flushes it, and a file system in user space, or far
- * away, may keep who does that for ever. Inode numbers would not do: libvirt gives each QEMU a /dev
- * of its own.
+ * fs/proc/fd.c), what its links lead to CAP_SYS_PTRACE. Descriptors are looked at where they are
+ * and never copied (pidfd_getfd): to close a copy flushes it, and a file system in user space, or
+ * far away, may keep who does that for ever. Inode numbers would not do: libvirt gives each QEMU a
+ * /dev of its own.
  */
 #include "backend/holders.h"
 
@@ -138,8 +138,8 @@ void holder_where(const char *cgroup, char ret[static HOLDER_WHERE_MAX]) {
 
                 if (n > (size_t) (end - s))
                         n = (size_t) (end - s);
-                if (n > strlen("machine-.scope") && strncmp(s, "machine-", strlen("machine-")) == 0 &&
-                    ends_with(s, n, ".scope")) {
+                if (n > strlen("machine-.scope") &&
+                    strncmp(s, "machine-", strlen("machine-")) == 0 && ends_with(s, n, ".scope")) {
                         (void) snprintf(ret, HOLDER_WHERE_MAX, "machine %.*s",
                                         (int) (n - strlen("machine-") - strlen(".scope")),
                                         s + strlen("machine-"));
@@ -223,7 +223,9 @@ void holder_describe(int root_fd, pid_t pid, Holder *ret) {
                 describe(proc_fd, pid, ret);
 }
 
-/* Somebody waits for it: one read of the one line that there is, or of the few of the older kind. */
+/*
+ * Somebody waits for it: one read of the one line that there is, or of the few of the older kind.
+ */
 int holder_unit_of(int root_fd, pid_t pid, char ret[static HOLDER_UNIT_MAX]) {
         _cleanup_(closep) int fd = -EBADF;
         char path[64], cgroup[4096];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * holders.h: which processes have a device open, found in /proc. For workers only: it looks at every
- * descriptor of every process.
+ * holders.h: which processes have a device open, found in /proc. For workers only: it looks at
+ * every descriptor of every process.
  *
  * A process that uses a device by VFIO has three kinds of descriptors: of the container, of the
  * group or the device's own character device, and of the device itself. The last one is what the
@@ -45,10 +45,9 @@ struct Holders {
 };
 
 /*
- * Who has one of the character devices open. An error where nobody was found and a process could not
- * be looked at. @caller and its ancestors are passed over as long as
- * they have no device of any kind open by VFIO: libvirt holds the group while it has a device
- * removed. 0 @caller: nobody is.
+ * Who has one of the character devices open. An error where nobody was found and a process could
+ * not be looked at. @caller and its ancestors are passed over as long as they have no device of any
+ * kind open by VFIO: libvirt holds the group while it has a device removed. 0 @caller: nobody is.
  */
 int holders_find(int root_fd, const HolderDevice *devices, size_t n_devices, pid_t caller,
                  Holders *ret);

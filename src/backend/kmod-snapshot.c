@@ -284,7 +284,8 @@ static int on_move(Cursor *c, const void *payload) {
         const struct mdevd_move_record *in = payload;
         KmodDevice *d = c->device;
 
-        if (!d || in->extent >= EXTENTS_MAX || in->other.offset + in->other.length < in->other.offset)
+        if (!d || in->extent >= EXTENTS_MAX ||
+            in->other.offset + in->other.length < in->other.offset)
                 return -EBADMSG;
         d->other = (Other){
                 .used = true,

@@ -81,16 +81,16 @@ struct KmodMove {
         unsigned bar; /* of the parent; there it goes, to @offset */
         uint64_t offset;
         bool back;    /* to where it came from */
-        bool release; /* at the end the place that it left is zeroed and free, also of an open device */
+        bool release; /* at the end what it left is zeroed and free, also of an open device */
         uint64_t moved;      /* out: bytes that are at @offset */
         unsigned longest_us; /* out: how long a touch may have waited */
 };
 
 int kmod_move_chunk(Kmod *k, KmodMove *move);
 /*
- * Whoever writes a UUID to sysfs without a reservation is told of by MDEVD_EVENT_REQUEST from now on,
- * who waits already too, and is answered by one of these two. @r: of STEP_… as for kmod_reserve().
- * @error: a positive errno, which the writer gets. -ESTALE: he has gone.
+ * Whoever writes a UUID to sysfs without a reservation is told of by MDEVD_EVENT_REQUEST from now
+ * on, who waits already too, and is answered by one of these two. @r: of STEP_… as for
+ * kmod_reserve(). @error: a positive errno, which the writer gets. -ESTALE: he has gone.
  */
 int kmod_listen(Kmod *k);
 int kmod_answer(Kmod *k, uint64_t cookie, const Record *r);

@@ -14,8 +14,8 @@ int origin_load(int root_fd, Device *d);
 int origin_load_lease(int root_fd, Device *d);
 int origin_save(int root_fd, const Device *d);
 /*
- * The same for a device that is about to be made: the file is there before it. It names no function:
- * until the record is there, what the function bears is somebody else's.
+ * The same for a device that is about to be made: the file is there before it. It names no
+ * function: until the record is there, what the function bears is somebody else's.
  */
 int origin_announce(int root_fd, const Record *r);
 /*

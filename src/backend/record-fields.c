@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * record-fields.c: the strings and numbers of a record, by two tables: a new one is a row. Names are
- * checked, for a worker writes to files that they name.
+ * record-fields.c: the strings and numbers of a record, by two tables: a new one is a row. Names
+ * are checked, for a worker writes to files that they name.
  */
 #include "backend/record-internal.h"
 #include "backend/record.h"

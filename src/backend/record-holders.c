@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* record-holders.c: who was found to have a device open, as the answer to a question in its record. */
+/*
+ * record-holders.c: who was found to have a device open, as the answer to a question in its record.
+ */
 #include "backend/record-internal.h"
 
 static int put_text(char *to, size_t size, json_object *o, const char *key) {
@@ -40,7 +42,8 @@ int record_holders_from_json(Record *r, json_object *o) {
                 return -ENOMEM;
         *r->holders = (Holders){ .n = total };
         for (size_t i = 0; i < n; i++)
-                if (holder_from_json(&r->holders->holders[i], json_object_array_get_idx(array, i)) < 0)
+                if (holder_from_json(&r->holders->holders[i],
+                                     json_object_array_get_idx(array, i)) < 0)
                         return -EBADMSG;
         return 0;
 }

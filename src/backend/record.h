@@ -31,7 +31,7 @@ typedef enum RecordKind {
         RECORD_SUSPEND,   /* hold who touches a device, until it is resumed or the time is over */
         RECORD_MOVE,      /* an extent of a device goes elsewhere */
         RECORD_DEFRAGMENT, /* extents of a parent's devices do */
-        RECORD_PROFILE,    /* the host is made what a profile says, by operations of their own: no file */
+        RECORD_PROFILE,    /* a profile is applied, by operations of their own: no file */
         RECORD_LOOK,      /* find out who has a device open; a question, never a file */
         _RECORD_KIND_MAX,
 } RecordKind;
@@ -73,7 +73,7 @@ struct Record {
         char *type;        /* sysfs id */
         char *type_name;   /* as our module knows it; NULL for a vendor's */
         Uuid uuid;         /* null for configure */
-        uint64_t id;       /* callout scripts are run for it: no other of its name has this; else 0 */
+        uint64_t id;       /* callout scripts run for it: no other of its name has this; else 0 */
         char *owner;
         char *client; /* unique bus name or "config" */
         Origin origin;
@@ -100,7 +100,7 @@ struct Record {
         uint64_t moved;      /* bytes, of all moves */
         unsigned longest_us; /* that a guest may have waited for a chunk so far */
         unsigned pause_ms; /* a chunk that takes longer ends the moves; 0: none does */
-        bool mend;         /* the moves were begun and left: each goes the shorter way, on or back */
+        bool mend;         /* moves were begun and left: each goes the shorter way, on or back */
         bool release;      /* what an extent of an open device has left is free at once */
         unsigned hold_ms;  /* suspend: at most */
         Attribute *attributes;
@@ -111,8 +111,9 @@ struct Record {
         int error;  /* negative errno behind the outcome, 0 where there is none */
         char *text; /* the sentence for people: everybody reads it */
         /*
-         * Who has the device open: a list of processes, "qemu-system-x86 (pid 12, machine vm1)"; NULL:
-         * it is not known, or does not matter. Only for the journal, and for who may manage the device.
+         * Who has the device open: a list of processes, "qemu-system-x86 (pid 12, machine vm1)";
+         * NULL: it is not known, or does not matter. Only for the journal, and for who may manage
+         * the device.
          */
         char *who;
 };
@@ -133,7 +134,10 @@ int record_name(const Record *r, char **ret);
 int record_parse(Record **ret, const char *text, size_t size);
 /* The first line, with its newline. -E2BIG: it would not be read back. */
 int record_format(const Record *r, char **ret);
-/* One later line, with its newline: pid, step, how far moves are and, from STEP_SETTLING on, the result. */
+/*
+ * One later line, with its newline: pid, step, how far moves are and, from STEP_SETTLING on, the
+ * result.
+ */
 int record_format_change(const Record *r, char **ret);
 /* Reads such a line, with its newline, into @r. -EBADMSG: it is none. */
 int record_parse_change(Record *r, const char *line);

@@ -34,17 +34,19 @@ static const Meaning meanings[] = {
         { REFUSAL_OVERRIDE, ENOENT, OUTCOME_NO_PARENT, "there is no such PCI device" },
 
         { REFUSAL_CONFIGURE, ENOPKG, OUTCOME_NOT_SUPPORTED,
-          "there is no such vendor's module: install it (modprobe finds it as mdevd-vendor-NAME), or "
-          "correct \"vendor\"", .vendor = true },
+          "there is no such vendor's module: install it (modprobe finds it as mdevd-vendor-NAME), "
+          "or correct \"vendor\"", .vendor = true },
         { REFUSAL_CONFIGURE, EOPNOTSUPP, OUTCOME_NOT_SUPPORTED,
           "a pool is to be scrubbed by the vendor's module, and that cannot: give the pool another "
           "\"scrub\"", .vendor = true },
         { REFUSAL_CONFIGURE, ENOSPC, OUTCOME_NOT_SUPPORTED,
-          "a type has more vectors than the vendor's module signals: the kernel's log says which type",
+          "a type has more vectors than the vendor's module signals: the kernel's log says which "
+          "type",
           .vendor = true },
         { REFUSAL_CONFIGURE, EINVAL, OUTCOME_FAILED,
-          "a type is in the way of the BARs that the vendor's module adds, or something else of its "
-          "configuration is not what the module accepts: the kernel's log says which pool or type",
+          "a type is in the way of the BARs that the vendor's module adds, or something else of "
+          "its configuration is not what the module accepts: the kernel's log says which pool or "
+          "type",
           .vendor = true },
         { REFUSAL_CONFIGURE, ENODEV, OUTCOME_FAILED,
           "the vendor's module does not know the card or has not all of it, or it is not bound to "
@@ -55,8 +57,8 @@ static const Meaning meanings[] = {
           "a pool or a type of its configuration is not what the module accepts: the kernel's log "
           "says which" },
         { REFUSAL_CONFIGURE, ERANGE, OUTCOME_FAILED,
-          "a pool, or a shared part of a type, does not lie in its BAR of the parent: compare offset "
-          "and size with the BAR's in sysfs" },
+          "a pool, or a shared part of a type, does not lie in its BAR of the parent: compare "
+          "offset and size with the BAR's in sysfs" },
         { REFUSAL_CONFIGURE, EBUSY, OUTCOME_FAILED,
           "a pool or a shared part overlaps another pool, or the pages of the MSI-X table or PBA: "
           "give each a range of its own" },
@@ -100,7 +102,7 @@ static const Meaning meanings[] = {
           "no room is left: remove a device or choose another parent" },
         { REFUSAL_CREATE, ENODEV, OUTCOME_FAILED, "the parent is being unregistered" },
         { REFUSAL_CREATE, EAGAIN, OUTCOME_FAILED, "the driver is not ready: try again" },
-        { REFUSAL_CREATE, ECANCELED, OUTCOME_FAILED, "somebody removed it while it was being made" },
+        { REFUSAL_CREATE, ECANCELED, OUTCOME_FAILED, "it was removed while it was being made" },
         { REFUSAL_CREATE, EBUSY, OUTCOME_NO_ROOM, "the extents overlap another device's",
           .ours = true },
         { REFUSAL_CREATE, EBUSY, OUTCOME_NO_ROOM,

@@ -14,8 +14,8 @@ typedef struct Touch Touch;
 
 /*
  * @path: which file of @key's was written to, with success, by whomever; NULL: one has gone. @key
- * NULL: any may have been, events were lost. What stands there now is for the callee to see. It comes
- * before everything else in the loop: also before what who wrote there says later.
+ * NULL: any may have been, events were lost. What stands there now is for the callee to see. It
+ * comes before everything else in the loop: also before what who wrote there says later.
  */
 typedef void (*TouchFn)(const char *key, const char *path, void *userdata);
 

@@ -5,8 +5,8 @@
  *
  * The process itself is killed where we may: it runs as the user that we are. For another user's we
  * want a capability that the unit does not give us, so systemd is asked to kill its unit: a scope
- * whole, since a virtual machine's (machine-….scope) is just that, a service only if the process is
- * its main process, for libvirtd's holds more than one machine. A process of a service must have
+ * whole, since a virtual machine's (machine-….scope) is just that, a service only if the process
+ * is its main process, for libvirtd's holds more than one machine. A process of a service must have
  * opened the device itself: it may have been sent the descriptor. There is nothing more to kill by:
  * who runs in a person's session or below a user's manager is named, and stays.
  */
@@ -120,8 +120,9 @@ static int tell_stays(Eviction *e, const Holder *h) {
         char *text = NULL, *who = NULL;
 
         if (asprintf(&text,
-                     "%s on %s stays open in a process that could not be ended, and its parent goes "
-                     "away only when that is closed; the journal says which and why. End it by hand.",
+                     "%s on %s stays open in a process that could not be ended, and its parent "
+                     "goes away only when that is closed; the journal says which and why. End it "
+                     "by hand.",
                      UUID_STR(&r->uuid), r->parent) < 0)
                 return -ENOMEM;
         /* without memory he is not named; why may name his unit, which is not for all to read */

@@ -178,7 +178,9 @@ int job_fill_function(Job *j) {
                 r = check_placement(j);
         if (r < 0)
                 return r;
-        /* from here on it may be ours: whoever has filled it when we are killed before that is not */
+        /*
+         * from here on it may be ours: whoever has filled it when we are killed before that is not
+         */
         job_reach(j, STEP_RESERVED);
         r = write_type(j, type);
         if (r < 0)

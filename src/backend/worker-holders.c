@@ -2,8 +2,8 @@
 /*
  * worker-holders.c: owns the question who has a device open, asked before it is removed, since the
  * write to "remove" of one that is in use cannot be taken back, and while that write blocks. Of our
- * module's devices the module has said how many times they are open; where a vendor's is open nobody
- * says, so all of /proc is read.
+ * module's devices the module has said how many times they are open; where a vendor's is open
+ * nobody says, so all of /proc is read.
  */
 #include "backend/holders.h"
 #include "backend/worker-internal.h"
@@ -120,8 +120,9 @@ static int say(Job *j, const Holders *holders, char **ret) {
 }
 
 /*
- * The daemon was told of every open, but one that came after it had decided is seen here only: a VM that
- * begins just when a lease ends keeps its device. (One between this and the write is asked to let it go.)
+ * The daemon was told of every open, but one that came after it had decided is seen here only: a VM
+ * that begins just when a lease ends keeps its device. (One between this and the write is asked to
+ * let it go.)
  */
 static void note_opened(Job *j) {
         _cleanup_(freep) char *path = NULL, *text = NULL;

@@ -33,7 +33,10 @@ int worker_main(int socket_fd, const char *root, const WorkerAbove *above) {
                 (void) worker_work(fd, root_fd, above, &last);
                 /* its lock goes with it, and only then is the daemon told */
                 safe_close(fd);
-                /* where the daemon is gone the next one reads the record, and awaits the rest of them */
+                /*
+                 * where the daemon is gone the next one reads the record, and awaits the rest of
+                 * them
+                 */
                 if (last && strlen(last) < WORKER_RESULT_MAX)
                         (void) send(socket_fd, last, strlen(last), MSG_NOSIGNAL);
                 else

@@ -74,8 +74,8 @@ static void assignment_free(Assignment *a) {
         free(a);
 }
 
-static int assignment_new(WorkerPool *pool, AssignmentDone done, AssignmentTurn turn, void *userdata,
-                          Assignment **ret) {
+static int assignment_new(WorkerPool *pool, AssignmentDone done, AssignmentTurn turn,
+                          void *userdata, Assignment **ret) {
         Assignment *a = calloc(1, sizeof(*a));
 
         if (!a)

@@ -141,7 +141,9 @@ static int reserve(Job *j) {
         return 0;
 }
 
-/* Nobody sees it until the daemon, who does so when all else has succeeded, puts it in its place. */
+/*
+ * Nobody sees it until the daemon, who does so when all else has succeeded, puts it in its place.
+ */
 static int prepare_definition(Job *j) {
         _cleanup_(definition_freep) Definition *d = NULL;
         int r;

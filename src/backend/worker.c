@@ -2,9 +2,9 @@
 /*
  * worker.c: owns the daemon's side of a worker: its record, its process, and the wait for its end.
  *
- * A process of our pool says when it is done. One that an earlier daemon started is no child of ours
- * and the pid in its record may not be there yet: a small process of our own waits for the lock
- * instead (flock() has no other way to be awaited), and dies with us.
+ * A process of our pool says when it is done. One that an earlier daemon started is no child of
+ * ours and the pid in its record may not be there yet: a small process of our own waits for the
+ * lock instead (flock() has no other way to be awaited), and dies with us.
  */
 #include "backend/worker.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * worker.h: who takes the blocking steps of one operation: a process of the pool, which is given the
- * operation's record as an open file. The record is locked (flock) for as long as it is worked on,
- * because the lock belongs to the open file description that only the worker has: an unlocked record
- * is one that nobody works on. The result is in the record before the lock goes.
+ * worker.h: who takes the blocking steps of one operation: a process of the pool, which is given
+ * the operation's record as an open file. The record is locked (flock) for as long as it is worked
+ * on, because the lock belongs to the open file description that only the worker has: an unlocked
+ * record is one that nobody works on. The result is in the record before the lock goes.
  */
 #pragma once
 
@@ -17,8 +17,8 @@ typedef struct Worker Worker;
 typedef struct WorkerAbove WorkerAbove;
 
 /*
- * What a worker asks of layers that we do not know: of the definition store, see config/store.h, and
- * of systemd, see bus/bus.h.
+ * What a worker asks of layers that we do not know: of the definition store, see config/store.h,
+ * and of systemd, see bus/bus.h.
  */
 struct WorkerAbove {
         int (*prepare)(int root_fd, const Definition *d);
@@ -35,8 +35,8 @@ typedef void (*WorkerDone)(Worker *w, const Record *record, void *userdata);
 
 /*
  * Writes @record below MDEVD_PATH_OPERATIONS of the pool's root, locks it, gives it to a process.
- * -EEXIST: a record of that name is there. When it fails nothing was done and no record is left. The
- * work outlives worker_free() and this process.
+ * -EEXIST: a record of that name is there. When it fails nothing was done and no record is left.
+ * The work outlives worker_free() and this process.
  */
 int worker_start(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                  void *userdata);
@@ -81,8 +81,8 @@ DEFINE_CLEANUP(Worker *, worker_free)
 /* The other side: what main() does for --worker, with WORKER_SOCKET_FD. Returns an exit status. */
 int worker_main(int socket_fd, const char *root, const WorkerAbove *above);
 /*
- * One record of those that worker_main() gets. *@ret_last, to be freed, is the line with its result,
- * which is in the record, too; NULL: it is not.
+ * One record of those that worker_main() gets. *@ret_last, to be freed, is the line with its
+ * result, which is in the record, too; NULL: it is not.
  */
 int worker_work(int record_fd, int root_fd, const WorkerAbove *above, char **ret_last);
 

@@ -229,7 +229,9 @@ static int query_message(Query *q, sd_bus_message **ret) {
         return 0;
 }
 
-/* Not sd_bus_track: it asks the bus, and waits. Who has left by now is unknown to polkit as well. */
+/*
+ * Not sd_bus_track: it asks the bus, and waits. Who has left by now is unknown to polkit as well.
+ */
 static int query_track(Query *q) {
         _cleanup_(freep) char *match = NULL;
 

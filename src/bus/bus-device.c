@@ -147,8 +147,8 @@ GETTER(extents) {
 }
 
 /*
- * The kernel counts and tells nobody: what is shown is read when it is asked for. If that fails, the
- * last ones seen are still true of some moment.
+ * The kernel counts and tells nobody: what is shown is read when it is asked for. If that fails,
+ * the last ones seen are still true of some moment.
  */
 #define COUNTER(name, member)                                                                      \
         GETTER(name) {                                                                             \

@@ -120,7 +120,8 @@ void holder_calls_stop(Bus *b) {
         list_foreach_safe(c, &b->holder_calls, HolderCall, node) {
                 manager_forget_holders(b->manager, c);
                 (void) sd_bus_reply_method_errorf(c->message, BUS_ERROR_STOPPING,
-                                                  "mdevd is being stopped; ask again when it is back.");
+                                                  "mdevd is being stopped; ask again when it is "
+                                                  "back.");
                 call_free(c);
         }
 }

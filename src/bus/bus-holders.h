@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* bus-holders.h: GetHolders() of org.mdevd1.Device: a call that is answered when a worker has looked. */
+/*
+ * bus-holders.h: GetHolders() of org.mdevd1.Device: a call that is answered when a worker has
+ * looked.
+ */
 #pragma once
 
 #include "bus/bus-internal.h"

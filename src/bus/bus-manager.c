@@ -28,8 +28,8 @@ static int read_request(Bus *b, sd_bus_message *m, Request **ret, sd_bus_error *
         if (!request->define &&
             (request->autostart != CHOICE_OPEN || request->reserve != CHOICE_OPEN))
                 return sd_bus_error_set(e, BUS_ERROR_INVALID_ARGUMENT,
-                                        "Options \"autostart\" and \"reserve\" are of a definition; "
-                                        "give \"define\" as well.");
+                                        "Options \"autostart\" and \"reserve\" are of a "
+                                        "definition; give \"define\" as well.");
         *ret = TAKE_PTR(request);
         return 0;
 }
@@ -80,8 +80,8 @@ static int create(Bus *b, sd_bus_message *m, CallAnswer answer, sd_bus_error *e)
                 return r;
         if (request->plan && answer == CALL_ANSWER_NOW)
                 return sd_bus_error_set(e, BUS_ERROR_INVALID_ARGUMENT,
-                                        "A plan makes no operation; call CreateDevice with \"plan\", "
-                                        "or PlanDevice.");
+                                        "A plan makes no operation; call CreateDevice with "
+                                        "\"plan\", or PlanDevice.");
         r = authorize_create(b, m, request, &uid, e);
         if (r < 0)
                 return r;
@@ -277,8 +277,8 @@ static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *e) 
         r = clients_listen(b->clients, sd_bus_message_get_sender(m), uid);
         if (r == -EUSERS)
                 return sd_bus_error_setf(e, BUS_ERROR_LIMIT,
-                                         "%d clients of user %u have subscribed already; let one of "
-                                         "them call Unsubscribe().",
+                                         "%d clients of user %u have subscribed already; let one "
+                                         "of them call Unsubscribe().",
                                          CLIENTS_LISTEN_MAX, (unsigned) uid);
         return r < 0 ? r : bus_reply(b, m, "");
 }

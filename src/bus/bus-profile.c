@@ -51,8 +51,9 @@ static int read_arguments(sd_bus_message *m, const char **ret_name, Request **re
 /* ---- a plan ---- */
 
 /*
- * Nobody needs a right to ask. What took longer than this to find out, as with profiles of thousands, is
- * found out for others than root only when nine times as long has passed for everything else.
+ * Nobody needs a right to ask. What took longer than this to find out, as with profiles of
+ * thousands, is found out for others than root only when nine times as long has passed for
+ * everything else.
  */
 #define PLAN_QUICK_USEC 1000
 #define PLAN_REST 9
@@ -70,8 +71,8 @@ static int check_rest(Bus *b, sd_bus_message *m, bool *ret_root, sd_bus_error *e
         if (*ret_root || now >= b->plan_usec)
                 return 1;
         return sd_bus_error_setf(e, BUS_ERROR_LIMIT,
-                                 "What a profile would do was asked for a moment ago, and took long "
-                                 "to find out: ask again in %" PRIu64 " ms.",
+                                 "What a profile would do was asked for a moment ago, and took "
+                                 "long to find out: ask again in %" PRIu64 " ms.",
                                  (b->plan_usec - now) / 1000 + 1);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * changes.c: the objects that changed since the last flush. What changed in them mostly is not kept: a
- * signal carries all that can change of its object, or names it where the value is costly. Of a
- * definition that is started, which hundreds are when a host starts, it is known.
+ * changes.c: the objects that changed since the last flush. What changed in them mostly is not
+ * kept: a signal carries all that can change of its object, or names it where the value is costly.
+ * Of a definition that is started, which hundreds are when a host starts, it is known.
  */
 #include "bus/changes.h"
 
@@ -95,8 +95,8 @@ static void emit(sd_bus *bus, const Change *change) {
 }
 
 /*
- * After what is under way: of what changes again meanwhile one signal tells, and of a device that is
- * being made it is better that it is made. But not much later.
+ * After what is under way: of what changes again meanwhile one signal tells, and of a device that
+ * is being made it is better that it is made. But not much later.
  */
 #define PRIORITY_LATER (SD_EVENT_PRIORITY_NORMAL + 2)
 #define LATER_USEC_MAX 50000

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * changes.h: InterfacesAdded and PropertiesChanged, once for each object that has changed since they
- * were told last, and before any reply that tells of the change; what else the call changed follows
- * the reply. Work is begun first and told after that, so that nobody who works waits for the signals.
+ * changes.h: InterfacesAdded and PropertiesChanged, once for each object that has changed since
+ * they were told last, and before any reply that tells of the change; what else the call changed
+ * follows the reply. Work is begun first and told after that, so that nobody who works waits for
+ * the signals.
  */
 #pragma once
 

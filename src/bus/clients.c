@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * clients.c: one match for all clients, and only while there are any: the bus allows a connection few
- * matches, and tells us of everybody who leaves. Whoever is new is asked for once the match is there,
- * so that a departure before it is not missed.
+ * clients.c: one match for all clients, and only while there are any: the bus allows a connection
+ * few matches, and tells us of everybody who leaves. Whoever is new is asked for once the match is
+ * there, so that a departure before it is not missed.
  */
 #include "bus/clients.h"
 
@@ -124,7 +124,9 @@ static int client_ask(Client *client) {
 static int on_match(sd_bus_message *reply, void *userdata, sd_bus_error *e);
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata);
 
-/* A bus that refuses a match has too many of them: said at every try, tried as long as it matters. */
+/*
+ * A bus that refuses a match has too many of them: said at every try, tried as long as it matters.
+ */
 static void retry_later(Clients *c, const char *why) {
         int r;
 
@@ -143,8 +145,8 @@ static void retry_later(Clients *c, const char *why) {
         }
         if (r < 0)
                 (void) log_warning_errno(r, &(LogFields){ .topic = "lease" },
-                                         "Cannot set a timer for that, so the devices of those stay "
-                                         "until the next device is leased: %m");
+                                         "Cannot set a timer for that, so the devices of those "
+                                         "stay until the next device is leased: %m");
 }
 
 static int watch(Clients *c) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * clients.h: the clients that devices are leased to, and those that listen: who wants to be told of
- * every operation. The bus tells when one leaves; unique names are never given twice, so that is for
- * good.
+ * every operation. The bus tells when one leaves; unique names are never given twice, so that is
+ * for good.
  */
 #pragma once
 
@@ -25,8 +25,8 @@ void clients_note(Clients *c, const Device *d);
 #define CLIENTS_LISTEN_MAX 16 /* of one user */
 
 /*
- * @name: a unique one, of user @uid. It listens until it stops or leaves. -EUSERS: CLIENTS_LISTEN_MAX
- * others of that user do.
+ * @name: a unique one, of user @uid. It listens until it stops or leaves. -EUSERS:
+ * CLIENTS_LISTEN_MAX others of that user do.
  */
 int clients_listen(Clients *c, const char *name, uid_t uid);
 void clients_stop_listening(Clients *c, const char *name);

@@ -38,7 +38,9 @@ void bus_flush_close(sd_bus *bus) {
         int r;
 
         if (bus && sd_bus_is_ready(bus) > 0 && sd_bus_get_n_queued_write(bus, &n) >= 0 && n > 0) {
-                /* sd_bus_flush() has no limit; a call has, and is answered after what came before */
+                /*
+                 * sd_bus_flush() has no limit; a call has, and is answered after what came before
+                 */
                 r = sd_bus_message_new_method_call(bus, &m, "org.freedesktop.DBus",
                                                    "/org/freedesktop/DBus", "org.freedesktop.DBus",
                                                    "GetId");

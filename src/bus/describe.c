@@ -93,7 +93,8 @@ static void write_map(Writer *w, const Parent *p, const Pool *pool) {
                 for (size_t i = 0; d->parent == p && i < d->n_extents; i++)
                         if (extent_overlaps(&d->extents[i], &range))
                                 write_range(w, &d->extents[i], &d->uuid, d->owner,
-                                            device_state_to_string(manager_get_state(w->manager, d)));
+                                            device_state_to_string(
+                                                    manager_get_state(w->manager, d)));
         list_foreach(n, manager_get_planned(w->manager), Planned, node) {
                 if (n->parent != p || (!n->of_move && model_find_device(model, p, &n->uuid, NULL)))
                         continue;

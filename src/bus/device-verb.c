@@ -41,8 +41,8 @@ static int run_start(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Oper
 
 static int refuse_inactive(const Mdev *d, const char *what, Reason *reason) {
         return reason_set(reason, OUTCOME_NO_DEVICE,
-                          "Mediated device %s on %s is defined and not active, so there is nothing to "
-                          "%s.", UUID_STR(&d->uuid), d->parent, what);
+                          "Mediated device %s on %s is defined and not active, so there is nothing "
+                          "to %s.", UUID_STR(&d->uuid), d->parent, what);
 }
 
 static int run_stop(Bus *b, const Mdev *d, sd_bus_message *m, Request **q, Operation **ret,

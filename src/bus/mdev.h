@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mdev.h: one mediated device as clients see it: what is active, what is defined, or both, which are
- * two things in the model and one object on the bus.
+ * mdev.h: one mediated device as clients see it: what is active, what is defined, or both, which
+ * are two things in the model and one object on the bus.
  */
 #pragma once
 

@@ -224,8 +224,8 @@ int options_read_pool(sd_bus_message *m, Request *request, sd_bus_error *e) {
                 return r;
         if (!name_is_valid_id(pool))
                 return sd_bus_error_setf(e, BUS_ERROR_INVALID_ARGUMENT,
-                                         "\"%s\" cannot be a pool; the Pools of the parent are those "
-                                         "it has.", BUS_QUOTE(pool));
+                                         "\"%s\" cannot be a pool; the Pools of the parent are "
+                                         "those it has.", BUS_QUOTE(pool));
         return replace_string(&request->pool, pool);
 }
 
@@ -254,8 +254,9 @@ static int read_linger(sd_bus_message *m, Request *request, sd_bus_error *e) {
                 return r;
         if (seconds > LEASE_LINGER_SEC_MAX)
                 return sd_bus_error_setf(e, BUS_ERROR_INVALID_ARGUMENT,
-                                         "A lease lingers for at most %u s (a day), and %u were asked "
-                                         "for; leave out the lease, and stop the device yourself.",
+                                         "A lease lingers for at most %u s (a day), and %u were "
+                                         "asked for; leave out the lease, and stop the device "
+                                         "yourself.",
                                          LEASE_LINGER_SEC_MAX, seconds);
         request->linger_sec = seconds;
         request->linger_given = true;
@@ -419,8 +420,8 @@ int options_read_request(sd_bus_message *m, unsigned methods, Request **ret, sd_
                 return r;
         if (request->linger_given && request->lease == LEASE_NONE)
                 return sd_bus_error_set(e, BUS_ERROR_INVALID_ARGUMENT,
-                                        "Option \"linger\" says how a lease ends, and there is none; "
-                                        "give \"lease\" as well, or leave it out.");
+                                        "Option \"linger\" says how a lease ends, and there is "
+                                        "none; give \"lease\" as well, or leave it out.");
         *ret = TAKE_PTR(request);
         return 0;
 }

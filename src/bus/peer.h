@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peer.h: which user, and process, is behind a bus name. Unique names are never given twice, so the answer holds
- * for good and is remembered. It is asked for without blocking: a sender that floods us must not
- * get the loop to wait behind its own messages.
+ * peer.h: which user, and process, is behind a bus name. Unique names are never given twice, so the
+ * answer holds for good and is remembered. It is asked for without blocking: a sender that floods
+ * us must not get the loop to wait behind its own messages.
  */
 #pragma once
 

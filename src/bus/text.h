@@ -8,7 +8,9 @@
 
 #include <systemd/sd-bus.h>
 
-/* @s itself, or, if sd-bus would not send it, an escaped copy that *@ret_own owns; NULL: no memory. */
+/*
+ * @s itself, or, if sd-bus would not send it, an escaped copy that *@ret_own owns; NULL: no memory.
+ */
 const char *text_printable(const char *s, char **ret_own);
 /* Appends it to a message, escaped if need be. NULL is "". */
 int text_append(sd_bus_message *m, const char *s);

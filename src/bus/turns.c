@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * turns.c: a filter before all handlers takes every call out of the way and into its client's
- * queue; an event source that comes after reading gives one call at a time back to sd-bus, which then
- * passes the filter. Reading goes first so that everybody's calls are seen, but READ_AHEAD calls at
- * most for one that is answered, lest a client that never stops sending has nobody answered.
+ * queue; an event source that comes after reading gives one call at a time back to sd-bus, which
+ * then passes the filter. Reading goes first so that everybody's calls are seen, but READ_AHEAD
+ * calls at most for one that is answered, lest a client that never stops sending has nobody
+ * answered.
  */
 #include "bus/turns.h"
 

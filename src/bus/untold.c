@@ -38,8 +38,8 @@ static void wake_at(Untold *u, uint64_t usec) {
         }
         if (r < 0)
                 (void) log_warning_errno(r, &(LogFields){ .topic = "bus" },
-                                         "Cannot set a timer, so operations that take long are told "
-                                         "of at their end only: %m");
+                                         "Cannot set a timer, so operations that take long are "
+                                         "told of at their end only: %m");
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * untold.h: operations that clients have not been told of. Most succeed at once, and what they did is
- * told by their device: two signals of fifteen properties that nobody reads would be most of what a
- * create costs. Clients are told of one that fails, that takes long, that somebody has seen, and, as
- * long as somebody wants that (Subscribe), of all.
+ * untold.h: operations that clients have not been told of. Most succeed at once, and what they did
+ * is told by their device: two signals of fifteen properties that nobody reads would be most of
+ * what a create costs. Clients are told of one that fails, that takes long, that somebody has seen,
+ * and, as long as somebody wants that (Subscribe), of all.
  */
 #pragma once
 
@@ -24,6 +24,8 @@ DEFINE_CLEANUP(Untold *, untold_free)
 
 void untold_added(Untold *u, Operation *op);
 void untold_changed(Untold *u, Operation *op);
-/* Somebody has been given its path, or has found it: he is to hear how it ends, and when it goes. */
+/*
+ * Somebody has been given its path, or has found it: he is to hear how it ends, and when it goes.
+ */
 void untold_seen(Untold *u, Operation *op);
 void untold_all_seen(Untold *u);

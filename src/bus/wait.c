@@ -81,11 +81,12 @@ static int begin(Wait *w, unsigned seconds) {
 
 static int tell(const Wait *w, int status, unsigned seconds) {
         if (!w->asked)
-                fprintf(stderr, "mdevd: no daemon has answered within %u s; systemctl start mdevd.\n",
+                fprintf(stderr,
+                        "mdevd: no daemon has answered within %u s; systemctl start mdevd.\n",
                         seconds);
         else if (status != EXIT_SUCCESS)
-                fprintf(stderr, "mdevd: after %u s %u devices that are to be up are not; journalctl "
-                                "-u mdevd says what each waits for.\n",
+                fprintf(stderr, "mdevd: after %u s %u devices that are to be up are not; "
+                                "journalctl -u mdevd says what each waits for.\n",
                         seconds, w->pending);
         else if (w->failed > 0)
                 fprintf(stderr, "mdevd: %u devices that are to be up could not be; journalctl -u "

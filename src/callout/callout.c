@@ -2,8 +2,8 @@
 /*
  * callout.c: owns finding the script that knows a type, and what its answers mean. In a directory
  * the scripts are tried in the order of their names: exit status 2 says "not my type", every other
- * one that it is. One that answered 0 stays for the rest; one that can say what it supports is found
- * before all others, and is asked for nothing else.
+ * one that it is. One that answered 0 stays for the rest; one that can say what it supports is
+ * found before all others, and is asked for nothing else.
  */
 #include "callout/callout.h"
 
@@ -156,8 +156,9 @@ bool callout_exists_since(const char *root, CalloutSeen *seen) {
 
         (void) clock_gettime(CLOCK_REALTIME, &ts);
         for (size_t i = 0; i < ARRAY_SIZE(now.folders); i++)
-                now.empty &= look_at_folder(root, i % 2 ? notifier_dirs[i / 2] : callout_dirs[i / 2],
-                                            &now.folders[i]) &&
+                now.empty &= look_at_folder(
+                                     root, i % 2 ? notifier_dirs[i / 2] : callout_dirs[i / 2],
+                                     &now.folders[i]) &&
                              is_settled(&now.folders[i], ts.tv_sec);
         if (now.empty && seen->empty &&
             memcmp(now.folders, seen->folders, sizeof(now.folders)) == 0)
@@ -450,7 +451,8 @@ int callout_get_attributes(Callout *c, Definition *to) {
                 return r;
         r = json_parse(&doc, result.output, size, false, &error);
         if (r > 0)
-                return refuse(c, "Invalid JSON received from callout script\nline %u, column %u: %s",
+                return refuse(c,
+                              "Invalid JSON received from callout script\nline %u, column %u: %s",
                               error.line, error.column, error.text);
         if (r >= 0)
                 r = definition_new(&found, to->parent, &to->uuid);

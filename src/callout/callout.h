@@ -81,7 +81,9 @@ bool callout_exists_since(const char *root, CalloutSeen *seen);
 void callout_init(Callout *c, const char *root, const Definition *device);
 void callout_done(Callout *c);
 
-/* Asks for the script that can say what it supports. 0, also if there is none, or negative errno. */
+/*
+ * Asks for the script that can say what it supports. 0, also if there is none, or negative errno.
+ */
 int callout_find(Callout *c);
 /*
  * One event; pre, post and live get the device's definition as JSON. 0: it was accepted, or no

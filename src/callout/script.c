@@ -2,7 +2,8 @@
 /*
  * script.c: owns the process of a script, its three pipes, and its end. It is over when the process
  * is: whatever it leaves in the background may keep a pipe open for as long as it likes. One that
- * does not even end when it is killed (it is in an uninterruptible call of a driver) is left behind.
+ * does not even end when it is killed (it is in an uninterruptible call of a driver) is left
+ * behind.
  */
 #include "callout/script.h"
 

@@ -21,6 +21,7 @@ struct ScriptResult {
 void script_result_done(ScriptResult *r);
 /*
  * Runs argv[0] (a path) with a clean signal mask, in a process group of its own, and waits. @input:
- * NULL for none; SIGPIPE must be ignored. Negative errno: it could not be executed, or not be waited for.
+ * NULL for none; SIGPIPE must be ignored. Negative errno: it could not be executed, or not be
+ * waited for.
  */
 int script_run(char *const argv[], const char *input, unsigned limit_sec, ScriptResult *ret);

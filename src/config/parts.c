@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * parts.c owns the "parts" of a type: pages of its BARs that are not simply mapped. Foreign ones
- * (shared, a vendor's) add to what the pool gives, and a BAR that has only these needs no other word.
+ * (shared, a vendor's) add to what the pool gives, and a BAR that has only these needs no other
+ * word.
  */
 #include "config/spec.h"
 
@@ -35,12 +36,13 @@ static int check_place(JsonSink *sink, const JsonNode *node, const TypePart *par
 
         if (part->kind == PART_SHARED && !bar)
                 return json_problem(sink, node,
-                                    "expected the key \"parent_bar\" with the BAR of the parent that "
-                                    "a shared part shows, found none");
+                                    "expected the key \"parent_bar\" with the BAR of the parent "
+                                    "that a shared part shows, found none");
         if (part->kind != PART_SHARED && odd)
                 return json_problem_key(sink, odd,
-                                        "expected \"%s\" of shared parts only, found it of one that "
-                                        "is \"%s\"", odd->key, part_kind_to_string(part->kind));
+                                        "expected \"%s\" of shared parts only, found it of one "
+                                        "that is "
+                                        "\"%s\"", odd->key, part_kind_to_string(part->kind));
         return 0;
 }
 
@@ -102,16 +104,16 @@ static int check_bar(JsonSink *sink, const JsonNode *node, const Type *t, unsign
 
         if (size == 0)
                 return json_problem(sink, node,
-                                    "expected a part of a BAR that the type has, found BAR %u, which "
-                                    "it has not", bar);
+                                    "expected a part of a BAR that the type has, found BAR %u, "
+                                    "which it has not", bar);
         if (t->bars[bar].size == 0 && bar > 0 && t->bars[bar - 1].is_64bit)
                 return json_problem(sink, node,
-                                    "expected BARs that do not overlap, found a part in BAR %u beside "
-                                    "64-bit %u", bar, bar - 1);
+                                    "expected BARs that do not overlap, found a part in BAR %u "
+                                    "beside 64-bit %u", bar, bar - 1);
         if (!t->bars[bar].is_64bit && size > BAR_32BIT_MAX)
                 return json_problem(sink, node,
-                                    "expected at most %s in a BAR without \"64bit\": true, found %s "
-                                    "with its parts", SIZE_STR(BAR_32BIT_MAX), SIZE_STR(size));
+                                    "expected at most %s in a BAR without \"64bit\": true, found "
+                                    "%s with its parts", SIZE_STR(BAR_32BIT_MAX), SIZE_STR(size));
         return 0;
 }
 
@@ -134,8 +136,8 @@ static int check_part(JsonSink *sink, const JsonNode *node, const Type *t, size_
                 if (other->bar == part->bar && other->offset < part->offset + part->size &&
                     part->offset < other->offset + other->size)
                         return json_problem(sink, node,
-                                            "expected parts that do not overlap, found two that share "
-                                            "BAR %u from %s on", part->bar,
+                                            "expected parts that do not overlap, found two that "
+                                            "share BAR %u from %s on", part->bar,
                                             SIZE_STR(MAX(other->offset, part->offset)));
         }
         return 0;

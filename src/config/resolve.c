@@ -133,9 +133,9 @@ static int check_shared(Loader *l, const ParentSpec *spec, const TypeRef *ref, c
                             part->parent_offset + part->size <= pool->offset)
                                 continue;
                         r = loader_problem(l, spec->file, ref->line, ref->column,
-                                           "type \"%s\" is not offered on %s: expected shared parts "
-                                           "outside of every pool, found one in pool \"%s\" at %s of "
-                                           "BAR %u",
+                                           "type \"%s\" is not offered on %s: expected shared "
+                                           "parts outside of every pool, found one in pool \"%s\" "
+                                           "at %s of BAR %u",
                                            type->name, parent->name, pool->name,
                                            SIZE_STR(part->parent_offset), part->parent_bar);
                         return r < 0 ? r : 1;

@@ -6,6 +6,7 @@
 
 /*
  * Writes them, each with a comma before it, as members after mdevctl's three. @text is that of the
- * file; one that is no object has none. 0 or -ENOMEM; what is wrong with @f shows when it is closed.
+ * file; one that is no object has none. 0 or -ENOMEM; what is wrong with @f shows when it is
+ * closed.
  */
 int store_rest_write(FILE *f, const char *text, size_t size);

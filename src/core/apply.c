@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * apply.c: owns the application of a profile: one operation without a worker, which begins others,
- * one at a time. What to do next is asked of policy after each, since others change things too. What
- * was done is kept in a journal; on failure it is taken back from its end to the first removal: what
- * was made since is removed, and what was removed is made again, empty.
+ * one at a time. What to do next is asked of policy after each, since others change things too.
+ * What was done is kept in a journal; on failure it is taken back from its end to the first
+ * removal: what was made since is removed, and what was removed is made again, empty.
  */
 #include "core/internal.h"
 
@@ -30,7 +30,7 @@ struct Application {
         bool force;
         bool undoing;
         bool waiting; /* no step is under way: the next one is for application_go_on() to find */
-        uint64_t blocked_usec; /* CLOCK_MONOTONIC; since when taking back is held up; 0: it is not */
+        uint64_t blocked_usec; /* CLOCK_MONOTONIC; taking back is held up since; 0: it is not */
         size_t total, done;
         size_t left; /* steps that may still be begun */
         List journal;
@@ -412,7 +412,8 @@ static int refuse_name(const Manager *m, const char *name, Reason *reason) {
                                        list_first(&m->model->rules->profiles, Profile, node) :
                                        NULL;
 
-        return reason_set(reason, OUTCOME_INVALID, "There is no profile %s in the configuration%s%s.",
+        return reason_set(reason, OUTCOME_INVALID,
+                          "There is no profile %s in the configuration%s%s.",
                           name, first ? "; there is, for one, " : ", and no other",
                           first ? first->name : "");
 }

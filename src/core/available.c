@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * available.c: owns what sysfs says of our types in "available_instances": as many as whoever writes
- * UUIDs there without any rule for him would be granted. The module is told when that has changed, and
- * shows it as long as we listen to create requests.
+ * available.c: owns what sysfs says of our types in "available_instances": as many as whoever
+ * writes UUIDs there without any rule for him would be granted. The module is told when that has
+ * changed, and shows it as long as we listen to create requests.
  */
 #include "core/internal.h"
 #include "util/log.h"
@@ -97,8 +97,8 @@ static int on_time(sd_event_source *s, uint64_t usec, void *userdata) {
 }
 
 /*
- * While many are made at a time each makes it another number, which takes longer to find than to make
- * one: it is told of now and then, and after the last.
+ * While many are made at a time each makes it another number, which takes longer to find than to
+ * make one: it is told of now and then, and after the last.
  */
 static bool may_wait(Manager *m) {
         uint64_t now = operation_monotonic_usec();

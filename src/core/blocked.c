@@ -33,7 +33,9 @@ static void say(Operation *op, char *text, const char *who) {
         manager_tell(op->manager, operation_changed, op);
 }
 
-/* @how_many: NULL: nobody was found. @who: NULL: nobody that we could name. @looked: with success. */
+/*
+ * @how_many: NULL: nobody was found. @who: NULL: nobody that we could name. @looked: with success.
+ */
 static void describe(Operation *op, bool looked, const char *how_many, const char *who) {
         const Record *r = op->record;
         pid_t pid = op->worker ? worker_pid(op->worker) : 0;
@@ -44,12 +46,13 @@ static void describe(Operation *op, bool looked, const char *how_many, const cha
                 (void) snprintf(by, sizeof(by), " (worker pid %d)", pid);
         if (how_many)
                 n = asprintf(&text,
-                             "Still blocked: %s on %s is removed when it is closed; it is open in %s.",
+                             "Still blocked: %s on %s is removed when it is closed; it is open in "
+                             "%s.",
                              UUID_STR(&r->uuid), r->parent, how_many);
         else if (r->kind == RECORD_STOP)
                 n = asprintf(&text,
-                             "Still blocked: the kernel has not answered the removal of %s on %s%s, "
-                             "and %s; see the kernel's log.",
+                             "Still blocked: the kernel has not answered the removal of %s on "
+                             "%s%s, and %s; see the kernel's log.",
                              UUID_STR(&r->uuid), r->parent, by,
                              looked ? "nobody was found who has it open" :
                                       "who has it open could not be found out");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * counters.c: owns the reading of what the kernel counts and tells nobody: faults, insertions, mapped
- * bytes. It is read when somebody asks, once a turn of the loop: of one device, or of all where all
- * are asked for.
+ * counters.c: owns the reading of what the kernel counts and tells nobody: faults, insertions,
+ * mapped bytes. It is read when somebody asks, once a turn of the loop: of one device, or of all
+ * where all are asked for.
  */
 #include "core/internal.h"
 

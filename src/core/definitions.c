@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * definitions.c: owns the definitions of the model, and the moment at which a change of one becomes
- * true: the rename of its file, or its removal, and the model's change are one turn of the loop. All
- * that takes time is done by workers before (the text, synced, under a temporary name) and after
- * (the folder, synced; what a change that failed has left). Files that others write are read again
- * when inotify tells of them.
+ * true: the rename of its file, or its removal, and the model's change are one turn of the loop.
+ * All that takes time is done by workers before (the text, synced, under a temporary name) and
+ * after (the folder, synced; what a change that failed has left). Files that others write are read
+ * again when inotify tells of them.
  */
 #include "config/store.h"
 #include "core/internal.h"
@@ -191,8 +191,9 @@ static void relabel(Operation *op) {
         r = devices_set_owner(m, d, op->record->owner ?: "");
         if (r < 0)
                 operation_set_result(op, OUTCOME_FAILED, r,
-                                     "The definition of %s on %s has the new owner, but that of the "
-                                     "active device could not be noted: %s.", UUID_STR(&d->uuid),
+                                     "The definition of %s on %s has the new owner, but that of "
+                                     "the active device could not be noted: "
+                                     "%s.", UUID_STR(&d->uuid),
                                      p->name, strerrordesc_np(-r) ?: "unknown error");
 }
 

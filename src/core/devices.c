@@ -380,8 +380,8 @@ void devices_note_opener(Manager *m, const KmodEvent *event) {
                 log_warning(FIELDS(.message_id = LOG_ID_DEVICE_REVOKED, .topic = "device",
                                    .parent = p->name, .device = UUID_STR(&d->uuid),
                                    .owner = d->owner),
-                            "Parent %s is going away, and %s (pid %d) has %s open: the removal waits "
-                            "until it is closed.",
+                            "Parent %s is going away, and %s (pid %d) has %s open: the removal "
+                            "waits until it is closed.",
                             p->name, event->pid > 0 ? event->comm : "a process of another PID "
                                                                     "namespace",
                             event->pid, UUID_STR(&d->uuid));

@@ -17,8 +17,8 @@ int functions_note_uevent(Manager *m, const Uevent *event);
  */
 bool functions_look_again(Manager *m, const char *parent, bool only_asked);
 /*
- * Its worker reads or writes files of the card. While it is at that, nobody else of ours is, not even
- * to look: the driver may make who reads wait for who writes.
+ * Its worker reads or writes files of the card. While it is at that, nobody else of ours is, not
+ * even to look: the driver may make who reads wait for who writes.
  */
 bool functions_needs_card(const Operation *op);
 bool functions_are_busy(Manager *m, const char *parent);

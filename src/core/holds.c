@@ -10,8 +10,8 @@ static int check(Manager *m, const Device *d, unsigned ms, Operation **ret, Reas
 
         if (!d->ours)
                 return reason_set(reason, OUTCOME_NOT_SUPPORTED,
-                                  "%s on %s is of driver %s, and only devices of mdevd's own module "
-                                  "can be held or moved.",
+                                  "%s on %s is of driver %s, and only devices of mdevd's own "
+                                  "module can be held or moved.",
                                   UUID_STR(&d->uuid), d->parent->name, d->parent->driver ?: "?");
         if (ms > HOLD_MS_MAX)
                 return reason_set(reason, OUTCOME_INVALID,
@@ -69,8 +69,8 @@ int manager_resume(Manager *m, Device *d, Operation **ret, Reason *reason) {
         if (!op || op->record->kind != RECORD_SUSPEND)
                 return d->state == DEVICE_SUSPENDED ?
                                reason_set(reason, OUTCOME_BUSY,
-                                          "%s on %s was suspended by another process than mdevd; it "
-                                          "resumes by itself, or when that ends.",
+                                          "%s on %s was suspended by another process than mdevd; "
+                                          "it resumes by itself, or when that ends.",
                                           UUID_STR(&d->uuid), d->parent->name) :
                                reason_set(reason, OUTCOME_INVALID,
                                           "%s on %s is not suspended: it is %s.",

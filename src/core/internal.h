@@ -24,15 +24,15 @@
 /* Processes of callout scripts at a time: types that nobody has heard of can be defined, too. */
 #define ESCORTS_MAX 64
 /*
- * Where creating a device takes no longer than this, more workers only take turns on the processors:
- * two until one has shown it. After that devices of that parent are made by one worker, which has
- * the next records in its hands while the results of those before are read.
+ * Where creating a device takes no longer than this, more workers only take turns on the
+ * processors: two until one has shown it. After that devices of that parent are made by one worker,
+ * which has the next records in its hands while the results of those before are read.
  */
 #define WORKER_QUICK_USEC UINT64_C(50000)
 #define WORKERS_PER_PARENT_QUICK 2
 /*
- * A worker that runs longer is taken for blocked: it no longer holds others up, and no longer counts
- * among what runs. A parent with many of those takes no more, whatever the others do.
+ * A worker that runs longer is taken for blocked: it no longer holds others up, and no longer
+ * counts among what runs. A parent with many of those takes no more, whatever the others do.
  */
 #define WORKER_BLOCKED_USEC (2 * UINT64_C(1000000))
 #define WORKERS_BLOCKED_PER_PARENT_MAX 256
@@ -133,7 +133,9 @@ struct Tried {
 };
 #define TRIED_KILLS_MAX 3
 
-/* A mend whose worker has died is begun again after 1, 2, 4 and 8 s, then at a reload or a start. */
+/*
+ * A mend whose worker has died is begun again after 1, 2, 4 and 8 s, then at a reload or a start.
+ */
 #define MEND_BACKOFF_USEC UINT64_C(1000000)
 #define MENDS_AGAIN_MAX 4
 
@@ -192,7 +194,9 @@ struct Manager {
         CountersRead counters;
 };
 
-/* All of /proc is read well before that; a process that the kernel holds may hold who looks at it. */
+/*
+ * All of /proc is read well before that; a process that the kernel holds may hold who looks at it.
+ */
 #define LOOK_LIMIT_USEC (30 * UINT64_C(1000000))
 
 /* A macro's argument may have no bare commas; LogFields for one. */
@@ -208,8 +212,8 @@ struct Manager {
         })
 
 /*
- * @timer goes off at @usec of CLOCK_MONOTONIC, once; made when it is first needed, and the caller's.
- * UINT64_MAX: not at all. Negative: it could not be set.
+ * @timer goes off at @usec of CLOCK_MONOTONIC, once; made when it is first needed, and the
+ * caller's. UINT64_MAX: not at all. Negative: it could not be set.
  */
 int manager_set_timer(Manager *m, sd_event_source **timer, uint64_t usec,
                       sd_event_time_handler_t on_time);
@@ -273,8 +277,8 @@ int parents_copy_config(Parent *to, const Parent *from);
 int parents_check_config(const Parent *p, Reason *reason);
 /*
  * Takes over pools and types as the kernel has them; what it knows nothing of comes from @config
- * (may be NULL), or from where the devices are that there are. @busy: types may be borrowed, none is
- * freed.
+ * (may be NULL), or from where the devices are that there are. @busy: types may be borrowed, none
+ * is freed.
  */
 int parents_adopt_config(Parent *p, const Parent *config, const KmodParent *k, bool busy);
 /* Takes over from @config what the kernel knows nothing of; the rest is the same in both. */
@@ -284,13 +288,16 @@ const Parent *parents_find_config(const Manager *m, const char *name);
 
 /* ---- rules.c ---- */
 
-/* At start: nothing was seen yet, and rules that contradict themselves forbid more than none would. */
+/*
+ * At start: nothing was seen yet, and rules that contradict themselves forbid more than none would.
+ */
 void rules_begin(Manager *m);
 /* Says what is wrong with the rules in force, once the devices were seen. -ENOMEM. */
 int rules_check(Manager *m);
 /*
- * Puts the rules of @config in force, unless they contradict themselves or were not read whole; then
- * those in force stay. Either way what is wrong is among its problems. -ENOMEM: nothing changed.
+ * Puts the rules of @config in force, unless they contradict themselves or were not read whole;
+ * then those in force stay. Either way what is wrong is among its problems. -ENOMEM: nothing
+ * changed.
  */
 int rules_take(Manager *m, Config *config);
 
@@ -419,8 +426,8 @@ int definitions_watch(Manager *m);
 int definitions_check_new(Manager *m, const char *parent, const Uuid *uuid, Reason *reason);
 /*
  * When an operation's worker is gone and its result is known: puts a prepared definition in its
- * place if all went well, and starts a second worker that makes sure of it, or that cleans up. False:
- * there is nothing more to do, the operation can end.
+ * place if all went well, and starts a second worker that makes sure of it, or that cleans up.
+ * False: there is nothing more to do, the operation can end.
  */
 bool definitions_follow(Operation *op);
 /* The first step of an undefine, which has no first worker. */
@@ -433,7 +440,9 @@ int request_set_string(char **to, const char *from);
 int request_set_client(Record *r, const char *client);
 /* One about @p, which must be in sysfs: -ENODEV. */
 int request_make_record(Record **ret, RecordKind kind, const Parent *p, const char *client);
-/* policy_place(), after another look where a refusal would rest on a reservation that may be gone. */
+/*
+ * policy_place(), after another look where a refusal would rest on a reservation that may be gone.
+ */
 int request_place(Manager *m, const Request *q, Placement *ret, Reason *reason);
 /* The record of the create. -ENODEV: the parent has just gone. */
 int request_make_create(const Request *q, const Placement *place, const char *client,
@@ -459,8 +468,8 @@ void mends_settle(Operation *op);
 /* After the model has caught up: begins again what has waited for long enough. */
 void mends_check(Manager *m);
 /*
- * Now, and as often as ever: at start, also for those whose record an earlier daemon took away before
- * it had begun that; and at a reload.
+ * Now, and as often as ever: at start, also for those whose record an earlier daemon took away
+ * before it had begun that; and at a reload.
  */
 void mends_begin(Manager *m);
 
@@ -475,8 +484,8 @@ void writers_forget(Manager *m);
 /* After the model has caught up: each gets his answer. */
 void writers_answer(Manager *m);
 /*
- * The module has said what there is, of @uuid or (NULL) of all, and what was granted before is in it;
- * then the model agrees with it.
+ * The module has said what there is, of @uuid or (NULL) of all, and what was granted before is in
+ * it; then the model agrees with it.
  */
 void writers_note_snapshot(Manager *m, const Uuid *uuid);
 void writers_settle(Manager *m, const Uuid *uuid);
@@ -495,8 +504,8 @@ void available_tell(Manager *m);
 
 int recover_operations(Manager *m);
 /*
- * Which parents have virtual functions that a worker of an earlier daemon has been at for long: until
- * its operation is known again nobody looks at them, for the driver may make who reads wait.
+ * Which parents have virtual functions that a worker of an earlier daemon has been at for long:
+ * until its operation is known again nobody looks at them, for the driver may make who reads wait.
  */
 int recover_note_cards(Manager *m);
 bool recover_has_card(Manager *m, const char *parent);
@@ -535,7 +544,10 @@ void unplug_check(Manager *m);
 
 /* ---- function-waits.c ---- */
 
-/* @event is of a function of @card. If its files are yet to come, @card is looked at when they have. */
+/*
+ * @event is of a function of @card. If its files are yet to come, @card is looked at when they
+ * have.
+ */
 int function_waits_note(Manager *m, const Uevent *event, const char *card);
 void function_waits_done(Manager *m);
 
@@ -566,7 +578,9 @@ void lease_users_done(Manager *m);
 
 /* How often and by whom it is open, as the model has it now; for devices of ours. */
 int looks_note_opened(const Device *d, Record *record);
-/* Asks who has it open. @d: what the model knows of it (may be NULL); a worker answers by the rest. */
+/*
+ * Asks who has it open. @d: what the model knows of it (may be NULL); a worker answers by the rest.
+ */
 int looks_make_question(const char *parent, const char *parent_path, const Uuid *uuid,
                         const Device *d, bool ours, Record **ret);
 /* As manager_find_holders(), but for the daemon itself, whom no limit of calls keeps waiting. */

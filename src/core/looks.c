@@ -154,9 +154,10 @@ static size_t count_calls(Manager *m) {
 
 static int refuse_stuck(Reason *reason) {
         return reason_set(reason, OUTCOME_BUSY,
-                          "Who has a device open cannot be found out now: earlier workers that looked "
-                          "were killed after %u s, and the kernel does not let them go. Its log may "
-                          "say which process is stuck.", (unsigned) (LOOK_LIMIT_USEC / 1000000));
+                          "Who has a device open cannot be found out now: earlier workers that "
+                          "looked were killed after %u s, and the kernel does not let them go. Its "
+                          "log may say which process is "
+                          "stuck.", (unsigned) (LOOK_LIMIT_USEC / 1000000));
 }
 
 static int ask(Manager *m, const Device *d, HoldersDone done, void *userdata, bool own,

@@ -127,8 +127,8 @@ int manager_move(Manager *m, Device *device, const MoveTarget *target, const cha
 int manager_defragment(Manager *m, Parent *parent, const char *pool, uint64_t max_bytes,
                        const char *client, Operation **ret, Reason *reason);
 /*
- * What manager_apply_profile() would do now; @ret to be freed by profile_diff_done(). OUTCOME_INVALID:
- * there is no such profile.
+ * What manager_apply_profile() would do now; @ret to be freed by profile_diff_done().
+ * OUTCOME_INVALID: there is no such profile.
  */
 int manager_plan_profile(Manager *m, const char *name, ProfileDiff *ret, Reason *reason);
 /*
@@ -147,7 +147,9 @@ typedef void (*HoldersDone)(Manager *m, const Holders *holders, void *userdata);
 /* Who ask at one time, in all; more are refused: OUTCOME_LIMIT. */
 #define LOOKS_MAX 256
 
-/* Who has the device open now: @done is called once, when a worker has looked; not if this fails. */
+/*
+ * Who has the device open now: @done is called once, when a worker has looked; not if this fails.
+ */
 int manager_find_holders(Manager *m, const Device *device, HoldersDone done, void *userdata,
                          Reason *reason);
 /* Whoever asked with that @userdata is not told any more. */

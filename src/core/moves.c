@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* moves.c: owns what moves, and why. What becomes of a move that was left in the middle: mends.c. */
+/*
+ * moves.c: owns what moves, and why. What becomes of a move that was left in the middle: mends.c.
+ */
 #include "core/internal.h"
 #include "sysfs/sysfs.h"
 #include "util/closest.h"
@@ -165,9 +167,9 @@ int moves_add_to_record(Manager *m, const Moves *moves, Record *record, Reason *
         if (!any_is_open(m, record) || !moves_has_nested_vmx(m))
                 return 0;
         return reason_set(reason, OUTCOME_NOT_SUPPORTED,
-                          "Devices that would have to move are in use, and what they leave would not "
-                          "be free before they are closed, for kvm_intel allows guests of guests: "
-                          "load it with nested=0.");
+                          "Devices that would have to move are in use, and what they leave would "
+                          "not be free before they are closed, for kvm_intel allows guests of "
+                          "guests: load it with nested=0.");
 }
 
 static int describe_defragment(const Parent *p, const char *pool, Reason *reason) {
@@ -207,8 +209,8 @@ static int join_defragment(Manager *m, const Parent *p, const char *name, Operat
                         continue;
                 if (pool && !is_in(pool, &op->record->moves[0].to))
                         return reason_set(reason, OUTCOME_BUSY,
-                                          "Another pool than %s of %s is being defragmented; wait for "
-                                          "the end of that.",
+                                          "Another pool than %s of %s is being defragmented; wait "
+                                          "for the end of that.",
                                           name, p->name);
                 *ret = op;
                 return 0;

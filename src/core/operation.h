@@ -78,7 +78,7 @@ struct Operation {
         struct Application *application; /* of a profile; owned */
         Device *device; /* borrowed; the device that a create made, while it lives */
         uint64_t started_usec, ended_usec; /* CLOCK_REALTIME */
-        uint64_t working_since_usec;       /* CLOCK_MONOTONIC; of an adopted worker: since adopted */
+        uint64_t working_since_usec; /* CLOCK_MONOTONIC; of an adopted worker: since adopted */
         bool told; /* the observer's: somebody else knows of it */
 };
 

@@ -90,9 +90,9 @@ static int check_shared(const Parent *p, const Type *t, Reason *reason) {
                     (part->parent_offset <= bar && part->size <= bar - part->parent_offset))
                         continue;
                 return reason_set(reason, OUTCOME_INVALID,
-                                  "Type %s of %s is to share %s at %s of BAR %u of the parent, which "
-                                  "has %s; correct \"parent_bar\", \"parent_offset\" or \"size\" in "
-                                  "the configuration.",
+                                  "Type %s of %s is to share %s at %s of BAR %u of the parent, "
+                                  "which has %s; correct \"parent_bar\", \"parent_offset\" or "
+                                  "\"size\" in the configuration.",
                                   t->name, p->name, SIZE_STR(part->size),
                                   SIZE_STR(part->parent_offset), part->parent_bar, SIZE_STR(bar));
         }

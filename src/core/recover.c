@@ -4,8 +4,9 @@
  * held is running: it is adopted and awaited. One that nobody holds is an operation whose worker is
  * gone: it is settled like any other, against what the kernel shows. Either way it is on the bus
  * like one of ours, so a client that comes back with the same request joins it. What such a worker
- * writes to a card with virtual functions its driver may never end, and let nobody read meanwhile: a
- * card at which a worker has been for long is left out of the first look, and comes when that has ended.
+ * writes to a card with virtual functions its driver may never end, and let nobody read meanwhile:
+ * a card at which a worker has been for long is left out of the first look, and comes when that has
+ * ended.
  */
 #include <fcntl.h>
 #include <sys/stat.h>

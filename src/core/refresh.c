@@ -313,8 +313,8 @@ static bool is_modules(Manager *m, const Uevent *event) {
 }
 
 /*
- * Of devices of our module that itself tells; but for one that was granted and could not be made, which
- * has never been a device. What a worker of ours is making is looked at when that has told.
+ * Of devices of our module that itself tells; but for one that was granted and could not be made,
+ * which has never been a device. What a worker of ours is making is looked at when that has told.
  */
 static void note_mdev(Manager *m, const Uevent *event) {
         const Device *d;

@@ -10,8 +10,8 @@
 #define CLIENT_LENGTH_MAX 255
 
 /*
- * The same wish, as far as it was uttered: whoever left the parent open takes any. What is to go with
- * one client is not what is to go with another.
+ * The same wish, as far as it was uttered: whoever left the parent open takes any. What is to go
+ * with one client is not what is to go with another.
  */
 static bool is_same(const Request *q, const char *client, const Record *r) {
         return r->kind == RECORD_CREATE && uuid_equal(&q->uuid, &r->uuid) &&
@@ -235,8 +235,8 @@ static int refuse_unasked(Manager *m, const Request *q, const PlacementRule *rul
 
         if (r == 0)
                 r = reason_add(reason,
-                               "Option \"moves\" of the request carries out the moves (%s) that make "
-                               "room.",
+                               "Option \"moves\" of the request carries out the moves (%s) that "
+                               "make room.",
                                SIZE_STR(moves.bytes));
         return r < 0 ? r : OUTCOME_NO_ROOM;
 }
@@ -308,7 +308,8 @@ static bool is_answer(Manager *m, const Request *q, const Device *d) {
         const Definition *def = model_find_definition(m->model, d->parent->name, &d->uuid, NULL);
         const Type *t = parent_find_type(d->parent, d->type);
 
-        if (d->origin != ORIGIN_REQUEST || d->state == DEVICE_RESERVED || d->state == DEVICE_DYING ||
+        if (d->origin != ORIGIN_REQUEST || d->state == DEVICE_RESERVED ||
+            d->state == DEVICE_DYING ||
             (q->parent && !streq(q->parent, d->parent->name)) ||
             !(streq(q->type, d->type) || (t && streq(q->type, t->name))) ||
             !streq(q->owner ?: "", d->owner) || q->define != (def != NULL) ||
@@ -396,7 +397,7 @@ static bool join_stop(Operation *op, const StopOptions *options) {
         else if (options->force && !op->record->force && op->phase == OPERATION_CALLING)
                 return false; /* the scripts may refuse it */
         if (op->adopted && options->insist && !op->record->insist)
-                return false; /* if it is begun again, its scripts meet those of the earlier daemon */
+                return false; /* begun again, its scripts would meet those of the earlier daemon */
         if (op->phase == OPERATION_QUEUED || op->phase == OPERATION_CALLING)
                 op->record->insist |= options->insist;
         else

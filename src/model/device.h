@@ -78,7 +78,7 @@ struct Device {
         uint64_t mapped;
         uint64_t evict_usec;  /* CLOCK_MONOTONIC: when who has it open is killed; 0: never */
         unsigned evictions;   /* how many times that was begun */
-        uint64_t mend_usec;   /* CLOCK_MONOTONIC: when the end of its move is tried again; 0: never */
+        uint64_t mend_usec;   /* CLOCK_MONOTONIC: when its move's end is tried again; 0: never */
         unsigned mends;       /* how many of those tries have died */
         Lease lease;
         unsigned n_users;     /* of a vendor's with a lease: who uses it, at the last look */

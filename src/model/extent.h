@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* extent.h: a page-aligned range of one parent BAR that backs a range of one guest BAR. By value. */
+/*
+ * extent.h: a page-aligned range of one parent BAR that backs a range of one guest BAR. By value.
+ */
 #pragma once
 
 #include <stdbool.h>

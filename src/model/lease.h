@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lease.h: when a device goes by itself. Plain data and pure functions: what time it is, and whether
- * somebody has the device open, is told to them. Times are microseconds of CLOCK_MONOTONIC, which a
- * restart of the daemon does not touch and which ends with what /run remembers. It stands still
- * while the host sleeps, as those do who were to open the device in that time.
+ * lease.h: when a device goes by itself. Plain data and pure functions: what time it is, and
+ * whether somebody has the device open, is told to them. Times are microseconds of CLOCK_MONOTONIC,
+ * which a restart of the daemon does not touch and which ends with what /run remembers. It stands
+ * still while the host sleeps, as those do who were to open the device in that time.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 
 typedef enum LeaseKind {
         LEASE_NONE,   /* it stays until somebody removes it */
-        LEASE_CLIENT, /* it goes when the client of the bus does; from the first open on: LEASE_VM */
+        LEASE_CLIENT, /* it goes when the bus client does; from the first open on: LEASE_VM */
         LEASE_VM,     /* it goes a while after its last close, or if nobody ever opens it */
         _LEASE_KIND_MAX,
 } LeaseKind;

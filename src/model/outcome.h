@@ -38,5 +38,5 @@ struct Reason {
 void reason_done(Reason *r);
 /* Appends a line. -ENOMEM is the only failure. */
 int reason_add(Reason *r, const char *format, ...) _printf_(2, 3);
-/* Appends a line and returns @outcome, or -ENOMEM: `return reason_set(&reason, OUTCOME_X, "…")`. */
+/* Appends a line, returns @outcome or -ENOMEM: `return reason_set(&reason, OUTCOME_X, "…")`. */
 int reason_set(Reason *r, Outcome outcome, const char *format, ...) _printf_(3, 4);

@@ -166,7 +166,9 @@ DEFINE_CLEANUP(Type *, type_free)
 
 /* Backed by something else than the device's own pool. */
 bool part_is_foreign(const TypePart *p);
-/* Bytes of foreign parts of a BAR: with the pool's they are what the guest sees; 0 and 0: no BAR. */
+/*
+ * Bytes of foreign parts of a BAR: with the pool's they are what the guest sees; 0 and 0: no BAR.
+ */
 uint64_t type_foreign_size(const Type *t, unsigned bar);
 
 int parent_new(Parent **ret, const char *name);

@@ -107,7 +107,7 @@ typedef enum Affinity {
 /* When only moves would make room for a device. */
 typedef enum MovesMode {
         MOVES_NEVER, /* the refusal says how much is free in pieces */
-        MOVES_ASK,   /* it says which moves would make room; who asks for them by an option gets them */
+        MOVES_ASK,   /* it says which moves would make room; an option asks for them */
         MOVES_AUTO,  /* the moves are carried out, then the device is made */
         _MOVES_MODE_MAX,
 } MovesMode;
@@ -138,7 +138,7 @@ struct PlacementRule {
         bool affinity_required; /* else it only comes first */
         MovesMode moves;
         MovesAim moves_aim;
-        unsigned pause_max; /* ms: a chunk of a move that takes longer ends the moves; 0: none does */
+        unsigned pause_max; /* ms: a chunk that takes longer ends the moves; 0: none does */
 };
 
 struct Maximum {

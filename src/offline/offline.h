@@ -9,9 +9,9 @@
 
 /*
  * Prints what is wrong with @file, or (NULL) with all that the daemon would read below @root, as
- * "file:line:column: sentence"; fails if anything is. Rules that contradict each other are. As JSON:
- * {"good", "parents": how many, "problems": [{"file", "line", "column", "warning", "text"}]}, where
- * line and column are 0 if it is about the file.
+ * "file:line:column: sentence"; fails if anything is. Rules that contradict each other are. As
+ * JSON: {"good", "parents": how many, "problems": [{"file", "line", "column", "warning", "text"}]},
+ * where line and column are 0 if it is about the file.
  */
 int offline_check_config(const char *prefix, const char *root, const char *file, bool json);
 /*
@@ -21,7 +21,7 @@ int offline_check_config(const char *prefix, const char *root, const char *file,
  */
 int offline_explain_policy(const char *prefix, const char *root, const char *file, bool json);
 /*
- * Prints a configuration file of NVIDIA's vgpu-device-manager as profiles of ours, for the GPUs that
- * are found below @root; or says on stderr, with file and line, why it cannot be.
+ * Prints a configuration file of NVIDIA's vgpu-device-manager as profiles of ours, for the GPUs
+ * that are found below @root; or says on stderr, with file and line, why it cannot be.
  */
 int offline_convert_vgpu(const char *root, const char *file);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * vgpu.c: --convert-vgpu-config: a file of NVIDIA's vgpu-device-manager ("version: v1",
- * "vgpu-configs": name, list of {device-filter, devices, vgpu-devices}; its api/spec/v1) as profiles
- * of ours. It speaks of GPUs by number, in the order of their addresses, so the host's sysfs is read:
- * the profile names the parents. A GPU whose driver makes no mdevs but lends types to its virtual
- * functions is a parent by itself.
+ * "vgpu-configs": name, list of {device-filter, devices, vgpu-devices}; its api/spec/v1) as
+ * profiles of ours. It speaks of GPUs by number, in the order of their addresses, so the host's
+ * sysfs is read: the profile names the parents. A GPU whose driver makes no mdevs but lends types
+ * to its virtual functions is a parent by itself.
  */
 #include "offline/offline.h"
 
@@ -199,7 +199,8 @@ static bool is_meant(const Convert *c, const Unit *u, const YamlNode *entry) {
 }
 
 static void print_want(Convert *c, const char *type, const char *parent, uint64_t count) {
-        fprintf(c->out, "%s\n        { \"type\": \"%s\", \"parent\": \"%s\", \"count\": %" PRIu64 " }",
+        fprintf(c->out,
+                "%s\n        { \"type\": \"%s\", \"parent\": \"%s\", \"count\": %" PRIu64 " }",
                 c->first ? "" : ",", type, parent, count);
         c->first = false;
 }
@@ -264,8 +265,8 @@ static int convert_entry(Convert *c, const YamlNode *entry) {
         int r;
 
         if (entry->kind != YAML_MAP)
-                return fail(c, entry->line, "expected a map with \"devices\" and \"vgpu-devices\"; the "
-                            "older form, types without numbers, says nothing of how many");
+                return fail(c, entry->line, "expected a map with \"devices\" and \"vgpu-devices\"; "
+                            "the older form, types without numbers, says nothing of how many");
         if (!types || types->kind != YAML_MAP || !yaml_find(entry, "devices"))
                 return fail(c, entry->line, "expected \"devices\" and \"vgpu-devices\"");
         r = check_words(c, yaml_find(entry, "devices"), is_index,
@@ -282,8 +283,8 @@ static int convert_profile(Convert *c, const YamlNode *config, bool last) {
         int r = 0;
 
         if (!name_is_valid_id(config->key))
-                return fail(c, config->line, "\"%s\" cannot be the name of a profile: 1 to 31 of A-Z "
-                            "a-z 0-9 _ . + -", config->key);
+                return fail(c, config->line, "\"%s\" cannot be the name of a profile: 1 to 31 of "
+                            "A-Z a-z 0-9 _ . + -", config->key);
         if (config->kind != YAML_LIST)
                 return fail(c, config->line, "expected a list");
         fprintf(c->out, "    \"%s\": { \"devices\": [", config->key);

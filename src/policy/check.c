@@ -244,7 +244,8 @@ static int refuse_full(Search *s, Candidate *c, size_t bar, Reason *reason) {
         if (r < 0)
                 return r;
         if (pool->slot)
-                return REFUSE(reason, "%s pool %s: all slots of %s that group %s may use are taken; %s",
+                return REFUSE(reason,
+                              "%s pool %s: all slots of %s that group %s may use are taken; %s",
                               name_of(s, c), pool->name, SIZE_STR(pool->slot),
                               group_name(s->group), way_out);
         return REFUSE(reason,
@@ -261,13 +262,13 @@ static int refuse_size(Search *s, Candidate *c, size_t bar, Reason *reason) {
 
         if (pool->slot)
                 return REFUSE(reason,
-                              "%s pool %s: BAR %zu of type %s is %s and the slots are of %s; correct "
-                              "the configuration",
+                              "%s pool %s: BAR %zu of type %s is %s and the slots are of %s; "
+                              "correct the configuration",
                               name_of(s, c), pool->name, bar, c->type->name, SIZE_STR(b->size),
                               SIZE_STR(pool->slot));
         return REFUSE(reason,
-                      "%s pool %s: BAR %zu of type %s is %s, which is no power of two; give the pool "
-                      "slots of that size",
+                      "%s pool %s: BAR %zu of type %s is %s, which is no power of two; give the "
+                      "pool slots of that size",
                       name_of(s, c), pool->name, bar, c->type->name, SIZE_STR(b->size));
 }
 
@@ -321,8 +322,8 @@ static int check_space(Search *s, Candidate *c, Reason *reason) {
         }
         if (r == -EINVAL)
                 return REFUSE(reason,
-                              "%s: BAR %zu of type %s is to come from pool %s, which this parent has "
-                              "not; correct the configuration",
+                              "%s: BAR %zu of type %s is to come from pool %s, which this parent "
+                              "has not; correct the configuration",
                               name_of(s, c), bar, c->type->name,
                               c->type->bars[bar].pool ?: "(none)");
         if (r < 0)

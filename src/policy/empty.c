@@ -22,8 +22,9 @@ static int copy_pool(Parent *to, const Pool *from) {
 }
 
 /*
- * Of a vendor's type, with nothing there. How its types share a device is the driver's secret: what a
- * device of another type, or on another part of the same unit, has taken of this one nobody can say.
+ * Of a vendor's type, with nothing there. How its types share a device is the driver's secret: what
+ * a device of another type, or on another part of the same unit, has taken of this one nobody can
+ * say.
  */
 static unsigned count_room(const List *parents, const Parent *parent, const Type *type) {
         unsigned n = type->available;

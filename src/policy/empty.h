@@ -7,8 +7,8 @@
 #define EMPTY_UNKNOWN 0x100000u /* more than anybody may ask for */
 
 /*
- * A model of copies of @parents, all ready, without devices, definitions and rules. A vendor's
- * type has as many instances as are available and live now; EMPTY_UNKNOWN while devices of others of
- * the driver's types are there, which may be what has taken its room.
+ * A model of copies of @parents, all ready, without devices, definitions and rules. A vendor's type
+ * has as many instances as are available and live now; EMPTY_UNKNOWN while devices of others of the
+ * driver's types are there, which may be what has taken its room.
  */
 int empty_model_new(Model **ret, const List *parents);

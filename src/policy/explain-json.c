@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * explain-json.c: the effective rules for programs. A failed write (no memory) shows when the stream
- * is closed.
+ * explain-json.c: the effective rules for programs. A failed write (no memory) shows when the
+ * stream is closed.
  */
 #include <inttypes.h>
 

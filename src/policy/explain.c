@@ -57,7 +57,8 @@ static void print_moves(FILE *f, const PlacementRule *p) {
         fprintf(f, "; %s", modes[p->moves]);
         if (p->moves != MOVES_NEVER && p->pause_max > 0)
                 fprintf(f, ", and stand still for at most %u ms at a time", p->pause_max);
-        fprintf(f, "%s\n", p->moves_aim == MOVES_PACK ? "; the fullest parent that has the bytes" : "");
+        fprintf(f, "%s\n",
+                p->moves_aim == MOVES_PACK ? "; the fullest parent that has the bytes" : "");
 }
 
 static void print_placement(FILE *f, unsigned n, const PlacementRule *p) {
@@ -131,8 +132,8 @@ static void print_writer(FILE *f, unsigned n, const WriterRule *w) {
 static void print_writers(FILE *f, const Rules *rules) {
         unsigned n = 0;
 
-        fprintf(f, "For whom a device is that is made in sysfs and not defined; the first rule that "
-                   "matches counts:\n");
+        fprintf(f, "For whom a device is that is made in sysfs and not defined; the first rule "
+                   "that matches counts:\n");
         if (rules)
                 list_foreach(w, &rules->writers, WriterRule, node)
                         print_writer(f, ++n, w);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * granted.c: how many devices the policy would grant in a row. What rules and limits leave is a
- * number, what the pools have is found by taking, in numbers of free blocks; and what is promised to
- * others shrinks the answer until all of that still has room.
+ * number, what the pools have is found by taking, in numbers of free blocks; and what is promised
+ * to others shrinks the answer until all of that still has room.
  */
 #include "policy/match.h"
 #include "policy/search.h"

@@ -6,9 +6,9 @@
  *
  * The answer "it has room" is always true. "It has none" is exact where the promises that compete
  * may use the same parents, have one BAR each and no limit for a parent, or one parent each;
- * elsewhere a cleverer distribution may exist (with limits some hundred are tried), and a request is
- * refused that could have been granted. How vendors' types share a parent nobody tells: what is said
- * of these is an estimate, see vendor_has_room() in trial.c.
+ * elsewhere a cleverer distribution may exist (with limits some hundred are tried), and a request
+ * is refused that could have been granted. How vendors' types share a parent nobody tells: what is
+ * said of these is an estimate, see vendor_has_room() in trial.c.
  */
 #pragma once
 
@@ -45,7 +45,9 @@ struct Demand {
         Type **types;      /* one a place from @first on; entries NULL: none of that name */
 };
 
-/* All that was promised on a host, with what is already had. Borrows from the host and its model. */
+/*
+ * All that was promised on a host, with what is already had. Borrows from the host and its model.
+ */
 struct Promises {
         const Host *host;
         const Uuid *except; /* of a definition on @except_parent, which asks for no more; or NULL */
@@ -67,15 +69,16 @@ const Definition *promises_definition_at(const Promises *p, const Demand *d, uin
 
 /*
  * Positive: after a device of @type for @group on place @i some promise would lack more room than
- * it does now; *@ret says which. @space: the group whose partitions it may lie in, or NULL: in none.
- * @type NULL: some promise lacks room as things are.
+ * it does now; *@ret says which. @space: the group whose partitions it may lie in, or NULL: in
+ * none. @type NULL: some promise lacks room as things are.
  */
 int promises_check(Promises *p, size_t i, const Group *group, const Group *space,
                    const Type *type, Broken *ret);
 
 /*
- * The same of what changes the views and is no device: first what each lacks before it is noted, then,
- * with the views as they would be, whether some lack more. @bytes of @group's go from @from to @to.
+ * The same of what changes the views and is no device: first what each lacks before it is noted,
+ * then, with the views as they would be, whether some lack more. @bytes of @group's go from @from
+ * to @to.
  */
 int promises_note(Promises *p);
 void promises_carry(Promises *p, const Group *group, const Parent *parent, const char *from,

@@ -86,7 +86,8 @@ const ParentRule *match_parent_rule(const Rules *rules, const Parent *parent) {
         if (rules)
                 list_foreach(p, &rules->parents, ParentRule, node)
                         if (match_glob(p->parents, parent->name) &&
-                            (!p->driver || (parent->driver && match_glob(p->driver, parent->driver))))
+                            (!p->driver ||
+                             (parent->driver && match_glob(p->driver, parent->driver))))
                                 return p;
         return &built_in;
 }

@@ -283,7 +283,9 @@ static int open_block(Task *t, uint64_t size, uint64_t *ret) {
         return OUTCOME_NO_ROOM;
 }
 
-/* What is moved stays in the region, so with fewer free bytes than @size there is no use in trying. */
+/*
+ * What is moved stays in the region, so with fewer free bytes than @size there is no use in trying.
+ */
 static int clear_window(Layout *l, size_t region, uint64_t size, uint64_t max_bytes, Moves *moves,
                         uint64_t *ret_start) {
         Task t = {
@@ -320,7 +322,9 @@ static int remove_slot(Layout *l, size_t region, Moves *moves, uint64_t *ret_sta
         return OUTCOME_NO_ROOM;
 }
 
-/* All devices of the cheapest window are said to go; what else they have elsewhere does not count. */
+/*
+ * All devices of the cheapest window are said to go; what else they have elsewhere does not count.
+ */
 static int remove_window(Layout *l, size_t region, uint64_t size, Moves *moves,
                          uint64_t *ret_start) {
         _cleanup_(windows_done) Windows all = {};

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * moves.h: which extents to move so that something has room. A plan is data: the moves are to be
- * made one after the other, each to bytes that are free when its turn comes. Moving is the manager's
- * affair.
+ * made one after the other, each to bytes that are free when its turn comes. Moving is the
+ * manager's affair.
  *
- * Room for a size is made in one window, an aligned range of that size: what is in it goes elsewhere
- * in the same region, largest first, best fit. Of all windows that can be emptied so the one with
- * the fewest bytes is taken, and then nothing moves twice and all goes to what is free before the
- * first move. Where none can, for what is in it finds no room in one piece, room for that is made
- * first in the same way: so there is a plan whenever all is movable and enough bytes are free.
- * What is not movable, or as large as the window, stays.
+ * Room for a size is made in one window, an aligned range of that size: what is in it goes
+ * elsewhere in the same region, largest first, best fit. Of all windows that can be emptied so the
+ * one with the fewest bytes is taken, and then nothing moves twice and all goes to what is free
+ * before the first move. Where none can, for what is in it finds no room in one piece, room for
+ * that is made first in the same way: so there is a plan whenever all is movable and enough bytes
+ * are free. What is not movable, or as large as the window, stays.
  */
 #pragma once
 

@@ -107,8 +107,8 @@ int explain_way_out(Search *s, Candidate *c, char **ret) {
         if (r == 0)
                 return describe_moves(&moves, "moving", end, ret);
         if (moves.too_many)
-                (void) snprintf(end, sizeof(end), "would make room, moving takes more than %d moves",
-                                MOVES_MAX);
+                (void) snprintf(end, sizeof(end),
+                                "would make room, moving takes more than %d moves", MOVES_MAX);
         r = plan_on(s, c, true, &removals);
         if (r < 0)
                 return r;

@@ -23,9 +23,9 @@ struct Planned {
         const char *owner; /* borrowed */
         const Extent *extents; /* borrowed */
         size_t n_extents;
-        bool leaving; /* nothing is taken: the device @uuid is to go, and what it has counts as free */
+        bool leaving; /* nothing is taken: the device @uuid is to go, what it has counts as free */
         bool of_move; /* one place, to which the device @uuid moves; type and owner are not valid */
-        bool still; /* nothing is taken: something is done to the device @uuid, so it stays where it is */
+        bool still; /* nothing is taken: the device @uuid, to which something is done, stays */
 };
 
 /*
@@ -75,8 +75,8 @@ struct Move {
 };
 
 /*
- * At most MOVES_MAX, to be made in this order; each goes to bytes that are free when its turn comes. Only where no plan
- * does with less does an extent move twice.
+ * At most MOVES_MAX, to be made in this order; each goes to bytes that are free when its turn
+ * comes. Only where no plan does with less does an extent move twice.
  */
 struct Moves {
         Move *moves;
@@ -90,10 +90,11 @@ struct Moves {
 void moves_done(Moves *m);
 
 /*
- * Whether an extent of a device can go to @offset (bytes, from the start of the BAR; UINT64_MAX: any
- * place) of a pool of its parent, as far as room, alignment and partitions say, and so that all that
- * is promised to others has as much room as before; *@ret is where. @releases: what it leaves is free
- * at the end of the move. OUTCOME_INVALID, _NOT_SUPPORTED, _NO_ROOM: @reason has a sentence.
+ * Whether an extent of a device can go to @offset (bytes, from the start of the BAR; UINT64_MAX:
+ * any place) of a pool of its parent, as far as room, alignment and partitions say, and so that all
+ * that is promised to others has as much room as before; *@ret is where. @releases: what it leaves
+ * is free at the end of the move. OUTCOME_INVALID, _NOT_SUPPORTED, _NO_ROOM: @reason has a
+ * sentence.
  */
 int policy_place_move(const Model *model, const List *planned, Device *device, size_t extent,
                       const Pool *pool, uint64_t offset, bool releases, Extent *ret,
@@ -156,9 +157,9 @@ struct ProfileDiff {
 void profile_diff_done(ProfileDiff *d);
 
 /*
- * What has to be done so that the host is as the profile says; what others made stays. A device that
- * the profile made and wants otherwise now is removed and made again. After each step the question
- * is to be asked again: others may have come meanwhile.
+ * What has to be done so that the host is as the profile says; what others made stays. A device
+ * that the profile made and wants otherwise now is removed and made again. After each step the
+ * question is to be asked again: others may have come meanwhile.
  */
 int policy_diff_profile(const Model *model, const List *planned, const Profile *profile,
                         ProfileDiff *ret);
@@ -167,13 +168,15 @@ void profile_uuid(const char *profile, uint64_t index, Uuid *ret);
 
 /* ---- rules ---- */
 
-/* Whether @uid may create devices for @owner. Root may; others when the owner's group lists them. */
+/*
+ * Whether @uid may create devices for @owner. Root may; others when the owner's group lists them.
+ */
 bool policy_may_name_owner(const Rules *rules, uid_t uid, const char *owner);
 /* The group's name, "default" when no group has the owner. */
 const char *policy_group_of(const Rules *rules, const char *owner);
 /*
- * For whom a device is whose UUID a process of that systemd unit ("": of none) writes to sysfs: what
- * the first rule that matches says, else "", nobody.
+ * For whom a device is whose UUID a process of that systemd unit ("": of none) writes to sysfs:
+ * what the first rule that matches says, else "", nobody.
  */
 const char *policy_owner_of_writer(const Rules *rules, const char *unit);
 
@@ -190,8 +193,9 @@ int policy_check_rules(const Rules *rules, const List *parents, const Model *mod
 /* The effective rules in the order in which they count, for people. @parents as above. */
 int policy_explain_rules(const Rules *rules, const List *parents, char **ret);
 /*
- * The same for programs: an object with the lists "groups", "placement", "parents" and "writers" in the
- * keys of mdevd.json, what is built in at the end of each; all keys are there, null is no limit, any, or of
- * a source: built in. "known_parents" says which of "parents", from 0, counts for each.
+ * The same for programs: an object with the lists "groups", "placement", "parents" and "writers" in
+ * the keys of mdevd.json, what is built in at the end of each; all keys are there, null is no
+ * limit, any, or of a source: built in. "known_parents" says which of "parents", from 0, counts for
+ * each.
  */
 int policy_explain_rules_json(const Rules *rules, const List *parents, char **ret);

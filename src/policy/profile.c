@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * profile.c: what a profile wants against what is. What is to be made is placed one after the other
- * by policy_place(), each with those before it counted as planned. Until the devices that the profile
- * made and wants no more have gone, their room is theirs: what finds none is asked for once more as
- * if they had, and is then said to come after the removals.
+ * by policy_place(), each with those before it counted as planned. Until the devices that the
+ * profile made and wants no more have gone, their room is theirs: what finds none is asked for once
+ * more as if they had, and is then said to come after the removals.
  */
 #include "policy/policy.h"
 
@@ -79,8 +79,8 @@ static bool is_wanted_so(const Want *w, const Device *d) {
 
         for (int how = 0; how < _TYPE_MATCH_MAX && !type; how++)
                 type = match_type(d->parent, w->type, (TypeMatch) how, NULL);
-        return type && streq(type->id, d->type) && (!w->parent || streq(w->parent, d->parent->name)) &&
-               streq(w->owner, d->owner);
+        return type && streq(type->id, d->type) &&
+               (!w->parent || streq(w->parent, d->parent->name)) && streq(w->owner, d->owner);
 }
 
 static int describe_difference(const ProfileItem *item, const Device *d, const char *end,
@@ -88,8 +88,8 @@ static int describe_difference(const ProfileItem *item, const Device *d, const c
         const Want *w = item->want;
 
         return reason_add(reason,
-                          "%s: UUID %s is that of a device of type %s of '%s' on %s, and type %s of "
-                          "'%s' on %s is wanted; %s",
+                          "%s: UUID %s is that of a device of type %s of '%s' on %s, and type %s "
+                          "of '%s' on %s is wanted; %s",
                           SOURCE_STR(&w->source), UUID_STR(&item->uuid), d->type, d->owner,
                           d->parent->name, w->type, w->owner, w->parent ?: "any parent", end);
 }
@@ -104,8 +104,8 @@ static int add_removal(ProfileDiff *d, ProfileItem *item) {
                                UUID_STR(&item->uuid), dev->parent->name);
         else if (dev->opened > 0) {
                 item->action = PROFILE_REFUSE;
-                r = reason_add(&item->reason, "%s on %s is wanted no more, or otherwise, and in use: it "
-                               "stays", UUID_STR(&item->uuid), dev->parent->name);
+                r = reason_add(&item->reason, "%s on %s is wanted no more, or otherwise, and in "
+                               "use: it stays", UUID_STR(&item->uuid), dev->parent->name);
         }
         if (r >= 0)
                 r = add_item(d, item);

@@ -164,7 +164,8 @@ static int check_limit(Checker *c, const Group *g, const Limits *limit, const ch
         }
         if (sum.devices > limit->devices)
                 r = say(c, &g->source, false,
-                        "group %s: %" PRIu64 " devices are guaranteed%s%s and its limit is %" PRIu64,
+                        "group %s: "
+                        "%" PRIu64 " devices are guaranteed%s%s and its limit is %" PRIu64,
                         g->name, sum.devices, parent ? " on " : "", parent ?: "", limit->devices);
         if (r >= 0 && sum.bytes > limit->bytes)
                 r = say(c, &g->source, false, "group %s: %s are guaranteed%s%s and its limit is %s",
@@ -335,8 +336,8 @@ static int check_profile(Checker *c, const Profile *p) {
                                 p->name, w->count, WANT_COUNT_MAX);
                 else if (sum > WANT_COUNT_MAX)
                         r = say(c, &w->source, false,
-                                "profile %s: %" PRIu64 " devices are wanted in all, which must be at "
-                                "most %d", p->name, sum, WANT_COUNT_MAX);
+                                "profile %s: %" PRIu64 " devices are wanted in all, which must be "
+                                "at most %d", p->name, sum, WANT_COUNT_MAX);
                 else if (!uuid_is_null(&w->uuid) && w->count > 1)
                         r = say(c, &w->source, false,
                                 "profile %s: %" PRIu64 " devices cannot all have UUID %s", p->name,

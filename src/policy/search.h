@@ -90,5 +90,8 @@ int candidate_check_promises(Search *s, Candidate *c, Reason *reason);
 /* The sentence about a promise that would have no room after something on parent @where. */
 int refuse_broken(const char *where, const Broken *b, Reason *reason);
 
-/* What would make room there: "moving device … would make room", or what would have to be removed. */
+/*
+ * What would make room there: "moving device … would make room", or what would have to be
+ * removed.
+ */
 int explain_way_out(Search *s, Candidate *c, char **ret);

@@ -35,14 +35,14 @@ int policy_check_movable(const Device *d, Reason *reason) {
 
         if (!d->ours || !t || !t->ours)
                 return reason_set(reason, OUTCOME_NOT_SUPPORTED,
-                                  "%s on %s is of driver %s, and only devices of mdevd's own module "
-                                  "can be held or moved.",
+                                  "%s on %s is of driver %s, and only devices of mdevd's own "
+                                  "module can be held or moved.",
                                   UUID_STR(&d->uuid), d->parent->name, d->parent->driver ?: "?");
         if (!t->movable)
                 return reason_set(reason, OUTCOME_NOT_SUPPORTED,
                                   "%s on %s is of type %s, which does not say that nothing but the "
-                                  "CPU writes its memory, so it cannot be moved; if that is so, give "
-                                  "the type \"movable\".",
+                                  "CPU writes its memory, so it cannot be moved; if that is so, "
+                                  "give the type \"movable\".",
                                   UUID_STR(&d->uuid), d->parent->name, t->name);
         if (d->other.used && d->other.finished)
                 return reason_set(reason, OUTCOME_BUSY,
@@ -67,8 +67,8 @@ static int check_pool(const Device *d, const Extent *e, const Pool *pool, Reason
                                   pool->name);
         if (from->cache != pool->cache || from->scrub != pool->scrub)
                 return reason_set(reason, OUTCOME_NOT_SUPPORTED,
-                                  "%s on %s cannot move from pool %s to pool %s: their \"cache\" or "
-                                  "\"scrub\" are not the same.",
+                                  "%s on %s cannot move from pool %s to pool %s: their \"cache\" "
+                                  "or \"scrub\" are not the same.",
                                   UUID_STR(&d->uuid), d->parent->name, from->name, pool->name);
         return 0;
 }
@@ -93,7 +93,7 @@ static int imagine(Layout *l, const Extent *from, const Extent *to, bool release
 
                 if (!left && v->regions[i].pool->bar == from->bar &&
                     from->offset < a->offset + a->size && a->offset < extent_end(from)) {
-                        left = true; /* a partition comes before what is in common, and is taken there */
+                        left = true; /* a partition comes before what is in common */
                         if (from->offset >= a->offset && extent_end(from) <= a->offset + a->size)
                                 r = allocator_release(a, from->offset, from->size);
                 }

@@ -150,8 +150,9 @@ static uint64_t group_room(const Trial *t, size_t i, const Group *group, const L
 }
 
 /*
- * What the parent's rule says, and what the group's own rules say of one parent, this trial's devices
- * counted. A group's owners may have several rules; that of its first pattern stands for all.
+ * What the parent's rule says, and what the group's own rules say of one parent, this trial's
+ * devices counted. A group's owners may have several rules; that of its first pattern stands for
+ * all.
  */
 static bool rules_allow(const Trial *t, size_t i, const Group *group, const Type *type) {
         const Place *place = &t->host->places[i];

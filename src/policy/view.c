@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * view.c: making views. The model stays as it is: parent->view is memory of ours that lies there, so
- * that it goes with its parent.
+ * view.c: making views. The model stays as it is: parent->view is memory of ours that lies there,
+ * so that it goes with its parent.
  */
 #include "policy/view.h"
 
@@ -198,7 +198,9 @@ static bool is_there(const Model *model, const List *planned, const Parent *pare
         return d && !planned_is_leaving(planned, d);
 }
 
-/* Pools are plain data that others fill in, so what a view was made of is compared, not believed. */
+/*
+ * Pools are plain data that others fill in, so what a view was made of is compared, not believed.
+ */
 static uint64_t pools_digest(const Parent *parent) {
         uint64_t h = hash_string(parent->driver ?: ""); /* rules may go by it */
 

@@ -35,7 +35,7 @@ struct View {
         bool once;                       /* made with plans: not to be used again */
         unsigned n_devices;
         uint64_t *owners; /* a hash of each device's owner: an owner is sought on every parent */
-        Region *regions; /* of one pool next to each other: its partitions, then what is in common */
+        Region *regions; /* of a pool next to each other: its partitions, then what is in common */
         size_t n_regions;
         Limits *groups; /* what each has, by match_group_index() */
         size_t n_groups;

@@ -29,8 +29,8 @@ static int read_number(int root_fd, const char *path, const char *name, unsigned
 }
 
 /*
- * "virtfn<n>" of the device at @path, which the PCI core numbers from 0 on. -ENOENT: there is no such
- * link; -ENODEV: there is, but its device has been removed.
+ * "virtfn<n>" of the device at @path, which the PCI core numbers from 0 on. -ENOENT: there is no
+ * such link; -ENODEV: there is, but its device has been removed.
  */
 static int find_function(int root_fd, const char *path, unsigned n, char **ret_name,
                          char **ret_path) {
@@ -54,8 +54,9 @@ static int find_function(int root_fd, const char *path, unsigned n, char **ret_n
 }
 
 /*
- * Whether others may follow a link that is not there: while functions are taken away, from the first on,
- * those that a VM still has open come after a gap. Up to *@total, which is read at the first.
+ * Whether others may follow a link that is not there: while functions are taken away, from the
+ * first on, those that a VM still has open come after a gap. Up to *@total, which is read at the
+ * first.
  */
 static bool is_gap(int r, int root_fd, const char *path, unsigned n, unsigned *total) {
         if (r == -ENOENT && *total == UINT_MAX &&
@@ -239,7 +240,9 @@ static int read_function(int root_fd, Parent *p, Function *f) {
         return foreach_creatable(root_fd, f->path, note_creatable, &(Reading){ p, f });
 }
 
-/* Of one that cannot be read now, for want of descriptors or by a card in trouble, as it was known. */
+/*
+ * Of one that cannot be read now, for want of descriptors or by a card in trouble, as it was known.
+ */
 static void keep_known(List *known, const char *name, List *ret) {
         list_foreach(f, known, Function, node)
                 if (streq(f->name, name)) {

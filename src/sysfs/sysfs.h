@@ -54,8 +54,8 @@ int sysfs_read_parent(int root_fd, const char *path, Parent *p);
  */
 int sysfs_read_types(int root_fd, Parent *p, bool keep);
 /*
- * Only what is available of the known types, but for our module's, whose room policy knows. -ENOENT:
- * one of them, or the parent, has gone.
+ * Only what is available of the known types, but for our module's, whose room policy knows.
+ * -ENOENT: one of them, or the parent, has gone.
  */
 int sysfs_read_counts(int root_fd, Parent *p);
 

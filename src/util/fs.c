@@ -127,7 +127,8 @@ static int step_beneath(int dir_fd, const char *name, bool last) {
         if (streq(name, ".."))
                 return -EXDEV;
         if (last)
-                return RET_NERRNO(openat(dir_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY));
+                return RET_NERRNO(
+                        openat(dir_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY));
         /* with O_DIRECTORY a link would be told as ENOTDIR */
         fd = RET_NERRNO(openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
         if (fd < 0)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fs.h: files and sysfs attributes below an injected directory descriptor. Paths are relative to it. */
+/*
+ * fs.h: files and sysfs attributes below an injected directory descriptor. Paths are relative to
+ * it.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -18,7 +21,9 @@ int write_attr_at(int dir_fd, const char *path, const char *value);
 int write_attr_beneath_at(int dir_fd, const char *folder, const char *name, const char *value);
 /* Last component of a link's target. */
 int readlink_base_at(int dir_fd, const char *path, char **ret);
-/* Creates the missing folders before the last slash of @path ("a/b/c": a and a/b), less the umask. */
+/*
+ * Creates the missing folders before the last slash of @path ("a/b/c": a and a/b), less the umask.
+ */
 int mkdir_parents_at(int dir_fd, const char *path, mode_t mode);
 /* Temporary file beside it, fdatasync, rename, fsync of the folder. */
 int write_file_atomic_at(int dir_fd, const char *path, const char *data, size_t size, mode_t mode);

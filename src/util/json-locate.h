@@ -53,9 +53,9 @@ struct JsonPlace {
 };
 
 /*
- * Walks @text, of @values_max values at most. 0: *@ret is an array of *@ret_n places, to be freed; @clean (@size bytes, a copy of
- * the text) has blanks where the comments were. 1: the text is no JSON and *@reterr says where
- * and what was expected. Negative: errno.
+ * Walks @text, of @values_max values at most. 0: *@ret is an array of *@ret_n places, to be freed;
+ * @clean (@size bytes, a copy of the text) has blanks where the comments were. 1: the text is no
+ * JSON and *@reterr says where and what was expected. Negative: errno.
  */
 int json_locate(JsonPlace **ret, size_t *ret_n, const char *text, size_t size, size_t values_max,
                 bool comments, char *clean, JsonError *reterr);

@@ -47,9 +47,9 @@ struct JsonDoc {
 };
 
 /*
- * What to tell json-c's parser: to be strict. Not 0.18, the one of Debian 13: it then takes every byte
- * from 0x80 on for a control character (https://github.com/json-c/json-c/issues/875). Our own walk over
- * a text (json-locate.h) is stricter in any case.
+ * What to tell json-c's parser: to be strict. Not 0.18, the one of Debian 13: it then takes every
+ * byte from 0x80 on for a control character (https://github.com/json-c/json-c/issues/875). Our own
+ * walk over a text (json-locate.h) is stricter in any case.
  */
 int json_flags(void);
 

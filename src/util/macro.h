@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* macro.h: scope-bound cleanup and the few macros that a function cannot replace. Leaf of the tree. */
+/*
+ * macro.h: scope-bound cleanup and the few macros that a function cannot replace. Leaf of the tree.
+ */
 #pragma once
 
 #include <assert.h>
@@ -30,7 +32,10 @@
                 _a > _b ? _a : _b;                                                                 \
         })
 
-/* By way of an integer: for the head of an empty list this points outside of it, and is not followed. */
+/*
+ * By way of an integer: for the head of an empty list this points outside of it, and is not
+ * followed.
+ */
 #define container_of(ptr, type, member)                                                            \
         ((type *) (void *) ((uintptr_t) (ptr) - offsetof(type, member)))
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* notify.c: one datagram to $NOTIFY_SOCKET, which may be a path or, after an @, an abstract name. */
+/*
+ * notify.c: one datagram to $NOTIFY_SOCKET, which may be a path or, after an @, an abstract name.
+ */
 #include "util/notify.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * process.h: programs started as a fresh one expects it: no signal is blocked or ignored, the process
- * group is its own, for ^C is not for it, and it has no descriptors of ours but those it is given.
+ * process.h: programs started as a fresh one expects it: no signal is blocked or ignored, the
+ * process group is its own, for ^C is not for it, and it has no descriptors of ours but those it is
+ * given.
  */
 #pragma once
 
@@ -10,9 +11,9 @@
 #include "util/macro.h"
 
 /*
- * @fds, which stay ours, become its descriptors @first, @first + 1 and so on; what it gets nothing for
- * of 0 to 2 it shares with us. The environment is ours. *@ret is the caller's to wait for. Negative
- * errno: it could not be executed.
+ * @fds, which stay ours, become its descriptors @first, @first + 1 and so on; what it gets nothing
+ * for of 0 to 2 it shares with us. The environment is ours. *@ret is the caller's to wait for.
+ * Negative errno: it could not be executed.
  */
 int spawn_program(const char *path, char *const argv[], int first, const int *fds, size_t n_fds,
                   pid_t *ret);

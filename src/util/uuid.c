@@ -115,8 +115,8 @@ bool uuid_is_null(const Uuid *u) {
 }
 
 /*
- * People count up in the last bytes, so these have to reach the lowest bits: a multiplication carries
- * only upwards.
+ * People count up in the last bytes, so these have to reach the lowest bits: a multiplication
+ * carries only upwards.
  */
 uint32_t uuid_hash(const Uuid *u) {
         uint64_t low, high;

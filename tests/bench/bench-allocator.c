@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bench-allocator.c: allocate+free pairs a second of processor time at 100 … 100,000 live extents of a pool, as a
- * table. "mixed" replaces random extents of random sizes; "adversary" leaves every other page
- * taken, so that every hole is misaligned for all but one page, and asks for pages.
+ * bench-allocator.c: allocate+free pairs a second of processor time at 100 … 100,000 live extents
+ * of a pool, as a table. "mixed" replaces random extents of random sizes; "adversary" leaves every
+ * other page taken, so that every hole is misaligned for all but one page, and asks for pages.
  */
 #include <inttypes.h>
 #include <stdbool.h>

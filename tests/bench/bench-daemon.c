@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * bench-daemon.c: what the daemon costs, beside the kernel's own work, on one machine in one run.
- * It is a client of the running service and root; tests/vm/cases/bench-daemon runs it in the test VM.
+ * It is a client of the running service and root; tests/vm/cases/bench-daemon runs it in the test
+ * VM.
  *
  *   create PARENT TYPE ROUNDS   interleaved: an empty call, a bare write to the type's sysfs "create"
  *                               from C, CreateDevice; medians of the paired differences
@@ -302,8 +303,8 @@ static int bench_loop(const char *parent, const char *type, size_t n, size_t rou
                 remove_created(uuids, n);
                 ratio[i] = together[i] / bare[i];
         }
-        printf("%s %s: %zu creates over one connection, medians of %zu rounds: C loop %.2f ms each; "
-               "sent together %.2f ms; one after the other %.2f ms\n",
+        printf("%s %s: %zu creates over one connection, medians of %zu rounds: C loop %.2f ms "
+               "each; sent together %.2f ms; one after the other %.2f ms\n",
                parent, type, n, rounds, figure_median(bare, rounds) / 1e3 / (double) n,
                figure_median(together, rounds) / 1e3 / (double) n,
                figure_median(in_turn, rounds) / 1e3 / (double) n);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bench-hold PARENT BAR-MIB: what it costs to take a BAR away that is mapped everywhere, and how long
- * a touch ever waits while an extent moves. Prints tables; what was moved or written is asserted,
- * times never.
+ * bench-hold PARENT BAR-MIB: what it costs to take a BAR away that is mapped everywhere, and how
+ * long a touch ever waits while an extent moves. Prints tables; what was moved or written is
+ * asserted, times never.
  *
- * Run by tests/bench/report, in the test VM. PARENT is a PCI address whose memory BAR 2 has BAR-MIB.
+ * Run by tests/bench/report, in the test VM. PARENT is a PCI address whose memory BAR 2 has
+ * BAR-MIB.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -141,8 +142,8 @@ static void report_move(uint64_t length, struct toucher *t, double *chunks, doub
         double touch = median(t->longest + 1) * 1e6;
         char of[32];
 
-        printf("move   %4llu MiB: %llu chunks, %8.0f us a move; of %d, in the median: longest chunk "
-               "%6.0f us, longest touch %6.0f us (%.0f us without a move)\n",
+        printf("move   %4llu MiB: %llu chunks, %8.0f us a move; of %d, in the median: longest "
+               "chunk %6.0f us, longest touch %6.0f us (%.0f us without a move)\n",
                (unsigned long long)(length / MIB), (unsigned long long)(length / CHUNK),
                total * 1e6 / ROUNDS, ROUNDS, chunk, touch, idle);
         snprintf(of, sizeof(of), "%llu MiB", (unsigned long long)(length / MIB));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bench-kmod PARENT: what a guest's touches of a BAR cost, by the module (on fault and eager) and by
- * vfio-pci on the same device, in turns. Prints a table; counts are asserted, times never.
+ * bench-kmod PARENT: what a guest's touches of a BAR cost, by the module (on fault and eager) and
+ * by vfio-pci on the same device, in turns. Prints a table; counts are asserted, times never.
  *
  * Run by tests/bench/report, in the test VM. PARENT is a PCI address with a memory BAR 2.
  */
@@ -46,7 +46,9 @@ struct result {
         double map, page, pages, zap;      /* seconds, each the best */
         struct exits page_exits, pages_exits, million_exits;
         double million;
-        /* of mdevd, in mappings of which one page was touched, and in those of which all were: sums */
+        /*
+         * of mdevd, in mappings of which one page was touched, and in those of which all were: sums
+         */
         uint64_t page_insertions, page_inserted, pages_insertions, pages_inserted;
 };
 

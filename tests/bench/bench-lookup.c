@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bench-lookup: how many comparisons the module's two lookups take, counted in the module's own code:
- * which extent of a parent a range meets (mdevd_spans.c), and what lies behind an offset of a BAR
- * (mdevd_resolve.c). At every extent and in every gap; tests/unit asserts the bounds.
+ * bench-lookup: how many comparisons the module's two lookups take, counted in the module's own
+ * code: which extent of a parent a range meets (mdevd_spans.c), and what lies behind an offset of a
+ * BAR (mdevd_resolve.c). At every extent and in every gap; tests/unit asserts the bounds.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -69,8 +69,8 @@ static int bench_request(const char *parent, size_t n) {
         (void) close(ctl);
         r = figure_median(reserved, n);
         a = figure_median(asked, n);
-        printf("%zu rounds, medians: a create with a reservation %.0f us, one that is asked for %.0f "
-               "us\n", n, r, a);
+        printf("%zu rounds, medians: a create with a reservation %.0f us, one that is asked for "
+               "%.0f us\n", n, r, a);
         figure("create request, of one with a reservation", "mdevd-b-64K", a / r, "x", 1.3);
         return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A KVM machine, of one vCPU or more, in 32-bit mode without paging and with six instructions of guest
- * code: every access of it to the BAR goes through KVM's page tables and nothing else does.
+ * A KVM machine, of one vCPU or more, in 32-bit mode without paging and with six instructions of
+ * guest code: every access of it to the BAR goes through KVM's page tables and nothing else does.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -80,7 +80,9 @@ static double to_y(const Panel *p, double v) {
                (v - p->y0) / (p->y1 - p->y0) * (PANEL_HEIGHT - TOP - BOTTOM);
 }
 
-/* A step of 1, 2 or 5 times a power of ten that makes a handful of lines, and whole steps around. */
+/*
+ * A step of 1, 2 or 5 times a power of ten that makes a handful of lines, and whole steps around.
+ */
 static void scale(Panel *p, double low, double high) {
         double steps[] = { 1, 2, 5, 10, 20, 50 };
         size_t i = 0;
@@ -189,8 +191,8 @@ int svg_write(const char *path, const Setup *setup, const double *loads, size_t 
                 "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' "
                 "font-family='sans-serif' font-size='11'>\n"
                 "<rect width='100%%' height='100%%' fill='white'/>\n"
-                "<text x='%d' y='24' font-size='15'>Devices come and go on one host: %u parent%s of "
-                "%s</text>\n",
+                "<text x='%d' y='24' font-size='15'>Devices come and go on one host: %u parent%s "
+                "of %s</text>\n",
                 COLUMNS * PANEL_WIDTH, HEAD + ROWS * PANEL_HEIGHT, LEFT, setup->n_parents,
                 setup->n_parents == 1 ? "" : "s", SIZE_STR(setup->pool));
         for (size_t i = 0; i < ARRAY_SIZE(measures); i++) {

@@ -56,8 +56,8 @@ static const Scenario create_leased = {
 };
 
 /*
- * It is opened for the first time, and closed: the daemon notes both before it hears a call that comes
- * after. Whoever dies meanwhile, it lingers in the end, or still waits for its first open.
+ * It is opened for the first time, and closed: the daemon notes both before it hears a call that
+ * comes after. Whoever dies meanwhile, it lingers in the end, or still waits for its first open.
  */
 static void act_use_leased(Trial *t, Reply *r) {
         Reply ping = {};
@@ -195,7 +195,9 @@ static const Scenario line = {
 
 #define DEFINITION MDEVD_PATH_DEFINITIONS "/" PARENT "/" UUID3
 
-/* Of the definition of UUID3: what the model says and what the files say, which must be the same. */
+/*
+ * Of the definition of UUID3: what the model says and what the files say, which must be the same.
+ */
 typedef struct Defined Defined;
 
 struct Defined {

@@ -297,7 +297,9 @@ TEST(a_removal_that_waits_holds_up_nobody) {
         fixture_done(&f);
 }
 
-/* The process of the scripts is killed: before it has answered that is a no, later it is silence. */
+/*
+ * The process of the scripts is killed: before it has answered that is a no, later it is silence.
+ */
 TEST(an_escort_that_is_killed) {
         Reply r = {};
         Fixture f;

@@ -218,12 +218,12 @@ TEST(nvidias_profiles_become_ours) {
                      "{\n  \"profiles\": {\n"
                      "    \"none\": { \"devices\": [ ] },\n"
                      "    \"small\": { \"devices\": [\n"
-                     "        { \"type\": \"T4-1Q\", \"parent\": \"0000:00:05.0\", \"count\": 2 },\n"
-                     "        { \"type\": \"T4-1Q\", \"parent\": \"0000:00:06.0\", \"count\": 2 } ] },\n"
-                     "    \"mixed\": { \"devices\": [\n"
-                     "        { \"type\": \"T4-1Q\", \"parent\": \"0000:00:05.0\", \"count\": 1 },\n"
-                     "        { \"type\": \"T4-1Q\", \"parent\": \"0000:00:06.0\", \"count\": 16 } ] }\n"
-                     "  }\n}\n");
+                     "        { \"type\": \"T4-1Q\", \"parent\": \"0000:00:05.0\", \"count\": 2 "
+                     "},\n        { \"type\": \"T4-1Q\", \"parent\": \"0000:00:06.0\", \"count\": "
+                     "2 } ] },\n    \"mixed\": { \"devices\": [\n"
+                     "        { \"type\": \"T4-1Q\", \"parent\": \"0000:00:05.0\", \"count\": 1 "
+                     "},\n        { \"type\": \"T4-1Q\", \"parent\": \"0000:00:06.0\", \"count\": "
+                     "16 } ] }\n  }\n}\n");
         tree_write(&tree, "ours.json", out);
         ASSERT_EQ(run("--check-config", check), 0);
 

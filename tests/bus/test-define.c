@@ -122,7 +122,8 @@ TEST(an_active_device_is_defined) {
         CALL(&f, f.client, &r, ON1, "Modify", "a{sv}", 1, "autostart", "b", 1);
         reply_done(&r);
         assert_file(&f, FILE1,
-                    "{\n  \"mdev_type\": \"" TYPE "\",\n  \"start\": \"auto\",\n  \"attrs\": []\n}");
+                    "{\n  \"mdev_type\": "
+                    "\"" TYPE "\",\n  \"start\": \"auto\",\n  \"attrs\": []\n}");
         assert_file(&f, EXTRAS1, "{\n  \"owner\": \"vm1\"\n}\n");
         assert_property(&f, "State", "live");
         assert_property(&f, "Persistent", "true");

@@ -283,8 +283,8 @@ static void await_empty(Trial *t, const char *function) {
 }
 
 /*
- * A lease ends while the driver holds who makes another on the same card: the function is emptied after
- * that, by this daemon or by the next one.
+ * A lease ends while the driver holds who makes another on the same card: the function is emptied
+ * after that, by this daemon or by the next one.
  */
 static void end_behind_a_sibling(bool kill_daemon) {
         sd_bus *client;
@@ -344,7 +344,10 @@ static void await(Fixture *f, const char *path, const char *name, const char *va
         }
 }
 
-/* The other end of a terminal plays the function's own character device of VFIO: nobody else has it. */
+/*
+ * The other end of a terminal plays the function's own character device of VFIO: nobody else has
+ * it.
+ */
 static int add_vfio(Trial *t, char device[static 32]) {
         int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
         struct stat st;

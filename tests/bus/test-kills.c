@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * test-kills.c: every system call that changes something is met by a kill (before it and after it,
- * of daemon and workers) and by ENOSPC, EIO and ENOMEM, while devices are made, removed and restored.
- * Afterwards model, kernel and files are equal and nothing is lost; the same call once more does
- * what it is to do.
+ * of daemon and workers) and by ENOSPC, EIO and ENOMEM, while devices are made, removed and
+ * restored. Afterwards model, kernel and files are equal and nothing is lost; the same call once
+ * more does what it is to do.
  *
  * A scenario is first run undisturbed, which lists its calls: the points. Each misfortune then is a
  * process of its own, which must report that its point was hit. With $MDEVD_TEST_LONG all of them
- * are lived through; else as many as $MDEVD_TEST_TRIALS says of each scenario, chosen by a seed that
- * is printed ($MDEVD_TEST_SEED sets it). Sabotage comes first: a rename that is taken out must be
- * noticed.
+ * are lived through; else as many as $MDEVD_TEST_TRIALS says of each scenario, chosen by a seed
+ * that is printed ($MDEVD_TEST_SEED sets it). Sabotage comes first: a rename that is taken out must
+ * be noticed.
  */
 #include <sys/random.h>
 #include <sys/wait.h>
@@ -223,9 +223,9 @@ static bool record_calls(const Scenario *s, Lines *ret) {
 }
 
 /*
- * The points of @s: calls that each of some undisturbed runs had. How many signals there are depends
- * on what comes together in a turn of the loop, so a single run knows of more than there always is.
- * 0: it did not get through.
+ * The points of @s: calls that each of some undisturbed runs had. How many signals there are
+ * depends on what comes together in a turn of the loop, so a single run knows of more than there
+ * always is. 0: it did not get through.
  */
 static size_t enumerate(const Scenario *s) {
         Lines runs[RUNS] = {};
@@ -280,8 +280,8 @@ static void campaign(const Scenario *s) {
                 n_failed += misfortunes[i].failed;
         }
         tell(n_failed == 0 && n_hit == n,
-             "%s: %zu points, %zu misfortunes in all; of these %zu: %zu kills, %zu errors; %zu hit, "
-             "%zu failed", s->name, n_points, n_misfortunes, n, n_kills, n - n_kills, n_hit,
+             "%s: %zu points, %zu misfortunes in all; of these %zu: %zu kills, %zu errors; %zu "
+             "hit, %zu failed", s->name, n_points, n_misfortunes, n, n_kills, n - n_kills, n_hit,
              n_failed);
 }
 

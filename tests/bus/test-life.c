@@ -132,8 +132,9 @@ TEST(a_create_whose_answer_was_lost_is_answered_again) {
         reply_done(&r);
 
         /*
-         * Other requests. An answer comes before the operation's record goes; killed in between, the
-         * daemon would take it up again and call these busy. The next call is answered after both.
+         * Other requests. An answer comes before the operation's record goes; killed in between,
+         * the daemon would take it up again and call these busy. The next call is answered after
+         * both.
          */
         free(get_property(&f, MDEVD_OBJECT_ROOT, MDEVD_IFACE_MANAGER, "Version"));
         (void) fixture_end(&f, SIGKILL);

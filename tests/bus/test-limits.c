@@ -225,7 +225,9 @@ static void send_unanswered(sd_bus *bus, const char *path, const char *iface, co
         ASSERT_TRUE(sd_bus_send(bus, m, NULL) >= 0);
 }
 
-/* The level of the log after a flood of calls whose last would set it; it is the caller's to free. */
+/*
+ * The level of the log after a flood of calls whose last would set it; it is the caller's to free.
+ */
 static char *level_after_flood(Fixture *f, sd_bus *bus, const char *path, const char *iface) {
         const sd_bus_error *error;
         bool waits = true;
@@ -253,7 +255,9 @@ static char *level_after_flood(Fixture *f, sd_bus *bus, const char *path, const 
         return get_property(f, path, iface, "LogLevel");
 }
 
-/* Who asks for no answers fills the daemon's memory as well as others: the last call is not taken. */
+/*
+ * Who asks for no answers fills the daemon's memory as well as others: the last call is not taken.
+ */
 TEST(a_flood_that_wants_no_answers_is_refused) {
         const char *path = "/org/freedesktop/LogControl1", *iface = "org.freedesktop.LogControl1";
         char *before, *after;
@@ -304,9 +308,9 @@ TEST(many_strangers_are_told_apart) {
 }
 
 /*
- * A plan of a thousand devices takes long, and nobody needs a right to ask for one: of many calls at
- * once the first has its answer, and of the others none but what comes much later. Root is not kept
- * from it.
+ * A plan of a thousand devices takes long, and nobody needs a right to ask for one: of many calls
+ * at once the first has its answer, and of the others none but what comes much later. Root is not
+ * kept from it.
  */
 TEST(who_asks_for_costly_plans_again_and_again) {
         Reply plans[20] = {};

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-modify.c: definitions and owners that change, by us and by others; and who may change them. */
+/*
+ * test-modify.c: definitions and owners that change, by us and by others; and who may change them.
+ */
 #include "polkit.h"
 
 #define DEFINE MANAGER, "DefineDevice", "ssa{sv}"

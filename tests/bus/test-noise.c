@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * test-noise.c: calls of every method there is, with any arguments: too few, too many, of other
- * types, with strings that have no business there; and calls of what is not there. Each is answered,
- * with an error that has a name, and the daemon goes on as if nothing had been. Under ASan it must
- * also end without a leak. 2,000 calls; with $MDEVD_TEST_LONG 100,000.
+ * types, with strings that have no business there; and calls of what is not there. Each is
+ * answered, with an error that has a name, and the daemon goes on as if nothing had been. Under
+ * ASan it must also end without a leak. 2,000 calls; with $MDEVD_TEST_LONG 100,000.
  */
 #include <sys/random.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-one-policy.c: that CreateDevice, PlanDevice and the simulator ask the same policy. One of its
- * rules is mutated, in one symbol (mutant.c), and all three must answer otherwise.
+ * test-one-policy.c: that CreateDevice, PlanDevice and the simulator ask the same policy. One of
+ * its rules is mutated, in one symbol (mutant.c), and all three must answer otherwise.
  */
 #include "fixture.h"
 

@@ -95,7 +95,9 @@ static char *problems(Fixture *f) {
 #define LIMIT(n) "\"groups\": [\n{ \"name\": \"vms\", \"owners\": [ \"vm*\" ], \"limit\": " \
                  "{ \"devices\": " n " }"
 
-/* Each kind of contradiction, over Reload: said with its place and its numbers, and not in force. */
+/*
+ * Each kind of contradiction, over Reload: said with its place and its numbers, and not in force.
+ */
 TEST(rules_that_contradict_themselves_replace_none) {
         static const struct {
                 const char *policy, *problem;

@@ -233,7 +233,10 @@ static bool is_in_log(void *userdata) {
                strstr(text, said->text);
 }
 
-/* Everybody reads what the operation says; why somebody stays may name his unit: that has the journal. */
+/*
+ * Everybody reads what the operation says; why somebody stays may name his unit: that has the
+ * journal.
+ */
 static void journal_alone_says(Unplug *u, const char *public, const char *why) {
         ASSERT_CONTAINS(public, "stays open in a process that could not be ended");
         ASSERT_NULL(strstr(public, why));
@@ -364,7 +367,8 @@ TEST(a_number_alone_is_not_killed) {
 /* A callout script, as a removal that waits for just this, may hold up all changes of the type. */
 TEST(no_callout_script_is_waited_for) {
         static const char script[] =
-                "#!/bin/sh\n[ $4 != pre ] || [ $6 != define ] || cat \"${0%/usr*}/fake/gate-define\"\n";
+                "#!/bin/sh\n[ $4 != pre ] || [ $6 != define ] || cat "
+                "\"${0%/usr*}/fake/gate-define\"\n";
         static const char path[] = "usr/lib/mdevctl/scripts.d/callouts/a.sh";
         Reply define = {}, r = {};
         Unplug u;

@@ -21,10 +21,10 @@
  * daemon.
  *
  * A point is "ROLE CALL OBJECT #N": the N-th such call of that role since it was armed; without #N
- * it is all of them. The role is
- * "daemon", "worker KIND/UUID" (from the record that it wrote to last), "worker" or "child". A fake kernel
- * that is loaded into the traced programs marks its work by prctl(TRACER_MARK, …), see
- * tracer-mark.h: between the marks there is one call, whatever it takes to imitate it.
+ * it is all of them. The role is "daemon", "worker KIND/UUID" (from the record that it wrote to
+ * last), "worker" or "child". A fake kernel that is loaded into the traced programs marks its work
+ * by prctl(TRACER_MARK, …), see tracer-mark.h: between the marks there is one call, whatever it
+ * takes to imitate it.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -256,8 +256,9 @@ static void start_traced(Trial *t, const char *point, const char *deed, const ch
         ASSERT_TRUE(fcntl(fds[0], F_SETFD, FD_CLOEXEC) >= 0);
         /* blanks of a point are underscores for the wrapper's words */
         ASSERT_TRUE((size_t) snprintf(t->wrapper, sizeof(t->wrapper),
-                                      "%s --root=%s --log=%s --ended=%d --freeze --armed=%s/fake/armed"
-                                      "%s%s%s%s -- %s", getenv("MDEVD_TEST_TRACER"), t->f.tree.path,
+                                      "%s --root=%s --log=%s --ended=%d --freeze "
+                                      "--armed=%s/fake/armed%s%s%s%s -- "
+                                      "%s", getenv("MDEVD_TEST_TRACER"), t->f.tree.path,
                                       log, fds[1], t->f.tree.path, point ? " --point-file=" : "",
                                       point ? log : "", point ? ".point --do=" : "",
                                       point ? deed : "", getenv("MDEVD_TEST_WRAPPER") ?: "") <

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * trial.h: one life of the daemon with one misfortune in it, and what must hold afterwards: model,
- * kernel and files say the same, nothing is lost, nobody is disturbed. A scenario is what the daemon
- * does meanwhile; a point (see tracer.c) is where the misfortune comes.
+ * kernel and files say the same, nothing is lost, nobody is disturbed. A scenario is what the
+ * daemon does meanwhile; a point (see tracer.c) is where the misfortune comes.
  */
 #pragma once
 
@@ -56,9 +56,9 @@ struct Trial {
 };
 
 /*
- * Lives through @s; with @point, @deed (see tracer.c) happens there. @thaw_late: where the daemon is
- * killed, its workers go on when the next daemon is there. Ends the process when something does not
- * hold. The calls that were met are left in @log (a new file), and whether the point was.
+ * Lives through @s; with @point, @deed (see tracer.c) happens there. @thaw_late: where the daemon
+ * is killed, its workers go on when the next daemon is there. Ends the process when something does
+ * not hold. The calls that were met are left in @log (a new file), and whether the point was.
  */
 void trial_run(const Scenario *s, const char *point, const char *deed, bool thaw_late,
                const char *log);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * valgrind-preload.c: what valgrind of Debian 12 does not know, for a daemon that runs in it: process
- * descriptors (a pipe stands for one, a thread waits for the process), and that /proc/self/exe is
- * the daemon, not valgrind.
+ * valgrind-preload.c: what valgrind of Debian 12 does not know, for a daemon that runs in it:
+ * process descriptors (a pipe stands for one, a thread waits for the process), and that
+ * /proc/self/exe is the daemon, not valgrind.
  */
 #include <dlfcn.h>
 #include <errno.h>

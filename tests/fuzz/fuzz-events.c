@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fuzz-events.c: what a read() of /dev/mdevd gives: names end, and no more is taken than is there. */
+/*
+ * fuzz-events.c: what a read() of /dev/mdevd gives: names end, and no more is taken than is there.
+ */
 #include "backend/kmod.h"
 #include "fuzz.h"
 

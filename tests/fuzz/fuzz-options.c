@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * fuzz-options.c: the arguments of methods with options as anybody may send them: a request that is
- * right in form, or an error with a name of ours and a sentence. The input is read as a byte for the
- * method, parent, type and options, strings ended by NUL, a byte before each option for the type of
- * its value.
+ * right in form, or an error with a name of ours and a sentence. The input is read as a byte for
+ * the method, parent, type and options, strings ended by NUL, a byte before each option for the
+ * type of its value.
  */
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fuzz-origin.c: the file about a device gives it a valid owner and origin, or leaves it as it was. */
+/*
+ * fuzz-origin.c: the file about a device gives it a valid owner and origin, or leaves it as it was.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

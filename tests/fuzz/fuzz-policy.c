@@ -68,7 +68,9 @@ static void add_type(Parent *p, Input *in, unsigned i) {
         parent_link_type(p, t);
 }
 
-/* Pools as the config reader lets them through: of pages, not wrapping, the two on BARs of theirs. */
+/*
+ * Pools as the config reader lets them through: of pages, not wrapping, the two on BARs of theirs.
+ */
 static void add_pool(Parent *p, Input *in, const char *pool_name, uint8_t bar) {
         Pool *pool;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * fuzz-record.c: what is read as an operation's record can name nothing outside of the device, and
- * means the same when it is written and read again; a worker's line after it is read like the first.
+ * means the same when it is written and read again; a worker's line after it is read like the
+ * first.
  */
 #include "backend/record.h"
 #include "fuzz.h"

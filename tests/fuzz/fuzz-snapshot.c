@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fuzz-snapshot.c: what /dev/mdevd answers, torn, older or newer: a tree that fits together, or no. */
+/*
+ * fuzz-snapshot.c: what /dev/mdevd answers, torn, older or newer: a tree that fits together, or no.
+ */
 #include "backend/kmod.h"
 #include "fuzz.h"
 #include "util/parse.h"

@@ -262,7 +262,9 @@ static uint32_t wild_value(uint32_t reg, uint32_t r)
         return v;
 }
 
-/* Anything into any register, of any width; a third of the values at the edges of what is lawful. */
+/*
+ * Anything into any register, of any width; a third of the values at the edges of what is lawful.
+ */
 static void do_wild(uint32_t seed, uint32_t n)
 {
         for (uint32_t i = 0; i < n; i++) {

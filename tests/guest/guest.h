@@ -149,7 +149,9 @@ void hammer_start(struct hammer *h, volatile uint8_t *base, uint32_t size);
 void hammer_step(struct hammer *h);
 void hammer_report(const struct hammer *h);
 
-/* -- irq.c: MSI-X ------------------------------------------------------------------------------- */
+/*
+ * -- irq.c: MSI-X -------------------------------------------------------------------------------
+ */
 
 #define IRQ_BASE 0x40 /* vector of the processor for the first of the device's */
 #define IRQS_MAX 16

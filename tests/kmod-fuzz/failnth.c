@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * kmod-failnth: everything that a parent and a device go through, again and again, each time with the
- * next allocation of the kernel on its way made to fail, until one pass has met no failure. A step
- * that failed must have changed nothing and must work when tried again.
+ * kmod-failnth: everything that a parent and a device go through, again and again, each time with
+ * the next allocation of the kernel on its way made to fail, until one pass has met no failure. A
+ * step that failed must have changed nothing and must work when tried again.
  *
  * Needs a kernel with failslab (tests/run --kernel debug).
  */

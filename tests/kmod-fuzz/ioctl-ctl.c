@@ -234,7 +234,9 @@ static void step_query(unsigned ctl) {
         if (!ok || (seen.flags & ~MDEVD_QUERY_ONE) ||
             (!seen.flags && memcmp(seen.uuid, none, sizeof(none)) != 0))
                 EXPECT(r < 0, "QUERY should not work");
-        /* one that the model has lost may linger while it is cleaned, but not the other way round */
+        /*
+         * one that the model has lost may linger while it is cleaned, but not the other way round
+         */
         if (ok && seen.flags == MDEVD_QUERY_ONE && model_claim(seen.uuid) >= 0)
                 EXPECT(r != -ENOENT, "QUERY of one that is there");
         EXPECT(r == 0 || r == -EFAULT || r == -EINVAL || r == -E2BIG || r == -ENOSPC ||

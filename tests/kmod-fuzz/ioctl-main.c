@@ -70,7 +70,9 @@ static void report(void) {
                 EXPECT(done[i] > 0, "no %s went through", names[i]);
 }
 
-/* One step of whichever has more left to do, but now and then of the other: they need each other. */
+/*
+ * One step of whichever has more left to do, but now and then of the other: they need each other.
+ */
 static void step(uint64_t *control, uint64_t *device, uint64_t wanted) {
         bool control_is_done = *control >= wanted, device_is_done = *device >= wanted;
         uint64_t before = calls, of = control_is_done == device_is_done ? 2 : 16;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Buffers for system calls: an arena whose end touches memory that is not there, a page that is only
- * readable, and addresses that no user may pass. Knows of each what a call can do with it.
+ * Buffers for system calls: an arena whose end touches memory that is not there, a page that is
+ * only readable, and addresses that no user may pass. Knows of each what a call can do with it.
  */
 #include <stdlib.h>
 #include <sys/mman.h>

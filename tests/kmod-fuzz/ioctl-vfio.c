@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Calls of devices that are open: the ioctls of VFIO, read(), write() and mmap() of every region with
- * hostile places and sizes. What the BARs must hold is kept beside them, so a byte that goes where it
- * must not, or comes from there, is seen.
+ * Calls of devices that are open: the ioctls of VFIO, read(), write() and mmap() of every region
+ * with hostile places and sizes. What the BARs must hold is kept beside them, so a byte that goes
+ * where it must not, or comes from there, is seen.
  */
 #include <fcntl.h>
 #include <pthread.h>

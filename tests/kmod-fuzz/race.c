@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * kmod-race FAULTS fault|eager: two threads touch the pages of a BAR, each until it has taken that many
- * faults, while one thread takes the pages away again and another maps, cuts, moves and copies VMAs
- * of the same BAR. No signal may come, every byte must be where it was written, and the file behind
- * the BAR must hold it in the end. Then a process dies by SIGKILL in the middle of the same.
+ * kmod-race FAULTS fault|eager: two threads touch the pages of a BAR, each until it has taken that
+ * many faults, while one thread takes the pages away again and another maps, cuts, moves and copies
+ * VMAs of the same BAR. No signal may come, every byte must be where it was written, and the file
+ * behind the BAR must hold it in the end. Then a process dies by SIGKILL in the middle of the same.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -26,7 +26,9 @@
 #define TOUCHERS 2
 #define WINDOW (2 * MIB)
 #define WINDOWS (STILL / WINDOW)
-/* so many touches of a thread let the others go one step: else they, not the faults, are the test */
+/*
+ * so many touches of a thread let the others go one step: else they, not the faults, are the test
+ */
 #define TOUCHES_PER_REVOCATION 64
 #define TOUCHES_PER_STORM 2048
 #define DEVICE UUID(77)
@@ -71,8 +73,8 @@ static unsigned long my_faults(void) {
 }
 
 /*
- * A page's word of a thread: no other thread writes it. Both go through the windows in one order, so
- * that they meet, and begin anew with nothing mapped after each turn.
+ * A page's word of a thread: no other thread writes it. Both go through the windows in one order,
+ * so that they meet, and begin anew with nothing mapped after each turn.
  */
 static void *toucher(void *arg) {
         unsigned me = (unsigned)(uintptr_t)arg;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A tenant with a DMA engine (QEMU's edu device, see docs/specs/edu.rst there) in its hands: what it
- * makes the engine write reaches nothing, and the engine's interrupt arrives.
+ * A tenant with a DMA engine (QEMU's edu device, see docs/specs/edu.rst there) in its hands: what
+ * it makes the engine write reaches nothing, and the engine's interrupt arrives.
  */
 #include <fcntl.h>
 #include <poll.h>

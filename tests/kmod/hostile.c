@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A VMM whose memory is a file of FUSE that nobody answers for. It has a BAR that was mapped at
- * mmap(), it reads that BAR into such memory, and it keeps its own mmap_lock for ever, in an mmap() of
- * such a file. None of that holds up what is done to the devices of others: suspend, move, a reset of
- * the parent, its end. And who waits for this VMM alone can be killed.
+ * mmap(), it reads that BAR into such memory, and it keeps its own mmap_lock for ever, in an mmap()
+ * of such a file. None of that holds up what is done to the devices of others: suspend, move, a
+ * reset of the parent, its end. And who waits for this VMM alone can be killed.
  */
 #include <fcntl.h>
 #include <linux/fuse.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A VMM that has a real device beside ours asks VFIO to let that one reach our BAR by DMA. It must be
- * refused: nothing that is taken back later would reach an IOMMU's tables.
+ * A VMM that has a real device beside ours asks VFIO to let that one reach our BAR by DMA. It must
+ * be refused: nothing that is taken back later would reach an IOMMU's tables.
  */
 #include <fcntl.h>
 #include <linux/vfio.h>

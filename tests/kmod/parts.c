@@ -23,7 +23,9 @@ static struct mdevd_pool the_pool(void) {
         return (struct mdevd_pool){ .name = "mem", .bar = 2, .offset = 4 * MIB, .length = 8 * MIB };
 }
 
-/* 12 pages: 2 mapped, 1 trapped, 1 shared, 4 mapped, 2 shared, 1 trapped, 1 mapped; then padding. */
+/*
+ * 12 pages: 2 mapped, 1 trapped, 1 shared, 4 mapped, 2 shared, 1 trapped, 1 mapped; then padding.
+ */
 static struct mdevd_type the_type(void) {
         return (struct mdevd_type){
                 .name = "parts",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Create requests: UUIDs written to sysfs without a reservation, and who answers them, late, wrongly
- * or never.
+ * Create requests: UUIDs written to sysfs without a reservation, and who answers them, late,
+ * wrongly or never.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -209,7 +209,9 @@ static void test_listeners(void) {
         MUST(listen_on(ctl));
 }
 
-/* Its "remove" is there before it is: who writes there is told to come again, and it is not made. */
+/*
+ * Its "remove" is there before it is: who writes there is told to come again, and it is not made.
+ */
 static void test_unwanted(void) {
         struct mdevd_event event;
         pid_t pid;

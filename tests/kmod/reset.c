@@ -172,7 +172,9 @@ static bool clean_within(int ms) {
         return false;
 }
 
-/* Zeros that do not arrive are no zeros: what a tenant left is there when the function comes back. */
+/*
+ * Zeros that do not arrive are no zeros: what a tenant left is there when the function comes back.
+ */
 static void test_scrub(void) {
         fill(5);
         MUST(trouble_decode(p1, false));

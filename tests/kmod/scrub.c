@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * kmod-scrub BIG: what everybody meets while 256 MiB are being zeroed: whoever asks, opens, reserves,
- * removes the device, unbinds the driver or pulls the card out. BIG is that card's address.
+ * kmod-scrub BIG: what everybody meets while 256 MiB are being zeroed: whoever asks, opens,
+ * reserves, removes the device, unbinds the driver or pulls the card out. BIG is that card's
+ * address.
  */
 #include <fcntl.h>
 #include <pthread.h>

@@ -88,7 +88,8 @@ static int plug(unsigned time) {
                  "\"size\":16777216}}' >/dev/null", time, path) != 0)
                 return 1;
         return host("qmp '{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"ivshmem-plain\","
-                    "\"id\":\"parent1\",\"memdev\":\"mem-again%u\",\"bus\":\"rp1\"}}' >/dev/null", time);
+                    "\"id\":\"parent1\",\"memdev\":\"mem-again%u\",\"bus\":\"rp1\"}}' "
+                    ">/dev/null", time);
 }
 
 /* PCI hotplug was not left hanging: the same slot takes a card again. */

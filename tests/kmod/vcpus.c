@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Four vCPUs of one machine touch every page of a BAR first at the same time, each in an order of its
- * own: every window is filled once, and every increment arrives.
+ * Four vCPUs of one machine touch every page of a BAR first at the same time, each in an order of
+ * its own: every window is filled once, and every increment arrives.
  */
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A vendor's DMA where it must stop: a VMM whose memory never answers, a device that is suspended, a
- * parent that is reset, an engine that is unbound in the middle of a job. And what the vendor cleans.
+ * A vendor's DMA where it must stop: a VMM whose memory never answers, a device that is suspended,
+ * a parent that is reset, an engine that is unbound in the middle of a job. And what the vendor
+ * cleans.
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

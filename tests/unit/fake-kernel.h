@@ -5,10 +5,10 @@
  * program and those of its files that lie in a root that has a folder "fake". So an effect is there
  * when the write returns, and an errno can be had, as with the real kernel.
  *
- * With FAKE_KERNEL_KILL_AT=<n> in the environment, or n in <root>/fake/kill-at, a worker kills itself
- * by SIGKILL before its n-th call that changes something (0 is the first; from when the file is there),
- * with a minus sign: right after that call. <root>/fake/killed tells that it did: one does,
- * or all of them as long as there is a file <root>/fake/kill-all.
+ * With FAKE_KERNEL_KILL_AT=<n> in the environment, or n in <root>/fake/kill-at, a worker kills
+ * itself by SIGKILL before its n-th call that changes something (0 is the first; from when the file
+ * is there), with a minus sign: right after that call. <root>/fake/killed tells that it did: one
+ * does, or all of them as long as there is a file <root>/fake/kill-all.
  */
 #pragma once
 

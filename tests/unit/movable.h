@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * movable.h: P1 as a parent of our module, 64 MiB in its pool "fb", for tests of what holds and moves
- * its devices: types of 8, 16 and 32 MiB that may be moved, and "stay-16M".
+ * movable.h: P1 as a parent of our module, 64 MiB in its pool "fb", for tests of what holds and
+ * moves its devices: types of 8, 16 and 32 MiB that may be moved, and "stay-16M".
  */
 #pragma once
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * short-timers.h: relative timers of the code under test run a thousand times as fast. For a program
- * that is linked with --wrap=sd_event_add_time_relative, once.
+ * short-timers.h: relative timers of the code under test run a thousand times as fast. For a
+ * program that is linked with --wrap=sd_event_add_time_relative, once.
  */
 #include <systemd/sd-event.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-clients.c: who a device is leased to is watched on a bus that refuses what it is asked for, and
- * takes it later. The bus is the other end of a socket; the pause of 10 s is 10 ms here.
+ * test-clients.c: who a device is leased to is watched on a bus that refuses what it is asked for,
+ * and takes it later. The bus is the other end of a socket; the pause of 10 s is 10 ms here.
  */
 #include <sys/socket.h>
 #include <systemd/sd-bus.h>

@@ -31,11 +31,11 @@ TEST(parts) {
                 { PARTS(""), "", RIGHT },
                 { PARTS(TRAPPED("0", "16K")), "", RIGHT },
                 { PARTS(TRAPPED("4K", "16K")),
-                  "f:4:1: expected a part within its BAR, which has 16 KiB with its parts, found one "
-                  "that ends at 20 KiB" LEFT_OUT_PARTS, "" },
+                  "f:4:1: expected a part within its BAR, which has 16 KiB with its parts, found "
+                  "one that ends at 20 KiB" LEFT_OUT_PARTS, "" },
                 { PARTS(TRAPPED("16K", "4K")),
-                  "f:4:1: expected a part within its BAR, which has 16 KiB with its parts, found one "
-                  "that ends at 20 KiB" LEFT_OUT_PARTS, "" },
+                  "f:4:1: expected a part within its BAR, which has 16 KiB with its parts, found "
+                  "one that ends at 20 KiB" LEFT_OUT_PARTS, "" },
                 /* a shared one adds a page: before the pool's bytes, behind them, not among them */
                 { PARTS(SHARED("0", "0")), "", RIGHT },
                 { PARTS(SHARED("16K", "0")), "", RIGHT },
@@ -45,12 +45,12 @@ TEST(parts) {
                   "f:3:9: expected shared and vendor parts at the beginning or the end of BAR 0, "
                   "found one in the midst of what its pool gives" LEFT_OUT_PARTS, "" },
                 { PARTS(SHARED("20K", "0")),
-                  "f:4:1: expected a part within its BAR, which has 20 KiB with its parts, found one "
-                  "that ends at 24 KiB" LEFT_OUT_PARTS, "" },
+                  "f:4:1: expected a part within its BAR, which has 20 KiB with its parts, found "
+                  "one that ends at 24 KiB" LEFT_OUT_PARTS, "" },
                 { PARTS(TRAPPED("0", "8K") "," TRAPPED("8K", "8K")), "", RIGHT },
                 { PARTS(TRAPPED("0", "8K") "," TRAPPED("4K", "8K")),
-                  "f:4:45: expected parts that do not overlap, found two that share BAR 0 from 4 KiB "
-                  "on" LEFT_OUT_PARTS, "" },
+                  "f:4:45: expected parts that do not overlap, found two that share BAR 0 from 4 "
+                  "KiB on" LEFT_OUT_PARTS, "" },
                 /* a BAR of its own */
                 { PARTS("{\"bar\":1,\"kind\":\"shared\",\"size\":\"4K\",\"parent_bar\":0}"), "",
                   RIGHT },
@@ -69,8 +69,8 @@ TEST(parts) {
 TEST(fields_of_a_part) {
         static const ConfigCase cases[] = {
                 { PARTS("{}"),
-                  "f:4:1: expected the key \"kind\" with \"trapped\", \"shared\" or \"vendor\", found "
-                  "none\nf:4:1: expected the key \"size\" with a size such as \"4K\", found "
+                  "f:4:1: expected the key \"kind\" with \"trapped\", \"shared\" or \"vendor\", "
+                  "found none\nf:4:1: expected the key \"size\" with a size such as \"4K\", found "
                   "none" LEFT_OUT_PARTS, "" },
                 { PARTS("{\"kind\":\"none\",\"size\":\"4K\"}"),
                   "f:4:9: expected \"trapped\", \"shared\" or \"vendor\", found "
@@ -91,8 +91,8 @@ TEST(fields_of_a_part) {
                         "\"parent_offset\":\"64M\"}"), "", RIGHT },
                 { PARTS("{\"kind\":\"shared\",\"size\":\"8K\",\"parent_bar\":2,"
                         "\"parent_offset\":67104768}"),
-                  "f:6:10: type \"t\" is not offered on 0000:00:05.0: expected shared parts outside "
-                  "of every pool, found one in pool \"fb\" at 65532 KiB of BAR 2\n"
+                  "f:6:10: type \"t\" is not offered on 0000:00:05.0: expected shared parts "
+                  "outside of every pool, found one in pool \"fb\" at 65532 KiB of BAR 2\n"
                   "f:5:12: 0000:00:05.0 is left out: expected at least one type that it can offer, "
                   "found none", "" },
         };
@@ -134,13 +134,14 @@ TEST(table_of_vectors_needs_a_bar) {
                        "{\"bar\":4,\"kind\":\"vendor\",\"size\":\"4K\"},"
                        "{\"bar\":5,\"kind\":\"vendor\",\"size\":\"4K\"}]", ",\"vendor\":\"v\""),
                   "f:3:11: expected a free BAR for the table of the interrupt vectors, found all "
-                  "taken\nf:5:10: type \"t\" is not offered on 0000:00:05.0: it is wrong, see f line "
-                  "2\nf:4:12: 0000:00:05.0 is left out: expected at least one type that it can "
-                  "offer, found none", "" },
+                  "taken\nf:5:10: type \"t\" is not offered on 0000:00:05.0: it is wrong, see f "
+                  "line 2\nf:4:12: 0000:00:05.0 is left out: expected at least one type that it "
+                  "can offer, found none", "" },
                 /* the upper half of a 64-bit BAR is none */
                 { "{\"types\":{\n\"t\":{\"bars\":[{\"pool\":\"fb\",\"size\":\"16K\",\"64bit\":true}],\n"
                   "\"parts\":[{\"bar\":1,\"kind\":\"shared\",\"size\":\"4K\",\"parent_bar\":0}]}}}",
-                  "f:3:10: expected BARs that do not overlap, found a part in BAR 1 beside 64-bit 0",
+                  "f:3:10: expected BARs that do not overlap, found a part in BAR 1 beside 64-bit "
+                  "0",
                   "" },
         };
 
@@ -161,8 +162,8 @@ TEST(vendors) {
                 { WITH("", ",\n\"unsafe_dma\":true"), "", RIGHT },
                 { WITH("", ",\n\"unsafe_dma\":1"), "f:5:14: expected true or false, found 1", "" },
                 { WITH("", ",\"vendor\":\"edu\",\n\"unsafe_dma\":true"),
-                  "f:5:14: expected no \"unsafe_dma\" beside \"vendor\": the vendor's module sees to "
-                  "its own DMA, and the parent masters no bus", "" },
+                  "f:5:14: expected no \"unsafe_dma\" beside \"vendor\": the vendor's module sees "
+                  "to its own DMA, and the parent masters no bus", "" },
                 { PARTS("{\"kind\":\"vendor\",\"size\":\"4K\"}"),
                   "f:6:10: type \"t\" is not offered on 0000:00:05.0: expected a \"vendor\" of the "
                   "parent for its part of kind \"vendor\", found none\n"
@@ -176,8 +177,8 @@ TEST(vendors) {
                 { SCRUBBED(",\"vendor\":\"edu\""), "",
                   "0000:00:05.0 fb=2:0+0,registers,uc,vendor | t" },
                 { SCRUBBED(""),
-                  "f:2:49: expected a \"vendor\" of the parent, who would scrub, found none; name one, "
-                  "or another \"scrub\"", "" },
+                  "f:2:49: expected a \"vendor\" of the parent, who would scrub, found none; name "
+                  "one, or another \"scrub\"", "" },
         };
 
         check_config(cases, ARRAY_SIZE(cases));

@@ -233,7 +233,8 @@ TEST(other_rules) {
                 { "{\"policy\":{\"writers\":[\n{\"owner\":\"a\\nb\"}]}}",
                  "f:2:10: expected an owner, found \"a\\u000ab\"", true },
                 { "{\"policy\":{\"writers\":[{\"owner\":\"a\",\"unit\":\"\"}]}}",
-                 "f:1:43: expected a unit or a pattern such as \"vdsmd.service\", found \"\"", true },
+                 "f:1:43: expected a unit or a pattern such as \"vdsmd.service\", found "
+                 "\"\"", true },
                 { "{\"policy\":{\"parents\":[{\"max_of_type\":[]}]}}",
                  "f:1:38: expected an object of numbers by type, found an empty list", true },
                 { "{\"policy\":{\"parents\":[{\"max_of_type\":{\"a\":1,\n\"a\":2}}]}}",
@@ -271,9 +272,11 @@ TEST(profiles) {
                  "f:2:21: expected a number of devices of at most 4096, found 4097", false },
                 { DEVICES("{\"type\":\"t\"},\n{\"type\":\"t\",\"count\":4095}"), "", false },
                 { DEVICES("{\"type\":\"t\",\"count\":4095},\n{\"type\":\"t\"},\n{\"type\":\"t\"}"),
-                 "f:4:1: expected at most 4096 devices in a profile, found 4097 up to here", false },
+                 "f:4:1: expected at most 4096 devices in a profile, found 4097 up to "
+                 "here", false },
                 { DEVICES("{\"type\":\"t\"},\n{\"type\":\"t\",\"count\":4096}"),
-                 "f:3:21: expected at most 4096 devices in a profile, found 4097 up to here", false },
+                 "f:3:21: expected at most 4096 devices in a profile, found 4097 up to "
+                 "here", false },
                 { DEVICES("{\"type\":\"t\",\"uuid\":\"x\"}"),
                  "f:2:20: expected a UUID in quotes, found \"x\"", false },
                 { DEVICES("{\"type\":\"t\",\"uuid\":\"00000000-0000-0000-0000-000000000000\"}"),

@@ -219,8 +219,8 @@ TEST(late_vendor_needs_no_event) {
 
 /* No worker could be started: one try, of which the operation told before it was known. */
 /*
- * Two wait for different times, and the first one's success is no reason to forget the other: P2 has
- * failed twice when P1 fails for the first time, so P1 is tried before it.
+ * Two wait for different times, and the first one's success is no reason to forget the other: P2
+ * has failed twice when P1 fails for the first time, so P1 is tried before it.
  */
 TEST(each_waits_for_its_own_time) {
         FIXTURE(f);
@@ -399,7 +399,8 @@ TEST(profile_that_is_not_to_be_applied) {
 
         add_vendor(&f, P1, 2);
         fake_write(f.tree,
-                   "{ \"profiles\": { \"night\": { \"devices\": [ { \"type\": \"vendor-1\" } ] } } }",
+                   "{ \"profiles\": { \"night\": { \"devices\": [ { \"type\": \"vendor-1\" } ] } } "
+                   "}",
                    CONFIG_FILE);
         fixture_start(&f);
         run_idle(&f);
@@ -427,8 +428,9 @@ TEST(uuid_of_a_profile_and_of_a_definition) {
         add_vendor(&f, P2, 2);
         define(&f, P2, U1, "vendor-1", "auto");
         fake_write(f.tree,
-                   PROFILE("{ \"type\": \"vendor-1\", \"parent\": \"" P1 "\", \"uuid\": \"" U1 "\" },"
-                           "\n{ \"type\": \"vendor-1\", \"parent\": \"" P1 "\", \"uuid\": \"" U2 "\" }"),
+                   PROFILE("{ \"type\": \"vendor-1\", \"parent\": \"" P1 "\", \"uuid\": \"" U1 "\" "
+                           "},\n{ \"type\": \"vendor-1\", \"parent\": "
+                           "\"" P1 "\", \"uuid\": \"" U2 "\" }"),
                    CONFIG_FILE);
         fixture_start(&f);
         run_idle(&f);

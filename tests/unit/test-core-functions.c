@@ -83,7 +83,10 @@ static void is_still_ours(Fixture *f, const char *uuid) {
         ASSERT_EQ(find_device(f, uuid)->origin, ORIGIN_REQUEST);
 }
 
-/* A card in trouble, a function that was taken away before it: neither takes a device from its owner. */
+/*
+ * A card in trouble, a function that was taken away before it: neither takes a device from its
+ * owner.
+ */
 TEST(what_cannot_be_read_has_not_gone) {
         FIXTURE(f);
 
@@ -432,7 +435,9 @@ TEST(both_killed) {
         }
 }
 
-/* Ours was killed before it had looked; while nobody of us is there somebody else makes the same. */
+/*
+ * Ours was killed before it had looked; while nobody of us is there somebody else makes the same.
+ */
 TEST(killed_and_made_by_others) {
         FIXTURE(f);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-core-leases.c: devices that go by themselves. What time it is the tests say; what is open our
- * module's fake says, and of a vendor's device a /proc that is made up.
+ * test-core-leases.c: devices that go by themselves. What time it is the tests say; what is open
+ * our module's fake says, and of a vendor's device a /proc that is made up.
  */
 #include <sys/resource.h>
 
@@ -269,7 +269,9 @@ TEST(client_leaves_an_open_one) {
         expect_end(&f, find_device(&f, U1)->lease.until_usec);
 }
 
-/* While its removal is under way nothing is due: its end wakes us, and no timer turns without end. */
+/*
+ * While its removal is under way nothing is due: its end wakes us, and no timer turns without end.
+ */
 TEST(no_timer_while_it_is_removed) {
         uint64_t usec;
         Device *d;

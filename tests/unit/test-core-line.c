@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-core-line.c: operations whose records lie with a worker that is at another one still: how many,
- * in which order they are done, and what becomes of them when it does not get to them.
+ * test-core-line.c: operations whose records lie with a worker that is at another one still: how
+ * many, in which order they are done, and what becomes of them when it does not get to them.
  */
 #include <sched.h>
 #include <signal.h>

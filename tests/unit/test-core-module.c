@@ -343,7 +343,9 @@ TEST(older_module_is_asked_for_everything) {
         ASSERT_EQ(one, 0);
 }
 
-/* No event tells of it: whoever is refused for it looks at everything, and the next goes elsewhere. */
+/*
+ * No event tells of it: whoever is refused for it looks at everything, and the next goes elsewhere.
+ */
 TEST(reservation_of_somebody_else_is_seen_after_a_refusal) {
         _cleanup_(kmod_freep) Kmod *other = NULL;
         Record *r = NULL;
@@ -383,7 +385,8 @@ TEST(many_devices_are_asked_for_together) {
         fake_write(f.tree,
                    "{ \"parents\": [ { \"address\": \"" P1 "\", \"types\": [ \"s\" ],"
                    "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2 } ] } ],"
-                   "  \"types\": { \"s\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"64K\" } ] } } }",
+                   "  \"types\": { \"s\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"64K\" } ] "
+                   "} } }",
                    CONFIG_FILE);
         fake_load_module(f.tree);
         fixture_start(&f);

@@ -175,8 +175,8 @@ TEST(a_failure_makes_again_what_was_removed) {
         ASSERT_EQ(op->state, OPERATION_FAILED);
         ASSERT_CONTAINS(op->record->text, "Profile p: ");
         ASSERT_CONTAINS(op->record->text, "refused attribute bad");
-        ASSERT_CONTAINS(op->record->text, "Made again with the same UUID and attributes; what was in "
-                                          "them is lost: " U2 " " U1);
+        ASSERT_CONTAINS(op->record->text, "Made again with the same UUID and attributes; what was "
+                                          "in them is lost: " U2 " " U1);
         ASSERT_EQ(count_devices(&f), 3);
         ASSERT_STREQ(find_device(&f, U1)->owner, "vm1");
         ASSERT_EQ(find_device(&f, U1)->origin, ORIGIN_PROFILE);

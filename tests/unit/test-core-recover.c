@@ -72,8 +72,8 @@ static void set_kill(Fixture *f, int at, bool after) {
 }
 
 /*
- * Kills the worker of @start before and after its n-th effect, for each n until it is not reached any
- * more. Answers how many kills were survived.
+ * Kills the worker of @start before and after its n-th effect, for each n until it is not reached
+ * any more. Answers how many kills were survived.
  */
 static unsigned kill_at_each(Operation *(*start)(Fixture *f), const char *uuid, const char *owner,
                              bool prepare) {

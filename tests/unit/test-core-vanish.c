@@ -107,8 +107,8 @@ static void come_unheard(Fixture *f) {
 }
 
 /*
- * The calls at which it happens: all with $MDEVD_TEST_LONG, else every fourth, from one of the first
- * four on. They wait more than they work.
+ * The calls at which it happens: all with $MDEVD_TEST_LONG, else every fourth, from one of the
+ * first four on. They wait more than they work.
  */
 #define FOR_CALLS(n, met) for (bool met = true; met; n += getenv("MDEVD_TEST_LONG") ? 1 : 4)
 

@@ -288,7 +288,10 @@ TEST(attribute_names_stay_in_the_device) {
         ASSERT_FALSE(fake_exists(f.tree, "sys/bus/mdev/devices/" U1));
 }
 
-/* A device has links to its type, its bus and its driver, each with files to make and remove others. */
+/*
+ * A device has links to its type, its bus and its driver, each with files to make and remove
+ * others.
+ */
 TEST(attributes_follow_no_link) {
         static const char *const bad[] = { "mdev_type/create", "mdev_type" };
         FIXTURE(f);

@@ -19,9 +19,9 @@ static void begin(Fixture *f, const char *policy) {
                              "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2 } ],"
                              "  \"types\": [ \"fb-16M\", \"fb-8M\" ] } ],"
                              "  \"types\": {"
-                             "  \"fb-16M\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"16M\" } ] },"
-                             "  \"fb-8M\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"8M\" } ] } },"
-                             "  \"policy\": { %s } }",
+                             "  \"fb-16M\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"16M\" } "
+                             "] },  \"fb-8M\": { \"bars\": [ { \"pool\": \"fb\", \"size\": \"8M\" "
+                             "} ] } },  \"policy\": { %s } }",
                              policy) >= 0);
         fake_pci(f->tree, P1, "other", 0x1000, 64 * MIB);
         fake_write(f->tree, config, CONFIG_FILE);
@@ -185,7 +185,10 @@ TEST(owner_and_room_of_the_definition) {
         ASSERT_STREQ(find_device(&f, U1)->owner, "db1");
 }
 
-/* They wait while there is no daemon; the module tells the next one, and a stale event does no harm. */
+/*
+ * They wait while there is no daemon; the module tells the next one, and a stale event does no
+ * harm.
+ */
 TEST(served_after_a_restart) {
         uint64_t cookie, second;
         FIXTURE(f);
@@ -235,7 +238,10 @@ TEST(who_has_left_gets_nothing) {
         ASSERT_EQ(available(&f, "fb-16M"), 4);
 }
 
-/* Its "remove" was written to while he waited; nothing tells but the end of the mdev that was to be. */
+/*
+ * Its "remove" was written to while he waited; nothing tells but the end of the mdev that was to
+ * be.
+ */
 TEST(granted_and_not_made) {
         uint64_t cookie;
         FIXTURE(f);

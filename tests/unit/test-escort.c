@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-escort.c: an escort whose process does not come, or comes too late. Time runs a thousand times
- * faster here. What it does otherwise is in tests/bus/test-callout.c.
+ * test-escort.c: an escort whose process does not come, or comes too late. Time runs a thousand
+ * times faster here. What it does otherwise is in tests/bus/test-callout.c.
  */
 #include "backend/escort.h"
 

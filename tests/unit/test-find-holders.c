@@ -148,7 +148,9 @@ TEST(search) {
         ASSERT_FALSE(holder_uses(t->root_fd, 99, &null, 1));
 }
 
-/* Who has the group open and no device keeps nothing alive: libvirt does, while it asks for a stop. */
+/*
+ * Who has the group open and no device keeps nothing alive: libvirt does, while it asks for a stop.
+ */
 /* One that cannot be looked at may be a holder; one that is gone is none. */
 TEST(unseen) {
         _cleanup_(fake_tree_freep) FakeTree *t = fake_tree_new();

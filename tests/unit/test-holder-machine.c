@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-holder-machine.c: which virtual machine a process is, by what libvirt, oVirt, KubeVirt, machined
- * and people call theirs; and whatever else a process may call itself. Command lines are as /proc has
- * them, an argument ended by a NUL each.
+ * test-holder-machine.c: which virtual machine a process is, by what libvirt, oVirt, KubeVirt,
+ * machined and people call theirs; and whatever else a process may call itself. Command lines are
+ * as /proc has them, an argument ended by a NUL each.
  */
 #include "test.h"
 

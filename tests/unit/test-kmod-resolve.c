@@ -113,8 +113,8 @@ TEST(resolve_is_logarithmic) {
 }
 
 /*
- * Three extents, the second on its way: new below the watermark, nobody's in the chunk under way, old
- * above; and what is not of that extent knows nothing of it.
+ * Three extents, the second on its way: new below the watermark, nobody's in the chunk under way,
+ * old above; and what is not of that extent knows nothing of it.
  */
 TEST(resolve_of_what_moves) {
         static const struct mdevd_piece pieces[] = {

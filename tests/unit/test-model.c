@@ -300,7 +300,9 @@ TEST(registry) {
         ASSERT_EQ(alloc_balance(), before);
 }
 
-/* As people give them, by counting: they would all be alike in a table that looks at other bytes. */
+/*
+ * As people give them, by counting: they would all be alike in a table that looks at other bytes.
+ */
 TEST(uuids_that_are_counted_are_found_at_once) {
         for (size_t at = 0; at < sizeof(uuid_a.bytes) - 1; at++) {
                 _cleanup_(model_freep) Model *m = NULL;

@@ -137,7 +137,8 @@ TEST(room_is_made_for_what_makes_room) {
         moves_done(&m);
         ASSERT_EQ(plan(&s, "8M", &m, &reason), OUTCOME_NO_ROOM);
         ASSERT_CONTAINS(reason.text, "removing devices 00000000-0000-0000-0000-000000000005, "
-                                     "00000000-0000-0000-0000-000000000006 (2 MiB) would make room");
+                                     "00000000-0000-0000-0000-000000000006 (2 MiB) would make "
+                                     "room");
 }
 
 /* The fuller parent has the bytes, the other one a piece. */

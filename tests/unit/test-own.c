@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-own.c: what mdevdctl makes of the daemon's words where a daemon is hard to bring to say them. */
+/*
+ * test-own.c: what mdevdctl makes of the daemon's words where a daemon is hard to bring to say
+ * them.
+ */
 #include "cli/own/health.h"
 #include "cli/own/index.h"
 #include "cli/own/svg.h"

@@ -381,9 +381,9 @@ TEST(many_parents_refuse) {
                 if (n < 40)
                         continue;
                 ASSERT_CONTAINS(reason.text,
-                                "\nand 24 more parents: 20 take no devices now, 4 have no free piece "
-                                "that is large enough; ask for one of them by name to hear its own "
-                                "reason");
+                                "\nand 24 more parents: 20 take no devices now, 4 have no free "
+                                "piece that is large enough; ask for one of them by name to hear "
+                                "its own reason");
                 ASSERT_CONTAINS(reason.text, "p01 pool fb: largest hole 8 MiB");
                 ASSERT_CONTAINS(reason.text, "p31 pool fb: largest hole 8 MiB");
                 ASSERT_NULL(strstr(reason.text, "p33"));

@@ -107,8 +107,8 @@ TEST(a_given_uuid) {
         ASSERT_EQ(d.items[0].action, PROFILE_KEEP); /* whoever made it */
         ASSERT_EQ(d.items[1].action, PROFILE_REFUSE);
         ASSERT_CONTAINS(d.items[1].reason.text, "policy:50:1: UUID 00000000-0000-0000-0000-"
-                                                "000000000002 is that of a device of type mdevd-16M "
-                                                "of 'vm1' on a");
+                                                "000000000002 is that of a device of type "
+                                                "mdevd-16M of 'vm1' on a");
         ASSERT_EQ(d.items[2].action, PROFILE_CREATE);
 }
 

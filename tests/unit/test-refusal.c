@@ -25,14 +25,16 @@ TEST(configure) {
                 const char *text;
         } cases[] = {
                 { "edu", -ENOPKG, OUTCOME_NOT_SUPPORTED,
-                  "0000:00:05.0 refused its configuration with vendor edu: there is no such vendor's "
-                  "module: install it" },
+                  "0000:00:05.0 refused its configuration with vendor edu: there is no such "
+                  "vendor's module: install it" },
                 { "edu", -EOPNOTSUPP, OUTCOME_NOT_SUPPORTED,
-                  "with vendor edu: a pool is to be scrubbed by the vendor's module, and that cannot" },
+                  "with vendor edu: a pool is to be scrubbed by the vendor's module, and that "
+                  "cannot" },
                 { "edu", -ENOSPC, OUTCOME_NOT_SUPPORTED,
                   "with vendor edu: a type has more vectors than the vendor's module signals" },
                 { "edu", -EINVAL, OUTCOME_FAILED,
-                  "with vendor edu: a type is in the way of the BARs that the vendor's module adds" },
+                  "with vendor edu: a type is in the way of the BARs that the vendor's module "
+                  "adds" },
                 { "edu", -ENODEV, OUTCOME_FAILED,
                   "with vendor edu: the vendor's module does not know the card" },
                 /* what does not depend on it */

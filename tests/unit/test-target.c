@@ -59,7 +59,9 @@ TEST(a_place_is_free_aligned_and_in_the_pool) {
         ASSERT_EQ(place(&t, ANY), 0);
 }
 
-/* A pool that begins in the middle of what would be a slot, were they counted from the BAR's start. */
+/*
+ * A pool that begins in the middle of what would be a slot, were they counted from the BAR's start.
+ */
 TEST(slots_are_counted_from_the_pool) {
         _cleanup_(target_done) Target t = {};
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-watch.c: what is told of the definitions' folders, whatever comes and goes in which order. After
- * each deed a file is written whose event is awaited: all that was before it has been told by then.
+ * test-watch.c: what is told of the definitions' folders, whatever comes and goes in which order.
+ * After each deed a file is written whose event is awaited: all that was before it has been told by
+ * then.
  */
 #include "backend/watch.h"
 

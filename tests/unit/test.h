@@ -54,8 +54,8 @@ static const char *test_running = "?";
         static void test_##name(void)
 
 /*
- * A worker that waits in a driver that never answers would outlive us, and with it, since it has our
- * stdout, would go on whoever reads that to its end. Theirs are ours when they have gone.
+ * A worker that waits in a driver that never answers would outlive us, and with it, since it has
+ * our stdout, would go on whoever reads that to its end. Theirs are ours when they have gone.
  */
 static inline void test_end_children(void) {
         char path[64];

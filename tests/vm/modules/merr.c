@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * merr: tells the driver of a PCI function of an error or a reset, as the PCI core does where the
- * emulated machine cannot be made to: a failure for good, a recovery that does not end, a reset that
- * takes as long as a test likes.
+ * emulated machine cannot be made to: a failure for good, a recovery that does not end, a reset
+ * that takes as long as a test likes.
  *
  *     echo "0000:02:00.0 frozen" >/sys/module/merr/parameters/tell
  *
