@@ -39,6 +39,8 @@ static bool is_interruption(const char *name) {
                 SD_BUS_ERROR_NO_REPLY,     SD_BUS_ERROR_SERVICE_UNKNOWN,
                 SD_BUS_ERROR_DISCONNECTED, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
                 SD_BUS_ERROR_TIMEOUT,
+                /* the bus has had it started, and that took too long */
+                "org.freedesktop.DBus.Error.TimedOut",
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)

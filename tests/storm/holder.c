@@ -12,7 +12,7 @@
 
 #define STRIDE 256 /* bytes from one word to the next */
 #define ROUNDS_MAX 12
-#define SHARE 3 /* operations of others for one look at what there is to hold */
+#define SHARE 8 /* operations of others for one look at what there is to hold */
 
 typedef struct Use Use;
 

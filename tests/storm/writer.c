@@ -4,7 +4,9 @@
 
 #include "storm.h"
 
-#define SHARE 6 /* operations of others for one of a writer's: most refusals are quick */
+/* Operations of others for one of his: most refusals are quick, and the mix is not to be of who is
+ * fast. */
+#define SHARE 16
 
 static int write_to(const char *path, const char *text) {
         int fd = open(path, O_WRONLY | O_CLOEXEC), r;
