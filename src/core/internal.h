@@ -72,6 +72,7 @@ struct Refresh {
         sd_event_source *source;
         bool everything; /* events were lost: all parents and devices */
         bool query;      /* the kernel module, all that there is */
+        bool failed;     /* the module did not answer, and is asked again when the timer goes off */
         Uuid claims[16]; /* reservations and devices of the module, one by one; more are all */
         size_t n_claims;
         bool autostart;  /* definitions may be startable */
@@ -238,8 +239,16 @@ int refresh_now(Manager *m);
 int refresh_parents_now(Manager *m);
 int refresh_init(Manager *m);
 void refresh_done(Manager *m);
-int refresh_open_kmod(Manager *m);
 void refresh_on_uevent(const Uevent *event, void *userdata);
+/* After 5 ms, doubled @tries times, if nothing makes us look before. */
+int refresh_later(Manager *m, unsigned tries);
+
+/* ---- module.c ---- */
+
+/* 0 also where there is none: it may come later. */
+int module_open(Manager *m);
+/* Asks it for what was noted, by refresh_query() and refresh_claim(). */
+int module_look(Manager *m);
 
 /* ---- counters.c ---- */
 

@@ -190,7 +190,7 @@ int manager_start(Manager *m) {
         r = uevents_new(&m->uevents, m->event, m->root_fd, m->root, refresh_on_uevent, m);
         if (r < 0)
                 return log_error_errno(r, NULL, "Cannot listen to uevents: %m");
-        (void) refresh_open_kmod(m);
+        (void) module_open(m);
 
         /* Parents first, since operations are planned on them; then operations, since they claim
          * devices and know who made them; then devices. */
@@ -255,7 +255,7 @@ int manager_reload(Manager *m) {
         r = parents_link_configured(m);
         if (r < 0)
                 return r;
-        (void) refresh_open_kmod(m);
+        (void) module_open(m);
         parents_forgive(m, NULL);
         autostart_retry(m, NULL, false);
         mends_begin(m);

@@ -5,12 +5,9 @@
  * loop, after the events and before the bus, in a fixed order: parents, vendors' devices, our
  * module's snapshot; then operations whose workers are gone are settled against what was seen.
  */
-#include <mdevd.h>
-
 #include "core/functions.h"
 #include "util/log-ids.h"
 #include "util/log.h"
-#include "util/notify.h"
 
 #define NAMES_MAX 4096
 #define UNSEEN_MAX 65536
@@ -138,159 +135,6 @@ void refresh_device(Manager *m, const Uuid *uuid) {
         refresh_wake(m);
 }
 
-/* ---- the module ---- */
-
-/* It changes what it names and nothing else; one that we do not know may change anything. */
-static bool is_of_device(uint32_t type) {
-        switch (type) {
-        case MDEVD_EVENT_DEVICE_ADDED:
-        case MDEVD_EVENT_DEVICE_GONE:
-        case MDEVD_EVENT_DEVICE_OPENED:
-        case MDEVD_EVENT_DEVICE_CLOSED:
-        case MDEVD_EVENT_DEVICE_CLEAN:
-        case MDEVD_EVENT_DEVICE_SUSPENDED:
-        case MDEVD_EVENT_DEVICE_RESUMED:
-                return true;
-        default:
-                return false;
-        }
-}
-
-static void on_kmod_event(const KmodEvent *event, void *userdata) {
-        Manager *m = userdata;
-
-        if (!event) {
-                log_notice(FIELDS(.topic = "kmod"),
-                           "The kernel module has gone away; its parents cannot be used until it "
-                           "is loaded again.");
-                m->kmod = kmod_free(m->kmod);
-                writers_forget(m);
-                (void) notify_send(true, -1, "FDSTOREREMOVE=1\nFDNAME=" MDEVD_FD_CONTROL);
-                refresh_all(m);
-                return;
-        }
-        if (event->type == MDEVD_EVENT_LOST) {
-                log_notice(FIELDS(.message_id = LOG_ID_EVENTS_LOST, .topic = "kmod"),
-                           "Events of the kernel module were lost; looking at everything.");
-                (void) writers_listen(m); /* who waits is told of once more */
-                refresh_all(m);
-                return;
-        }
-        if (event->type == MDEVD_EVENT_REQUEST || event->type == MDEVD_EVENT_REQUEST_GONE) {
-                writers_note(m, event);
-                return;
-        }
-        if (event->type == MDEVD_EVENT_PARENT_CONFIGURED)
-                available_forget(m, event->parent);
-        if (event->type == MDEVD_EVENT_DEVICE_OPENED || event->type == MDEVD_EVENT_DEVICE_CLOSED ||
-            event->type == MDEVD_EVENT_DEVICE_REVOKED)
-                devices_note_opener(m, event);
-        if (event->type >= MDEVD_EVENT_PARENT_ADDED &&
-            event->type <= MDEVD_EVENT_PARENT_UNCONFIGURED && event->parent[0])
-                refresh_parent(m, event->parent, NULL);
-        if (is_of_device(event->type))
-                refresh_claim(m, &event->uuid);
-        else
-                refresh_query(m);
-}
-
-/* What an earlier daemon had kept, or a new one, which is kept for a later daemon. */
-static int open_kmod(Manager *m) {
-        int fd, r;
-
-        if (m->control_fd >= 0 && kmod_new(&m->kmod, TAKE_FD(m->control_fd)) >= 0)
-                return 0;
-        r = kmod_open(&m->kmod, m->root_fd);
-        if (r < 0)
-                return r;
-        fd = kmod_get_fd(m->kmod);
-        (void) notify_send(true, -1, "FDSTOREREMOVE=1\nFDNAME=" MDEVD_FD_CONTROL);
-        (void) notify_send(true, fd, "FDSTORE=1\nFDNAME=" MDEVD_FD_CONTROL);
-        return 0;
-}
-
-int refresh_open_kmod(Manager *m) {
-        int r;
-
-        if (m->kmod)
-                return 0;
-        r = open_kmod(m);
-        if (r == -ENOENT || r == -ENODEV || r == -ENXIO)
-                return 0; /* it may come later: there will be an event */
-        if (r >= 0)
-                r = kmod_attach(m->kmod, m->event, on_kmod_event, m);
-        if (r >= 0)
-                r = writers_listen(m);
-        if (r < 0) {
-                m->kmod = kmod_free(m->kmod);
-                return log_error_errno(r, FIELDS(.topic = "kmod"),
-                                       "Cannot use /dev/mdevd: %m%s",
-                                       r == -EPROTO ? "; the module is of another version than "
-                                                      "this daemon"
-                                                    : "");
-        }
-        available_forget(m, NULL);
-        parents_forgive(m, NULL);
-        refresh_all(m);
-        return 0;
-}
-
-static int query(Manager *m) {
-        _cleanup_(kmod_snapshot_freep) KmodSnapshot *s = NULL;
-        int r;
-
-        m->refresh.query = false;
-        m->refresh.n_claims = 0;
-        if (!m->kmod)
-                return 0;
-        r = kmod_query(m->kmod, &s);
-        if (r < 0)
-                return log_error_errno(r, FIELDS(.topic = "kmod"),
-                                       "Cannot ask the kernel module what there is: %m");
-        /* who is told of a device in this turn need not ask once more */
-        counters_are_new(m);
-        writers_note_snapshot(m, NULL);
-        r = devices_apply_kmod(m, s);
-        writers_settle(m, NULL);
-        return r;
-}
-
-static int query_one(Manager *m, const Uuid *uuid) {
-        _cleanup_(kmod_snapshot_freep) KmodSnapshot *s = NULL;
-        Device *d;
-        int r;
-
-        r = kmod_query_one(m->kmod, uuid, &s);
-        if (r == -EOPNOTSUPP) {
-                refresh_query(m);
-                return 0;
-        }
-        if (r < 0 && r != -ENOENT)
-                return log_error_errno(r, FIELDS(.topic = "kmod"),
-                                       "Cannot ask the kernel module for %s: %m", UUID_STR(uuid));
-        writers_note_snapshot(m, uuid);
-        r = devices_apply_claim(m, uuid, r < 0 ? NULL : s);
-        if (!m->refresh.query) /* else that comes first */
-                writers_settle(m, uuid);
-        d = s ? model_find_device(m->model, NULL, uuid, NULL) : NULL;
-        if (d && d->ours)
-                counters_are_new_of(m, d);
-        return r;
-}
-
-/* What is noted meanwhile waits for the next turn, but for a look at everything. */
-static int query_claims(Manager *m) {
-        Uuid claims[ARRAY_SIZE(m->refresh.claims)];
-        size_t n = m->refresh.n_claims;
-        int r = 0;
-
-        memcpy(claims, m->refresh.claims, n * sizeof(claims[0]));
-        m->refresh.n_claims = 0;
-        for (size_t i = 0; i < n && r >= 0 && m->kmod && !m->refresh.query; i++)
-                r = query_one(m, &claims[i]);
-        return r;
-}
-
 /* ---- uevents ---- */
 
 /* Whether its parent is our module's, and nothing makes us think that it is not any more. */
@@ -342,7 +186,7 @@ void refresh_on_uevent(const Uevent *event, void *userdata) {
                 return;
         }
         if (streq_ptr(event->subsystem, "misc")) {
-                (void) refresh_open_kmod(m);
+                (void) module_open(m);
                 return;
         }
         if (streq_ptr(event->subsystem, "mdev")) {
@@ -370,7 +214,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static int look_later(Manager *m, unsigned tries) {
+int refresh_later(Manager *m, unsigned tries) {
         uint64_t usec = (uint64_t) INCOMPLETE_FIRST_USEC << tries;
         int r;
 
@@ -410,7 +254,7 @@ static int look_at_devices(Manager *m) {
                 }
                 if (u->tries > 0 && !timed)
                         continue; /* something else made us look; its time has not come */
-                r = look_later(m, u->tries++);
+                r = refresh_later(m, u->tries++);
                 if (r < 0)
                         return r;
         }
@@ -430,11 +274,7 @@ int refresh_now(Manager *m) {
                 r = refresh_parents_now(m);
         if (r >= 0)
                 r = look_at_devices(m);
-        if (r >= 0)
-                r = query_claims(m);
-        if (r >= 0 && m->refresh.query)
-                r = query(m);
-        return r;
+        return r < 0 ? r : module_look(m);
 }
 
 static int on_refresh(sd_event_source *s, void *userdata) {

@@ -724,6 +724,8 @@ static int on_query(FakeModule *m, const char *root, void *arg) {
         if (m->older && q->flags)
                 return -EINVAL;
         (*(q->flags & MDEVD_QUERY_ONE ? &m->n_queries_of_one : &m->n_queries))++;
+        if (read_number(P("%s/fake/query-errno", root), 0) > 0)
+                return -read_number(P("%s/fake/query-errno", root), 0);
         if ((q->flags & MDEVD_QUERY_ONE) && !one)
                 return -ENOENT;
         for (unsigned i = 0; i < PARENTS_MAX; i++) {

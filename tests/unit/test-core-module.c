@@ -343,6 +343,28 @@ TEST(older_module_is_asked_for_everything) {
         ASSERT_EQ(one, 0);
 }
 
+/* Nobody tells of it once more. */
+TEST(what_could_not_be_asked_is_asked_again) {
+        Uuid u1 = uuid_of(U1), u2 = uuid_of(U2);
+        FIXTURE(f);
+
+        bring_up(&f);
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U2, "vm2"));
+        run_idle(&f);
+        for (unsigned older = 0; older < 2; older++) {
+                fake_module_set_older(f.tree->root, older);
+                fake_write(f.tree, "12", "fake/query-errno");
+                fake_module_open(f.tree->root, u1.bytes, 4711, "qemu");
+                fake_module_open(f.tree->root, u2.bytes, 4712, "qemu");
+                run_idle(&f);
+                ASSERT_EQ(find_device(&f, U1)->opened + find_device(&f, U2)->opened, 2 * older);
+                fake_write(f.tree, "0", "fake/query-errno");
+                RUN_UNTIL(&f, find_device(&f, U1)->opened == older + 1 &&
+                                      find_device(&f, U2)->opened == older + 1);
+        }
+}
+
 /*
  * No event tells of it: whoever is refused for it looks at everything, and the next goes elsewhere.
  */
