@@ -19,7 +19,7 @@ PROGRAM = os.environ["MDEVD_BUILD"] + "/tests/storm/storm"
 RESIDENTS = [f"dddddddd-2222-4333-8444-5555555555{n:02x}" for n in range(2)]
 TENANTS = [f"eeeeeeee-2222-4333-8444-5555555555{n:02x}" for n in range(2)]
 STORE = "/etc/mdevctl.d"
-LIMIT = 600  # seconds, for all that was asked for to come to an end on a machine that has other work
+LIMIT = 600  # seconds, for all that was asked for to come to an end on a busy machine
 
 
 def configure():
@@ -110,7 +110,8 @@ def blow_over(n, operations, kills):
         answer, d = guest.cmd("hammer stop"), device(describe(), uuid)
         print(f"{guest.name}: {answer}; at first {before[uuid][0]} chunks, and it was at "
               f"{before[uuid][1]:#x}, now at {place(uuid):#x}", flush=True)
-        check(d["owner"] == guest.name and d["opened"] == 1, f"{uuid} is no more {guest.name}'s: {d}")
+        check(d["owner"] == guest.name and d["opened"] == 1,
+              f"{uuid} is no more {guest.name}'s: {d}")
         check(int(answer.split("chunks=")[1].split()[0]) > before[uuid][0],
               f"{guest.name} did nothing meanwhile")
         guest.quit()
@@ -171,13 +172,15 @@ def difference(state):
     going = [o for o in state["operations"] if o["state"] == "running"]
     if going:
         return f"operations are under way: {going}"
-    if [d for d in state["devices"] if d["state"] != "live" or d["opened"] or d["lease"] == "client"]:
+    if [d for d in state["devices"]
+            if d["state"] != "live" or d["opened"] or d["lease"] == "client"]:
         return "a device is not live, or open, or leased to a client that has gone"
     known, kernel = {d["uuid"]: d for d in state["devices"]}, names_in(MDEVS)
     if set(known) != kernel:
         return f"model {set(known) - kernel} more, kernel {kernel - set(known)} more"
     # what others have made on a vendor's parent is theirs, and has a file only if it has an owner
-    mine, files = {n for n in kernel if known[n]["origin"] != "foreign"}, names_in("/run/mdevd/devices")
+    mine = {n for n in kernel if known[n]["origin"] != "foreign"}
+    files = names_in("/run/mdevd/devices")
     if not mine <= files <= kernel:
         return f"files lack {mine - files}, and {files - kernel} have no device"
     if names_in(OPERATIONS):
@@ -207,8 +210,8 @@ def autostarted(state):
 
 
 def facts(state, places):
-    """What must be the same for the next daemon, with @places where in the parent each device is. One
-    whose definition starts it is not counted: the next daemon does that."""
+    """What must be the same for the next daemon, with @places where in the parent each device is.
+    One whose definition starts it is not counted: the next daemon does that."""
     return {d["uuid"]: (d["parent"], d["type"], d["owner"], d["origin"], d["lease"], d["linger"],
                         [tuple(e[key] for key in sorted(e) if places or key != "offset")
                          for e in d["extents"]])
@@ -232,13 +235,14 @@ def check_afterwards():
         check(before.get(name) == after.get(name),
               f"{name} was {before.get(name)}, and is {after.get(name)} for the next daemon")
     print(f"ok {len(state['devices'])} devices and {len(state['definitions'])} definitions are the "
-          "same in the model, the kernel and the files" + ("" if places else ", some in other places"),
-          flush=True)
+          "same in the model, the kernel and the files" +
+          ("" if places else ", some in other places"), flush=True)
 
 
 def is_beyond_removal(name):
-    """mdev core shows "remove" before the driver's probe: who writes there meanwhile takes the file away
-    and removes nothing. Our module makes no such device; mtty does, and it goes with its module only."""
+    """mdev core shows "remove" before the driver's probe: who writes there meanwhile takes the file
+    away and removes nothing. Our module makes no such device; mtty does, and it goes with its
+    module only."""
     path = os.path.realpath(f"{MDEVS}/{name}")
     return os.path.basename(os.path.dirname(path)) == MTTY and not os.path.exists(f"{path}/remove")
 
@@ -259,7 +263,7 @@ def remove_all():
 
 
 def check_cleared():
-    """Nothing of what anybody wrote is left in the parents' memory when the last device has gone."""
+    """Nothing of what anybody wrote is left in the parents' memory when the last device is gone."""
     # or what is defined to be there comes again, when that has gone which kept it from it
     for parent in names_in(STORE) - {"scripts.d"}:
         for name in names_in(f"{STORE}/{parent}"):

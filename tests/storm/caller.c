@@ -318,7 +318,8 @@ static const struct {
 
 static void choose(Caller *c) {
         const Storm *s = c->actor->storm;
-        unsigned residents = RESIDENT_SHARE * STORM_RESIDENTS, tenants = TENANT_SHARE * s->n_tenants;
+        unsigned residents = RESIDENT_SHARE * STORM_RESIDENTS;
+        unsigned tenants = TENANT_SHARE * s->n_tenants;
         unsigned i = storm_random(c->actor) % (STORM_UUIDS + residents + tenants);
 
         c->tenant = i >= STORM_UUIDS + residents;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * holder.c: owns those who use a device as a VMM does. What one finds at its open must be zeros, lest
- * it sees what the opener before it, or the extent's last owner, has left there; from then on it must
- * be what it wrote itself, whatever is held, moved, asked to go or killed meanwhile.
+ * holder.c: owns those who use a device as a VMM does. What one finds at its open must be zeros,
+ * lest it sees what the opener before it, or the extent's last owner, has left there; from then on
+ * it must be what it wrote itself, whatever is held, moved, asked to go or killed meanwhile.
  */
 #include <dirent.h>
 #include <sys/mman.h>

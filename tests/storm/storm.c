@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm.c: random operations of all kinds on the installed mdevd.service by callers, sysfs writers and
- * holders at once, while the daemon is killed. tests/vm/cases/daemon-storm runs it in the test VM and
- * compares model, kernel and files afterwards; this program answers for what each of them met: that
- * every call was answered with a result or a sentence, and that no holder found anything but zeros in
- * a device that it opened and what it wrote in one that it had.
+ * storm.c: random operations of all kinds on the installed mdevd.service by callers, sysfs writers
+ * and holders at once, while the daemon is killed. tests/vm/cases/daemon-storm runs it in the test
+ * VM and compares model, kernel and files afterwards; this program answers for what each of them
+ * met: that every call was answered with a result or a sentence, and that no holder found anything
+ * but zeros in a device that it opened and what it wrote in one that it had.
  *
  *   storm OPERATIONS KILLS SEED [UUID…]
  *
@@ -110,16 +110,18 @@ static void begin(Storm *s, Actor actors[static ACTORS], uint64_t seed) {
                 for (unsigned i = 0; i < kinds[k].n; i++, at++) {
                         actors[at] = (Actor){ .storm = s, .number = i };
                         actors[at].seed = (seed + at) * UINT64_C(0x9e3779b97f4a7c15) | 1;
-                        if (pthread_create(&actors[at].thread, NULL, kinds[k].run, &actors[at]) != 0)
+                        if (pthread_create(&actors[at].thread, NULL, kinds[k].run,
+                                           &actors[at]) != 0)
                                 exit(EXIT_FAILURE);
                 }
 }
 
 static void report(const Storm *s) {
-        printf("%u operations: callers %u done, %u refused, %u interrupted (%u moves, %u of tenants, "
-               "%u holds); writers %u granted, %u denied, %u removed; holders %u opens, %u checks\n",
-               s->total, s->done, s->refused, s->interrupted, s->moved, s->tenants_moved, s->suspended,
-               s->granted, s->denied, s->removed, s->held, s->checks);
+        printf("%u operations: callers %u done, %u refused, %u interrupted (%u moves, %u of "
+               "tenants, %u holds); writers %u granted, %u denied, %u removed; holders %u opens, "
+               "%u checks\n",
+               s->total, s->done, s->refused, s->interrupted, s->moved, s->tenants_moved,
+               s->suspended, s->granted, s->denied, s->removed, s->held, s->checks);
 }
 
 /* What did not happen was not shown to work. */
@@ -150,7 +152,8 @@ int main(int argc, char *argv[]) {
         Actor actors[ACTORS];
         Storm s = {
                 .parents = {
-                        { getenv("MDEVD_PARENT0"), { "mdevd-fb-1M", "mdevd-fb-4M", "mdevd-fb-8M" } },
+                        { getenv("MDEVD_PARENT0"),
+                          { "mdevd-fb-1M", "mdevd-fb-4M", "mdevd-fb-8M" } },
                         { getenv("MDEVD_PARENT1"), { "mdevd-fb-1M", "mdevd-fb-4M" } },
                         { "mtty", { "mtty-1", "mtty-2" } },
                 },
@@ -158,9 +161,9 @@ int main(int argc, char *argv[]) {
                 .progress = PTHREAD_COND_INITIALIZER,
         };
 
-        if (argc < 4 || argc > 4 + STORM_TENANTS_MAX || parse_u64(argv[1], &total) < 0 || total < 100 || total > 1000000 ||
-            parse_u64(argv[2], &kills) < 0 || kills > total || parse_u64(argv[3], &seed) < 0 ||
-            !s.parents[0].name || !s.parents[1].name) {
+        if (argc < 4 || argc > 4 + STORM_TENANTS_MAX || parse_u64(argv[1], &total) < 0 ||
+            total < 100 || total > 1000000 || parse_u64(argv[2], &kills) < 0 || kills > total ||
+            parse_u64(argv[3], &seed) < 0 || !s.parents[0].name || !s.parents[1].name) {
                 fprintf(stderr, "usage, in the test VM: storm OPERATIONS KILLS SEED [UUID…]\n");
                 return EXIT_FAILURE;
         }

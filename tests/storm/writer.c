@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* writer.c: owns those who write to sysfs themselves, as oVirt, KubeVirt and the first mdevctl do. */
+/* writer.c: owns those who write to sysfs themselves, as oVirt, KubeVirt, the first mdevctl do. */
 #include <fcntl.h>
 
 #include "storm.h"
@@ -27,8 +27,8 @@ static bool is_one_of(int error, const int *errors, size_t n) {
 
 /*
  * EUSERS is the sample driver's, for no instance left; ECANCELED: it was removed while it was made.
- * Nobody is there to answer (ENOENT), or not within the 10 s that the module waits (ETIMEDOUT), only
- * where the daemon was killed meanwhile.
+ * Nobody is there to answer (ENOENT), or not within the 10 s that the module waits (ETIMEDOUT),
+ * only where the daemon was killed meanwhile.
  */
 static void create(Actor *a, const char *uuid) {
         static const int refusals[] = { EEXIST, ENOSPC, EBUSY, EAGAIN, EUSERS, ECANCELED };
