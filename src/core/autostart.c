@@ -135,6 +135,10 @@ void autostart_retry(Manager *m, const char *parent, bool all) {
         if (!m->attempts.next)
                 return;
         list_foreach(a, &m->attempts, Attempt, node) {
+                /* most are up, or on their way, and have never failed */
+                if (!all && a->failures == 0 && a->state != ATTEMPT_FAILED &&
+                    a->state != ATTEMPT_WAITING)
+                        continue;
                 if (parent && a->parent && !streq(a->parent, parent))
                         continue;
                 /* what an event makes us try is not one of the tries that nothing told us of */

@@ -32,7 +32,8 @@ static uint64_t mix_uuid(uint64_t h, const Uuid *uuid) {
  * siblings: what others do is of no account then. 0: that cannot be said.
  */
 static uint64_t digest(Manager *m, const Parent *p) {
-        uint64_t h = mix(mix(UINT64_C(0xcbf29ce484222325), p->changes), m->model->rules_changes);
+        uint64_t h = mix(mix(mix(UINT64_C(0xcbf29ce484222325), p->changes), p->arrivals),
+                         m->model->rules_changes);
 
         if (p->unit || (m->model->rules && !list_is_empty(&m->model->rules->groups)))
                 return 0;

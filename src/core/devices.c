@@ -161,6 +161,8 @@ static int new_vendor_device(Manager *m, Parent *p, const SysfsDevice *sd) {
 static bool unlink_others(Manager *m, const Uuid *uuid, const SysfsDevice *sd) {
         bool known = false;
 
+        if (!model_find_device(m->model, NULL, uuid, NULL))
+                return false;
         list_foreach_safe(d, &m->model->devices, Device, node) {
                 if (!uuid_equal(&d->uuid, uuid) || parents_is_governed(m, d->parent))
                         continue;

@@ -96,7 +96,7 @@ void model_link_device(Model *m, Device *d) {
         *last = d; /* in order of arrival, too */
         if (definition)
                 definition->device = d;
-        parent_changed(d->parent);
+        d->parent->arrivals++;
 }
 
 void model_unlink_device(Device *d) {

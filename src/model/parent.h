@@ -146,6 +146,7 @@ struct Parent {
         List functions;   /* of Function: what bears its devices, where they are no mdevs */
         List devices;     /* of Device, by parent_node */
         uint64_t changes; /* counts what policy may have to look at anew, see parent_changed() */
+        uint64_t arrivals; /* counts devices that were linked: no change, the list has them last */
         uint64_t told_of; /* what told of its types rests on, see core/available.c; 0: nothing */
         void *view;       /* policy's own memory of this parent, freed by view_free */
         void (*view_free)(void *view);
@@ -188,6 +189,6 @@ void parent_link_type(Parent *p, Type *type);
 
 /*
  * To be called after a change that no link or setter of the model made: to a pool, or to a linked
- * device's type. Linking, freeing and the setters call it themselves.
+ * device's type. Linking pools and types, unlinking, freeing and the setters call it themselves.
  */
 void parent_changed(Parent *p);

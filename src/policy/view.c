@@ -10,6 +10,8 @@
 static void view_free(void *p) {
         View *v = p;
 
+        if (v->planned)
+                view_free(v->planned);
         for (size_t i = 0; i < v->n_regions; i++)
                 allocator_done(&v->regions[i].allocator);
         free(v->regions);
@@ -214,9 +216,15 @@ static uint64_t pools_digest(const Parent *parent) {
         return h;
 }
 
+static int add_there(View *v, const Rules *rules, const Device *d) {
+        int r = add_device(v, rules, d->type, d->owner, d->extents, d->n_extents);
+
+        return r >= 0 && d->other.used ? take_place(v, &d->other.place) : r;
+}
+
+/* As it is, or as if what @planned says is leaving had left; NULL: nothing is. */
 static int view_new(View **ret, const Model *model, const List *planned, const Parent *parent) {
         _cleanup_(view_freep) View *v = NULL;
-        bool leaving = planned_has_leaving(planned);
         int r;
 
         v = calloc(1, sizeof(*v));
@@ -224,6 +232,7 @@ static int view_new(View **ret, const Model *model, const List *planned, const P
                 return -ENOMEM;
         v->parent = parent;
         v->changes = parent->changes;
+        v->arrivals = parent->arrivals;
         v->rules_changes = model->rules_changes;
         v->pools = pools_digest(parent);
         v->rule = match_parent_rule(model->rules, parent);
@@ -238,38 +247,94 @@ static int view_new(View **ret, const Model *model, const List *planned, const P
                         return r;
         }
         list_foreach(d, &parent->devices, Device, parent_node) {
-                if (leaving && planned_is_leaving(planned, d)) {
-                        v->once = true;
-                        continue;
-                }
-                r = add_device(v, model->rules, d->type, d->owner, d->extents, d->n_extents);
-                if (r >= 0 && d->other.used)
-                        r = take_place(v, &d->other.place);
+                r = planned && planned_is_leaving(planned, d) ? 0 : add_there(v, model->rules, d);
                 if (r < 0)
                         return r;
         }
-        if (planned)
-                list_foreach(p, planned, Planned, node) {
-                        if (p->parent != parent || p->still)
-                                continue;
-                        v->once = true;
-                        if (p->leaving)
-                                continue;
-                        if (p->of_move) {
-                                r = take_place(v, &p->extents[0]);
-                                if (r < 0)
-                                        return r;
-                                continue;
-                        }
-                        if (is_there(model, planned, parent, &p->uuid))
-                                continue; /* it has arrived, and counts */
-                        r = add_device(v, model->rules, p->type->id, p->owner, p->extents,
-                                       p->n_extents);
-                        if (r < 0)
-                                return r;
-                }
 
         *ret = TAKE_PTR(v);
+        return 0;
+}
+
+/* Those that have come since: the last of the list, for one that goes makes the view anew. */
+static int add_arrivals(View *v, const Rules *rules) {
+        const List *devices = &v->parent->devices, *at = devices;
+
+        for (; v->arrivals < v->parent->arrivals; v->arrivals++)
+                at = at->prev;
+        for (; at != devices; at = at->next) {
+                int r = add_there(v, rules, list_entry(at, Device, parent_node));
+
+                if (r < 0) {
+                        v->spoilt = true;
+                        return r;
+                }
+        }
+        return 0;
+}
+
+/* With room for @room of them, at least @n. NULL: no memory. */
+static void *copy_array(const void *from, size_t n, size_t room, size_t size) {
+        void *copy = calloc(MAX(room, (size_t) 1), size);
+
+        if (copy && n > 0)
+                memcpy(copy, from, n * size);
+        return copy;
+}
+
+/* What add_owner() has allocated, and expects to be. */
+static size_t room_for_owners(size_t n) {
+        size_t room = 1;
+
+        while (room < n)
+                room *= 2;
+        return room;
+}
+
+static int view_copy(View **ret, const View *from) {
+        _cleanup_(view_freep) View *v = NULL;
+        int r;
+
+        v = calloc(1, sizeof(*v));
+        if (!v)
+                return -ENOMEM;
+        *v = *from;
+        v->planned = NULL;
+        v->n_regions = 0; /* of those that have allocators of their own */
+        v->groups = copy_array(from->groups, from->n_groups, from->n_groups, sizeof(*v->groups));
+        v->tallies = copy_array(from->tallies, from->n_tallies, from->n_tallies,
+                                sizeof(*v->tallies));
+        v->owners = copy_array(from->owners, from->n_devices, room_for_owners(from->n_devices),
+                               sizeof(*v->owners));
+        v->regions = copy_array(from->regions, from->n_regions, from->n_regions,
+                                sizeof(*v->regions));
+        r = v->groups && v->tallies && v->owners && v->regions ? 0 : -ENOMEM;
+        while (r >= 0 && v->n_regions < from->n_regions) {
+                r = allocator_copy(&v->regions[v->n_regions].allocator,
+                                   &from->regions[v->n_regions].allocator);
+                v->n_regions += r >= 0;
+        }
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(v);
+        return 0;
+}
+
+static int add_planned(View *v, const Model *model, const List *planned) {
+        list_foreach(p, planned, Planned, node) {
+                int r = 0;
+
+                if (p->parent != v->parent || p->still || p->leaving)
+                        continue;
+                if (p->of_move)
+                        r = take_place(v, &p->extents[0]);
+                else if (!is_there(model, planned, v->parent, &p->uuid)) /* else it counts */
+                        r = add_device(v, model->rules, p->type->id, p->owner, p->extents,
+                                       p->n_extents);
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 
@@ -281,18 +346,18 @@ static bool is_planned_for(const List *planned, const Parent *parent) {
         return false;
 }
 
-int view_get(const Model *model, const List *planned, const Parent *parent, View **ret) {
+/* Without plans. */
+static int view_of_now(const Model *model, const Parent *parent, View **ret) {
         Parent *home = (Parent *) parent; /* only its ->view is ours to change */
         View *v = parent->view;
         int r;
 
-        if (v && !v->once && v->changes == parent->changes &&
-            v->rules_changes == model->rules_changes && v->pools == pools_digest(parent) &&
-            !is_planned_for(planned, parent)) {
+        if (v && !v->spoilt && v->changes == parent->changes &&
+            v->rules_changes == model->rules_changes && v->pools == pools_digest(parent)) {
                 *ret = v;
-                return 0;
+                return add_arrivals(v, model->rules);
         }
-        r = view_new(&v, model, planned, parent);
+        r = view_new(&v, model, NULL, parent);
         if (r < 0)
                 return r;
         if (home->view)
@@ -300,6 +365,30 @@ int view_get(const Model *model, const List *planned, const Parent *parent, View
         home->view = v;
         home->view_free = view_free;
         *ret = v;
+        return 0;
+}
+
+int view_get(const Model *model, const List *planned, const Parent *parent, View **ret) {
+        _cleanup_(view_freep) View *v = NULL;
+        View *now;
+        int r;
+
+        r = view_of_now(model, parent, &now);
+        if (r < 0)
+                return r;
+        if (!is_planned_for(planned, parent)) {
+                *ret = now;
+                return 0;
+        }
+        r = planned_has_leaving(planned) ? view_new(&v, model, planned, parent) :
+                                           view_copy(&v, now);
+        if (r >= 0)
+                r = add_planned(v, model, planned);
+        if (r < 0)
+                return r;
+        if (now->planned)
+                view_free(now->planned);
+        *ret = now->planned = TAKE_PTR(v);
         return 0;
 }
 
@@ -448,7 +537,7 @@ int view_place(View *v, const Group *group, const Type *type, Extent *extents, s
                 if (regions[bar] &&
                     allocator_release(&regions[bar]->allocator, placed[bar].offset,
                                       placed[bar].size) < 0) {
-                        v->once = true; /* no memory to give it back: make the view anew */
+                        v->spoilt = true; /* no memory to give it back */
                         r = -ENOMEM;
                 }
         return r;

@@ -2,7 +2,8 @@
 /*
  * view.h: what policy has to know of one parent, made from the model and remembered in
  * parent->view until the parent or the rules change: what is free in each region of its pools, and
- * how much each group has there. A view whose parent has something planned is made anew each time.
+ * how much each group has there. Devices that arrive are added to it; where something is planned, to
+ * a copy that is made for each question.
  */
 #pragma once
 
@@ -32,7 +33,9 @@ struct Tally {
 struct View {
         const Parent *parent;
         uint64_t changes, rules_changes, pools; /* of what it was made */
-        bool once;                       /* made with plans: not to be used again */
+        uint64_t arrivals; /* how many of the parent's are in it */
+        bool spoilt;       /* half changed, for want of memory: to be made anew */
+        View *planned;     /* the latest copy that has plans, too; NULL: none was asked for */
         unsigned n_devices;
         uint64_t *owners; /* a hash of each device's owner: an owner is sought on every parent */
         Region *regions; /* of a pool next to each other: its partitions, then what is in common */
