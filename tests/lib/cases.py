@@ -5,6 +5,7 @@ say what it needs."""
 import os
 import re
 
+import debian13
 import debugkernel
 import kernels
 import machine
@@ -48,7 +49,8 @@ class Case:
                 raise Failure(f"{where} is neither yes nor no")
             self.long = value == "yes"
         elif key == "kernel":
-            self.kernels = self._words(where, value, (*kernels.SERIES, debugkernel.NAME))
+            self.kernels = self._words(where, value, (*kernels.SERIES, debian13.NAME,
+                                                      debugkernel.NAME))
         elif key == "machine":
             self.features = tuple(sorted(self._words(where, value, machine.FEATURES)))
 

@@ -46,7 +46,7 @@ class Image:
         return os.path.join(self.folder, series, "apparmor.tar")
 
 
-def _recipe(kernel_list):
+def _recipe(kernel_list, suite):
     """The hash of all that decides what an image contains."""
     h = hashlib.sha256()
     for name in ("rootfs.py", "kernels.py"):
@@ -55,7 +55,7 @@ def _recipe(kernel_list):
     for path in sorted(glob.glob(os.path.join(rootfs.PARTS, "*"))):
         with open(path, "rb") as f:
             h.update(path.rsplit("/", 1)[1].encode() + b"\0" + f.read())
-    h.update("\n".join(map(str, kernel_list)).encode())
+    h.update("\n".join([suite, *map(str, kernel_list)]).encode())
     return h.hexdigest()[:16]
 
 
@@ -82,7 +82,7 @@ def _unused(base, keep):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _build(base, folder, kernel_list):
+def _build(base, folder, kernel_list, suite):
     if os.geteuid() != 0:
         raise Failure("the VM's image is not built yet, and only root can build it "
                       "(mmdebstrap in root mode); run this once as root.")
@@ -94,20 +94,20 @@ def _build(base, folder, kernel_list):
         if os.path.isdir(work):
             shutil.rmtree(work)
         os.makedirs(work)
-        rootfs.make(work, kernel_list)
+        rootfs.make(work, kernel_list, suite)
         os.rename(work, folder)
         _unused(base, folder)
 
 
-def obtain():
+def obtain(kernel_list=None, suite=rootfs.HOST_SUITE):
     """The image of this tree, made now if it is not in the cache. Held (against being cleared
     away) as long as this process lives."""
-    kernel_list = kernels.find_all()
+    kernel_list = kernel_list or kernels.find_all()
     base = cache_dir()
-    folder = os.path.join(base, f"image-{_recipe(kernel_list)}")
+    folder = os.path.join(base, f"image-{_recipe(kernel_list, suite)}")
     held = os.open(folder + ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
     fcntl.flock(held, fcntl.LOCK_SH)
     os.utime(folder + ".lock")
     if not os.path.isdir(folder):
-        _build(base, folder, kernel_list)
+        _build(base, folder, kernel_list, suite)
     return Image(folder, kernel_list)

@@ -13,6 +13,7 @@ from progress import Failure, run, step
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PARTS = os.path.join(os.path.dirname(HERE), "vm", "image")
+HOST_SUITE = "bookworm"  # of the machine that this runs on
 
 # Nothing here does anything for a test, and each costs seconds under emulation.
 MASKED = """
@@ -28,15 +29,16 @@ systemd-update-utmp-runlevel.service dev-hugepages.mount
 """.split()
 
 
-def _sources():
-    """This machine's own Debian sources, as lines for mmdebstrap; other vendors' are left out."""
+def _sources(suite):
+    """This machine's own Debian sources, as lines for mmdebstrap; other vendors' are left out. It is a
+    Debian 12, and the archives that have that have the other suite, too."""
     out = run(["apt-get", "indextargets", "--format",
                "$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)", "Created-By: Packages"])
     lines = []
     for line in out.splitlines():
-        origin, uri, suite, component = line.split("|")
-        entry = f"deb {uri} {suite} {component}"
-        if origin == "Debian" and suite.startswith("bookworm") and entry not in lines:
+        origin, uri, name, component = line.split("|")
+        entry = f"deb {uri} {name.replace(HOST_SUITE, suite, 1)} {component}"
+        if origin == "Debian" and name.startswith(HOST_SUITE) and entry not in lines:
             lines.append(entry)
     if not lines:
         raise Failure("apt on this machine has no source for Debian 12 (bookworm), from which the "
@@ -56,7 +58,7 @@ def _packages():
         return [line.strip() for line in f if line.strip() and not line.startswith("#")]
 
 
-def _bootstrap(root):
+def _bootstrap(root, suite):
     options = ["--mode=root", "--variant=apt", "--format=directory",
                "--include=" + ",".join(_packages()),
                "--aptopt=Apt::Install-Recommends false",
@@ -64,8 +66,12 @@ def _bootstrap(root):
                "--dpkgopt=path-exclude=/usr/share/man/*",
                "--dpkgopt=path-exclude=/usr/share/info/*",
                "--dpkgopt=path-exclude=/usr/share/locale/*",
-               "--dpkgopt=path-exclude=/usr/share/i18n/*"]
-    run(["mmdebstrap", *options, *_apt_options(), "bookworm", root, *_sources()])
+               "--dpkgopt=path-exclude=/usr/share/i18n/*",
+               # these need /proc, which is there now; and this machine's own programs do not know all
+               # that Debian 13's files say
+               '--customize-hook=chroot "$1" systemd-tmpfiles --create --prefix=/var --prefix=/etc',
+               '--customize-hook=chroot "$1" systemd-hwdb update']
+    run(["mmdebstrap", *options, *_apt_options(), suite, root, *_sources(suite)])
 
 
 def _write(root, path, text):
@@ -84,19 +90,33 @@ def _put_mdevctl_aside(root):
                   os.path.join(root, "usr/lib/mdevctl", f"original-{name}"))
 
 
+def _disable_profiles(root, paths):
+    folder = os.path.join(root, "etc/apparmor.d/disable")
+    os.makedirs(folder, exist_ok=True)
+    for path in paths:
+        link = os.path.join(folder, os.path.basename(path))
+        if not os.path.lexists(link):
+            os.symlink(path.removeprefix(root), link)
+
+
+def _put_empty_profiles_aside(root):
+    """Debian 13 has a hundred that confine nothing, for programs that are not here; loading them takes
+    longer than the rest of a boot."""
+    empty = []
+    for path in filter(os.path.isfile, glob.glob(os.path.join(root, "etc/apparmor.d/*"))):
+        with open(path, encoding="utf-8") as f:
+            if "flags=(unconfined)" in f.read():
+                empty.append(path)
+    _disable_profiles(root, empty)
+
+
 def _put_libvirt_aside(root):
     """A case that wants it starts it, and loads its AppArmor profiles."""
     units = [os.path.basename(path) for pattern in ("libvirt*", "virt*") for kind in
              ("service", "socket") for path in
              glob.glob(os.path.join(root, f"usr/lib/systemd/system/{pattern}.{kind}"))]
     run(["systemctl", f"--root={root}", "disable", *(u for u in units if "@" not in u)])
-    folder = os.path.join(root, "etc/apparmor.d/disable")
-    os.makedirs(folder, exist_ok=True)
-    for path in glob.glob(os.path.join(root, "etc/apparmor.d/usr.*libvirt*")) + \
-            glob.glob(os.path.join(root, "etc/apparmor.d/usr.lib.libvirt*")):
-        link = os.path.join(folder, os.path.basename(path))
-        if not os.path.lexists(link):
-            os.symlink(path.removeprefix(root), link)
+    _disable_profiles(root, glob.glob(os.path.join(root, "etc/apparmor.d/usr.*libvirt*")))
 
 
 def _configure(root):
@@ -112,11 +132,10 @@ def _configure(root):
         os.symlink("/dev/null", path)
     run(["systemctl", f"--root={root}", "set-default", "multi-user.target"])
     run(["chroot", root, "passwd", "-d", "root"])
-    run(["chroot", root, "systemd-hwdb", "update"])
     run(["chroot", root, "ldconfig"])
-    run(["systemd-tmpfiles", f"--root={root}", "--create", "--prefix=/var", "--prefix=/etc"])
     _put_mdevctl_aside(root)
     _put_libvirt_aside(root)
+    _put_empty_profiles_aside(root)
     for path in ("etc/.updated", "var/.updated"):
         _write(root, path, "")
     for path in glob.glob(os.path.join(root, "var/lib/apt/lists/*")) + \
@@ -127,7 +146,7 @@ def _configure(root):
         os.makedirs(os.path.join(root, folder), exist_ok=True)
 
 
-def make(folder, kernel_list):
+def make(folder, kernel_list, suite):
     root = os.path.join(folder, "root")
     for kernel in kernel_list:
         with step(f"fetching {kernel}"):
@@ -141,7 +160,7 @@ def make(folder, kernel_list):
             shutil.move(os.path.join(tree, "lib/modules"), os.path.join(out, "modules/lib"))
             shutil.rmtree(os.path.join(folder, f"unpacked-{kernel.series}"))
     with step("building the VM's root file system (first time only, 1 to 3 minutes)"):
-        _bootstrap(root)
+        _bootstrap(root, suite)
         for kernel in kernel_list:
             shutil.copytree(
                 os.path.join(folder, kernel.series, "modules/lib/modules", kernel.release),

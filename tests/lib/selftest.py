@@ -107,6 +107,7 @@ def case_headers():
     import tempfile
     for line, good in (("# timeout: 5", True), ("# timeout: soon", False),
                        ("# kernel: 6.12", True), ("# kernel: 2.6", False),
+                       ("# kernel: 6.1 debian13", True),
                        ("# machine: iommu", True), ("# machine: toaster", False),
                        ("# long: maybe", False)):
         with tempfile.NamedTemporaryFile("w", suffix=".sh") as f:
@@ -225,6 +226,6 @@ def jobs(suite):
     live = [c for c in known if suite.wanted(live_name(c.label), c)]
     if not live:
         return []
-    group = vmcases.Group(suite.series[-1], (), live)
+    group = vmcases.Group(suite.built[-1], (), live)
     return [("harness/vm", lambda: vmcases.run_group(
         group, suite.vm, os.path.dirname(os.path.dirname(HERE)), Judge(suite.report)))]

@@ -12,6 +12,7 @@ import threading
 
 import build
 import cases
+import debian13
 import debugkernel
 import demos
 import image
@@ -55,9 +56,12 @@ examples:
     p.add_argument("--list", action="store_true", help="print the tests' names and do nothing else")
     p.add_argument("--filter", action="append", default=[], metavar="WORD",
                    help="only tests with this in their name, or matching this glob (repeatable)")
-    p.add_argument("--kernel", choices=[*kernels.SERIES, "all", debugkernel.NAME], default="all",
-                   help="kernel of the VM and the module (all: the distribution's; debug: one with "
-                        "KASAN, lockdep and kmemleak, which takes 20 minutes to build once)")
+    p.add_argument("--kernel", default="all",
+                   choices=[*kernels.SERIES, "all", debian13.NAME, debugkernel.NAME],
+                   help="kernel of the VM and the module (all: the distribution's; debian13: 6.12, and "
+                        "Debian 13 in the VM, for the cases that ask for it, as --long does, too; "
+                        "debug: one with KASAN, lockdep and kmemleak, which takes 20 minutes to build "
+                        "once)")
     p.add_argument("--long", action="store_true", help="also the cases marked long")
     p.add_argument("--shell", action="store_true",
                    help="a root shell in the test VM, with mdevd and its module installed")
@@ -87,18 +91,22 @@ class Suite:
             os.environ["MDEVD_TEST_LONG"] = "1"  # host tests have longer forms, too
         self.report = Report(verbose=args.verbose)
         self.series = list(kernels.SERIES) if args.kernel == "all" else [args.kernel]
+        if args.kernel == "all" and args.long:
+            self.series.append(debian13.NAME)
+        self.built = list(dict.fromkeys(map(debian13.series_of, self.series)))  # the module, for these
         self.kernels = {k.series: k for k in kernels.find_all()}
         if debugkernel.NAME in self.series:
             self.kernels[debugkernel.NAME] = debugkernel.obtain(args.jobs, build=not args.list)
         self.meson = {v: build.MesonBuild(TOP, v, args.jobs) for v in build.VARIANTS}
         self.module = {s: kmodbuild.ModuleBuild(TOP, self.kernels[s], args.jobs)
-                       for s in self.series}
+                       for s in self.built}
         self.vendors = {s: vendors.VendorModules(TOP, self.kernels[s], debugkernel.BASE
                                                  if s == debugkernel.NAME else s, args.jobs)
-                        for s in self.series}
+                        for s in self.built}
         self.cases = cases.discover(CASES)
         self.work = tempfile.mkdtemp(prefix="mdevd-run-")
-        self.image = None
+        self.images = {}  # by series
+        self.image_lock = threading.Lock()
         self.dest = None
         self.ending = False
         self.vms = []  # all that were made, in the order of their making
@@ -130,15 +138,15 @@ class Suite:
         return vmcases.groups(self.cases, self.series, self.wanted)
 
     def demos(self):
-        stock = [s for s in self.series if s != debugkernel.NAME]
+        stock = [s for s in self.series if s in kernels.SERIES]
         return [d for d in demos.demos(stock) if self.wanted(d.name, d)]
 
     def names(self):
         names = list(selftest.names(self.args.long))
         for variant in self.meson:
             names += [f"build/{variant}", *(self.host_names(variant) or [])]
-        names += [f"kmod/{s}/build" for s in self.series]
-        names += [f"kmod/{s}/vendors" for s in self.series] + ["kmod/checkpatch"]
+        names += [f"kmod/{s}/build" for s in self.built]
+        names += [f"kmod/{s}/vendors" for s in self.built] + ["kmod/checkpatch"]
         names = [n for n in names if self.wanted(n)]
         names += [g.name(c) for g in self.groups() for c in g.cases]
         return names + [d.name for d in self.demos()]
@@ -184,7 +192,7 @@ class Suite:
             self.report.add(prefix + name, *rest)
 
     def run_modules(self, needed):
-        for series in self.series:
+        for series in self.built:
             name = f"kmod/{series}/build"
             if series in needed or self.wanted(name):
                 say(f"building the module for kernel {series}")
@@ -201,18 +209,38 @@ class Suite:
             self.dest = os.path.join(self.work, "dest")
             self.meson["gcc"].install(self.dest)
 
-    def obtain_image(self):
-        self.image = image.obtain()
-        if self.series == [debugkernel.NAME]:
-            self.image = debugkernel.DebugImage(self.image, self.kernels[debugkernel.NAME])
+    def obtain_image(self, series):
+        if series == debian13.NAME:
+            return debian13.obtain()
+        stock = image.obtain()
+        if series == debugkernel.NAME:
+            return debugkernel.DebugImage(stock, self.kernels[series])
+        return stock
+
+    def image(self, series):
+        with self.image_lock:
+            if series not in self.images:
+                self.images[series] = self.obtain_image(series)
+            return self.images[series]
+
+    def has_image(self, group):
+        """Obtained before VMs run: to make one takes minutes. Without it only its cases fail."""
+        try:
+            self.image(group.series)
+            return True
+        except Failure as e:
+            for case in group.cases:
+                self.report.add(group.name(case), False, 0.0, str(e), "its image cannot be made")
+            return False
 
     def vm(self, group):
         if self.ending:
             raise lanes.Ended()
         name = "-".join((group.series, *group.features))
-        vm = Vm(self.image, group.series, {"src": TOP, "build": self.meson["gcc"].folder},
-                  group.features, self.module[group.series].modules() +
-                  self.vendors[group.series].modules(), self.dest,
+        built = debian13.series_of(group.series)
+        vm = Vm(self.image(group.series), group.series,
+                  {"src": TOP, "build": self.meson["gcc"].folder}, group.features,
+                  self.module[built].modules() + self.vendors[built].modules(), self.dest,
                   keep=os.path.join(cache_dir(), "logs", name))
         self.vms.append(vm)
         return vm
@@ -230,7 +258,7 @@ class Suite:
         groups = self.groups()
         with build.Lock(TOP):
             self.build_host("gcc", needed=bool(groups))
-            self.run_modules({g.series for g in groups})
+            self.run_modules({debian13.series_of(g.series) for g in groups})
             if groups:
                 self.install()
         selftest.run(self)
@@ -238,7 +266,7 @@ class Suite:
         beside = threading.Thread(target=self.run_beside, args=(bool(jobs),), daemon=True)
         beside.start()
         if jobs:
-            self.run_lanes(jobs)
+            self.run_lanes(self.vm_jobs([g for g in groups if self.has_image(g)]))
         beside.join()
 
     @staticmethod
@@ -286,24 +314,22 @@ class Suite:
 
     def run_lanes(self, jobs):
         """As many at once as asked for."""
-        self.obtain_image()
         lanes.Lanes(self.args.vms or lanes.fitting(), jobs, lambda name, error: self.report.add(
             name, False, 0.0, str(error), "it could not go on"),
                     paired=self.args.vms is None and lanes.pairing()).run(self.end_vms)
 
     def shell(self):
         group = vmcases.Group("6.12" if self.args.kernel == "all" else self.args.kernel, (), [])
+        built = debian13.series_of(group.series)
         with build.Lock(TOP):
             for what, function in (("mdevd", self.meson["gcc"].build),
-                                   ("the module", self.module[group.series].build),
-                              ("stand-ins for vendors' modules",
-                               self.vendors[group.series].build)):
+                                   ("the module", self.module[built].build),
+                                   ("stand-ins for vendors' modules", self.vendors[built].build)):
                 with step(f"building {what}"):
                     status, out = function()
                 if status != 0:
                     say(f"building {what} failed; going on without it:\n{out}")
             self.install()
-        self.obtain_image()
         vm = self.vm(group)
         with step(f"booting the VM with {group.title()}"):
             vm.__enter__()

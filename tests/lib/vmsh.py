@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+import debian13
 import debugkernel
 import image
 import machine
@@ -28,8 +29,8 @@ def parse(argv):
                     "memory behind the parents.",
         epilog=f"features:\n{features}\n\nexample:\n"
                "  tests/vm/sh --kernel 6.1 --module kmod/mdevd.ko 'modprobe mdevd && dmesg | tail'")
-    p.add_argument("--kernel", choices=["6.1", "6.12", debugkernel.NAME],
-                   default="6.12")
+    p.add_argument("--kernel", default="6.12",
+                   choices=["6.1", "6.12", debian13.NAME, debugkernel.NAME])
     p.add_argument("--module", action="append", default=[], metavar="KO",
                    help="a module for modprobe to find (repeatable)")
     p.add_argument("--dest", metavar="DIR",
@@ -62,7 +63,7 @@ def main(argv):
     shares = {"src": TOP}
     if args.build:
         shares["build"] = os.path.abspath(args.build)
-    made = image.obtain()
+    made = debian13.obtain() if args.kernel == debian13.NAME else image.obtain()
     if args.kernel == debugkernel.NAME:
         made = debugkernel.DebugImage(made, debugkernel.obtain(os.cpu_count()))
     vm = Vm(made, args.kernel, shares, args.features, args.module, args.dest, args.keep)
