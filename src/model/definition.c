@@ -128,4 +128,6 @@ void definition_take(Definition *d, Definition *from) {
         d->autostart = from->autostart;
         d->reserve = from->reserve;
         definition_free(from);
+        if (d->model)
+                model_definition_changed(d);
 }

@@ -114,6 +114,21 @@ void model_unlink_device(Device *d) {
         d->model = NULL;
 }
 
+static void compare_with_before(Model *m, List *node) {
+        Definition *d = list_entry(node, Definition, node), *before;
+
+        if (node == &m->definitions)
+                return;
+        before = list_entry(node->prev, Definition, node);
+        d->as_before = node->prev != &m->definitions && streq(d->parent, before->parent) &&
+                       streq_ptr(d->type, before->type) && streq(d->owner, before->owner);
+}
+
+void model_definition_changed(Definition *d) {
+        compare_with_before(d->model, &d->node);
+        compare_with_before(d->model, d->node.next);
+}
+
 void model_link_definition(Model *m, Definition *d) {
         Parent *parent = model_find_parent(m, d->parent);
         Definition **last;
@@ -125,16 +140,19 @@ void model_link_definition(Model *m, Definition *d) {
              last = &(*last)->next_alike)
                 ;
         *last = d;
+        compare_with_before(m, &d->node);
         d->device = parent ? model_find_device(m, parent, &d->uuid, NULL) : NULL;
 }
 
 void model_unlink_definition(Definition *d) {
         Definition **i = &d->model->definition_buckets[bucket_of(&d->uuid)];
+        List *next = d->node.next;
 
         while (*i != d)
                 i = &(*i)->next_alike;
         *i = TAKE_PTR(d->next_alike);
         list_unlink(&d->node);
+        compare_with_before(d->model, next);
         d->model = NULL;
         d->device = NULL;
 }

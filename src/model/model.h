@@ -42,5 +42,8 @@ void model_link_definition(Model *m, Definition *d);
 void model_unlink_device(Device *d);
 void model_unlink_definition(Definition *d);
 
+/* @d is linked, and its type or owner may be another. definition_take() calls it. */
+void model_definition_changed(Definition *d);
+
 /* Ownership of @rules passes to the model; the former ones are freed. NULL: none. */
 void model_set_rules(Model *m, Rules *rules);

@@ -177,8 +177,12 @@ static Demand *find_alike(Promises *p, const Definition *def, const Group *group
         return NULL;
 }
 
-/* *@parent: that of the definition before, as its name says. */
-static int add_definition(Promises *p, const Definition *def, const Parent **parent) {
+/*
+ * *@parent: that of the definition before, as its name says. *@ret_demand: the number of the one that
+ * it is in; untouched: it is in none.
+ */
+static int add_definition(Promises *p, const Definition *def, const Parent **parent,
+                          size_t *ret_demand) {
         const Group *group = match_group(p->host->model->rules, def->owner);
         Demand d = {
                 .group = group,
@@ -199,6 +203,7 @@ static int add_definition(Promises *p, const Definition *def, const Parent **par
         alike = find_alike(p, def, group);
         if (alike) {
                 alike->wanted++;
+                *ret_demand = (size_t) (alike - p->demands);
                 return 0;
         }
         r = tie_to_places(&d, p->host);
@@ -212,7 +217,32 @@ static int add_definition(Promises *p, const Definition *def, const Parent **par
         d.n_parents = 1;
         for (size_t i = 0; t->ours && i < BARS_MAX; i++)
                 d.largest = MAX(d.largest, t->bars[i].size);
-        return add_demand(p, &d);
+        r = add_demand(p, &d);
+        if (r >= 0)
+                *ret_demand = p->n - 1;
+        return r;
+}
+
+/* Those that are as the one before it need not be looked at: a host that starts has hundreds. */
+static int add_definitions(Promises *p) {
+        const Parent *parent = NULL;
+        size_t demand = SIZE_MAX; /* of those before; SIZE_MAX: none */
+        int r;
+
+        list_foreach(d, &p->host->model->definitions, Definition, node) {
+                if (!d->as_before)
+                        demand = SIZE_MAX;
+                if (!may_demand(p, d))
+                        continue;
+                if (demand != SIZE_MAX) {
+                        p->demands[demand].wanted += !is_planned(p, parent, &d->uuid);
+                        continue;
+                }
+                r = add_definition(p, d, &parent, &demand);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
 }
 
 /* Of those that are alike the first have room, so the first that has none comes after these. */
@@ -244,7 +274,6 @@ static int compare_demands(const void *a, const void *b) {
 
 int promises_init(Promises *p, const Host *host, const Uuid *except, const char *except_parent) {
         const Rules *rules = host->model->rules;
-        const Parent *parent = NULL;
         int r;
 
         *p = (Promises) { .host = host, .except = except, .except_parent = except_parent };
@@ -258,11 +287,9 @@ int promises_init(Promises *p, const Host *host, const Uuid *except, const char 
                                 if (r < 0)
                                         return r;
                         }
-        list_foreach(d, &host->model->definitions, Definition, node) {
-                r = may_demand(p, d) ? add_definition(p, d, &parent) : 0;
-                if (r < 0)
-                        return r;
-        }
+        r = add_definitions(p);
+        if (r < 0)
+                return r;
         if (p->n > 1)
                 qsort(p->demands, p->n, sizeof(*p->demands), compare_demands);
         return 0;

@@ -371,6 +371,48 @@ TEST(a_definition_knows_its_device) {
         definition_free(other);
 }
 
+static Definition *link_one(Model *m, unsigned n, const char *parent, const char *type) {
+        Uuid u = { .bytes = { 0xd, (uint8_t) n } };
+        Definition *d;
+
+        ASSERT_OK(definition_new(&d, parent, &u));
+        ASSERT_NOT_NULL(d->type = strdup(type));
+        model_link_definition(m, d);
+        return d;
+}
+
+TEST(definitions_know_whether_they_are_as_the_one_before) {
+        _cleanup_(model_freep) Model *m = NULL;
+        Definition *d[5], *now;
+
+        ASSERT_OK(model_new(&m));
+        d[0] = link_one(m, 0, "p", "t");
+        d[1] = link_one(m, 1, "p", "t");
+        d[2] = link_one(m, 2, "p", "u");
+        d[3] = link_one(m, 3, "p", "t");
+        d[4] = link_one(m, 4, "q", "t");
+        ASSERT_FALSE(d[0]->as_before);
+        ASSERT_TRUE(d[1]->as_before);
+        ASSERT_FALSE(d[2]->as_before || d[3]->as_before || d[4]->as_before);
+
+        definition_free(d[2]);
+        ASSERT_TRUE(d[3]->as_before);
+        /* another owner: neither it nor the one behind it is alike any more, and then both again */
+        for (unsigned again = 0; again < 2; again++) {
+                ASSERT_OK(definition_new(&now, "p", &d[1]->uuid));
+                ASSERT_NOT_NULL(now->type = strdup("t"));
+                free(now->owner);
+                ASSERT_NOT_NULL(now->owner = strdup(again ? "" : "vm1"));
+                definition_take(d[1], now);
+                ASSERT_EQ(d[1]->as_before, again);
+                ASSERT_EQ(d[3]->as_before, again);
+        }
+        definition_free(d[0]);
+        ASSERT_FALSE(d[1]->as_before);
+        definition_free(d[4]);
+        definition_free(d[3]);
+}
+
 TEST(pools_and_types_of_a_parent) {
         _cleanup_(parent_freep) Parent *p = NULL;
         Type *ours, *vendors;
