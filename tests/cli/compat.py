@@ -297,8 +297,8 @@ def in_place(root, preload, original, older):
 
 
 def bare(text):
-    """stdout, status and sentence without what 1.2.0 is not judged by: it ends a list with one newline
-    more; `%` marks that there is none."""
+    """stdout, status and sentence without what 1.2.0 is not judged by: it ends a list with one
+    newline more; `%` marks that there is none."""
     return re.fullmatch(r"(?s)(.*?)\n*%?\n*= (\d+)( Error:.*)?\n", "\n" + text).groups()
 
 

@@ -58,10 +58,10 @@ examples:
                    help="only tests with this in their name, or matching this glob (repeatable)")
     p.add_argument("--kernel", default="all",
                    choices=[*kernels.SERIES, "all", debian13.NAME, debugkernel.NAME],
-                   help="kernel of the VM and the module (all: the distribution's; debian13: 6.12, and "
-                        "Debian 13 in the VM, for the cases that ask for it, as --long does, too; "
-                        "debug: one with KASAN, lockdep and kmemleak, which takes 20 minutes to build "
-                        "once)")
+                   help="kernel of the VM and the module (all: the distribution's; debian13: 6.12, "
+                        "and Debian 13 in the VM, for the cases that ask for it, as --long does, "
+                        "too; debug: one with KASAN, lockdep and kmemleak, which takes 20 minutes "
+                        "to build once)")
     p.add_argument("--long", action="store_true", help="also the cases marked long")
     p.add_argument("--shell", action="store_true",
                    help="a root shell in the test VM, with mdevd and its module installed")
@@ -93,7 +93,8 @@ class Suite:
         self.series = list(kernels.SERIES) if args.kernel == "all" else [args.kernel]
         if args.kernel == "all" and args.long:
             self.series.append(debian13.NAME)
-        self.built = list(dict.fromkeys(map(debian13.series_of, self.series)))  # the module, for these
+        # for which the module is built
+        self.built = list(dict.fromkeys(map(debian13.series_of, self.series)))
         self.kernels = {k.series: k for k in kernels.find_all()}
         if debugkernel.NAME in self.series:
             self.kernels[debugkernel.NAME] = debugkernel.obtain(args.jobs, build=not args.list)
