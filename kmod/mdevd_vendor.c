@@ -237,7 +237,7 @@ int mdevd_vendor_scrub(const struct mdevd_parent *parent,
 	if (!ret)
 		return 0;
 
-	pr_warn_ratelimited("%s: its vendor cannot clean BAR %u at 0x%llx (%d) and is asked again\n",
+	pr_warn_ratelimited("%s: vendor cannot clean BAR %u at 0x%llx (%d) and is asked again\n",
 			    parent->name, b->ext.bar, b->ext.offset, ret);
 	return -EAGAIN;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* actives.c owns reading all mdevs: their UUIDs from the bus, the rest from the folders of types. */
+/*
+ * actives.c owns reading all mdevs: their UUIDs from the bus, the rest from the folders of types.
+ */
 #include "cli/actives.h"
 
 #include <stdio.h>

@@ -70,5 +70,6 @@ void answer_warn(const char *format, ...) {
 int answer_flush(void) {
         if (fflush(stdout) == 0 && !ferror(stdout))
                 return EXIT_SUCCESS;
-        return errno == EPIPE ? EXIT_SUCCESS : answer_failed_errno(-errno, "cannot write to stdout");
+        return errno == EPIPE ? EXIT_SUCCESS
+                              : answer_failed_errno(-errno, "cannot write to stdout");
 }

@@ -19,7 +19,8 @@ typedef struct Client Client;
 struct Client {
         sd_bus *bus; /* NULL: not connected yet; the first call does it */
         sd_bus_error error;
-        uint64_t limit; /* microseconds that an answer may take; 0: it is waited for without limit */
+        /* microseconds that an answer may take; 0: it is waited for without limit */
+        uint64_t limit;
         /* NULL, or what ends a wait with -EINTR once a signal's handler has set it */
         const volatile sig_atomic_t *stop;
         /* Called each second from the third on that an answer is waited for; NULL: a sentence */

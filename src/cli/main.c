@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * main.c of mdevdctl, which is mdevctl when called so; what is installed under that name is mdevctl.c,
- * the same without the rest.
+ * main.c of mdevdctl, which is mdevctl when called so; what is installed under that name is
+ * mdevctl.c, the same without the rest.
  */
 #include <signal.h>
 

@@ -277,9 +277,9 @@ const Verb verb_modify = {
         .name = "modify",
         .title = "Modify the definition of a mediated device",
         .text = "Attributes are written to the device each time it is started, in their order. One "
-                "is\nadded or taken out at the end, or at --index. With --jsonfile, type, start and "
-                "all\nattributes are those of that file. A device that is there is changed with "
-                "--live only.\n",
+                "is\nadded or taken out at the end, or at --index. With --jsonfile, type, start "
+                "and all\nattributes are those of that file. A device that is there is changed "
+                "with --live only.\n",
         .options = modify_options,
         .n_options = ARRAY_SIZE(modify_options),
         .required = BIT(UUID),

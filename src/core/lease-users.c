@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lease-users.c: owns the watch over who uses a vendor's device that has a lease. Nobody tells of an
- * open or a close: libvirt gives each QEMU a /dev of its own, whose nodes inotify does not see from
- * here. So it is looked: often for as long as it was not opened, seldom while it is and the end of
- * who uses it is told by pidfds, and always once more before the lease ends.
+ * lease-users.c: owns the watch over who uses a vendor's device that has a lease. Nobody tells of
+ * an open or a close: libvirt gives each QEMU a /dev of its own, whose nodes inotify does not see
+ * from here. So it is looked: often for as long as it was not opened, seldom while it is and the
+ * end of who uses it is told by pidfds, and always once more before the lease ends.
  */
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -181,7 +181,9 @@ static LeaseUsers *users_new(Manager *m, Device *d) {
         return u;
 }
 
-/* Also of one that is closed: from a close that nobody saw, the time would run from an earlier one. */
+/*
+ * Also of one that is closed: from a close that nobody saw, the time would run from an earlier one.
+ */
 static uint64_t next_look(const LeaseUsers *u) {
         const Lease *l = &u->device->lease;
         uint64_t until = l->until_usec > 0 ? l->until_usec : UINT64_MAX;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * leases.c: owns what becomes of devices that are to go by themselves, see model/lease.h. Whether one
- * is open the module says; of vendors' devices lease-users.c finds it out. A lease ends by an ordinary
- * removal that does not insist: whoever has the device open meanwhile keeps it, and the lease goes on.
- * What a lease has come to is on record as soon as it is another, so the next daemon goes on with it.
+ * leases.c: owns what becomes of devices that are to go by themselves, see model/lease.h. Whether
+ * one is open the module says; of vendors' devices lease-users.c finds it out. A lease ends by an
+ * ordinary removal that does not insist: whoever has the device open meanwhile keeps it, and the
+ * lease goes on. What a lease has come to is on record as soon as it is another, so the next daemon
+ * goes on with it.
  */
 #include <time.h>
 
@@ -18,15 +19,16 @@ uint64_t leases_now_usec(void) {
 }
 
 #define LEASE_FIELDS(d) FIELDS(.topic = "lease", .parent = (d)->parent->name,                      \
-                               .device = UUID_STR(&(d)->uuid), .type = (d)->type, .owner = (d)->owner)
+                               .device = UUID_STR(&(d)->uuid), .type = (d)->type,                  \
+                               .owner = (d)->owner)
 
 static void note_changed(Manager *m, Device *d) {
         int r = origin_save(m->root_fd, d);
 
         if (r < 0)
                 (void) log_warning_errno(r, LEASE_FIELDS(d),
-                                         "Cannot note how the lease of %s stands; a restart will take "
-                                         "it for what it was before: %m", UUID_STR(&d->uuid));
+                                         "Cannot note how the lease of %s stands; a restart will "
+                                         "take it for what it was before: %m", UUID_STR(&d->uuid));
         manager_tell(m, device_changed, d);
 }
 
@@ -75,7 +77,8 @@ void leases_end(Manager *m, Device *d, uint64_t now) {
         if (r == 0)
                 say_end(d, d->lease.phase, d->lease.client);
         else if (r > 0)
-                log_notice(LEASE_FIELDS(d), "Device %s of %s, whose lease is over, stays for now: %s",
+                log_notice(LEASE_FIELDS(d),
+                           "Device %s of %s, whose lease is over, stays for now: %s",
                            UUID_STR(&d->uuid), d->parent->name, reason.text);
         else
                 (void) log_error_errno(r, LEASE_FIELDS(d), "Cannot end the lease of %s: %m",
@@ -96,8 +99,8 @@ static bool give_up(Manager *m, Device *d) {
 
 /* Answers when to look again; UINT64_MAX: an event will tell. */
 static uint64_t check_device(Manager *m, Device *d, uint64_t now) {
-        if (d->lease.kind == LEASE_NONE || d->state == DEVICE_RESERVED || d->state == DEVICE_DYING ||
-            give_up(m, d))
+        if (d->lease.kind == LEASE_NONE || d->state == DEVICE_RESERVED ||
+            d->state == DEVICE_DYING || give_up(m, d))
                 return UINT64_MAX;
         if (!d->ours)
                 return lease_users_check(m, d, now);
@@ -123,7 +126,8 @@ static void set_timer(Manager *m, uint64_t usec) {
                 return;
         }
         if (!m->lease_timer)
-                r = sd_event_add_time(m->event, &m->lease_timer, CLOCK_MONOTONIC, usec, 0, on_time, m);
+                r = sd_event_add_time(m->event, &m->lease_timer, CLOCK_MONOTONIC, usec, 0, on_time,
+                                      m);
         else {
                 r = sd_event_source_set_time(m->lease_timer, usec);
                 if (r >= 0)
@@ -166,8 +170,8 @@ int leases_check_request(Manager *m, const Request *q, const Parent *p, Reason *
         if (!q->define && !model_find_definition(m->model, p->name, &q->uuid, NULL))
                 return 0;
         return reason_set(reason, OUTCOME_INVALID,
-                          "%s on %s cannot be leased (lease \"%s\"): a defined device stays until it "
-                          "is stopped; leave out either the lease or the definition.",
+                          "%s on %s cannot be leased (lease \"%s\"): a defined device stays until "
+                          "it is stopped; leave out either the lease or the definition.",
                           UUID_STR(&q->uuid), p->name, lease_kind_to_string(q->lease));
 }
 

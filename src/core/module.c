@@ -114,14 +114,14 @@ int module_open(Manager *m) {
 /* ---- asking ---- */
 
 /*
- * It had no memory for the answer, say. Nothing may happen for hours that would make us ask again, so
- * that is done after a while, for all that there is.
+ * It had no memory for the answer, say. Nothing may happen for hours that would make us ask again,
+ * so that is done after a while, for all that there is.
  */
 static int query_failed(Manager *m, int error) {
         if (!m->refresh.failed)
                 (void) log_error_errno(error, FIELDS(.topic = "kmod"),
-                                       "Cannot ask the kernel module what there is: %m; it is asked "
-                                       "again until it answers.");
+                                       "Cannot ask the kernel module what there is: %m; it is "
+                                       "asked again until it answers.");
         m->refresh.failed = m->refresh.query = true;
         (void) refresh_later(m, ASK_AGAIN_TRIES);
         return error;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * writers.c: owns who writes a UUID to sysfs "create" himself, as oVirt, KubeVirt and the first mdevctl
- * do. The module has him wait; he gets what the same policy grants as any other road, or an errno,
- * and the journal the sentence. He waits in the kernel with mdev core's locks of that parent held, so
- * nothing here waits for anything: no worker, no callout script.
+ * writers.c: owns who writes a UUID to sysfs "create" himself, as oVirt, KubeVirt and the first
+ * mdevctl do. The module has him wait; he gets what the same policy grants as any other road, or an
+ * errno, and the journal the sentence. He waits in the kernel with mdev core's locks of that parent
+ * held, so nothing here waits for anything: no worker, no callout script.
  */
 #include <mdevd.h>
 
@@ -253,8 +253,8 @@ static void look(Manager *m) {
 }
 
 /*
- * What was granted stays planned until the module tells that the device is there. To look at once would
- * have its maker, who has just been let go, wait for us at the module's lock.
+ * What was granted stays planned until the module tells that the device is there. To look at once
+ * would have its maker, who has just been let go, wait for us at the module's lock.
  */
 void writers_answer(Manager *m) {
         if (!m->kmod || list_is_empty(&m->writers))

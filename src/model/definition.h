@@ -33,7 +33,8 @@ struct Definition {
         Definition *next_alike; /* in the model's index by UUID */
         Model *model;
         Device *device; /* that it describes, while both are linked; borrowed, the model's to set */
-        bool as_before; /* while linked: parent, type and owner are those of the one before; as above */
+        /* while linked: parent, type and owner are those of the one before; the model's to set */
+        bool as_before;
         char *parent; /* name; the parent may be absent */
         Uuid uuid;
         char *type;

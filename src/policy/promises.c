@@ -178,8 +178,8 @@ static Demand *find_alike(Promises *p, const Definition *def, const Group *group
 }
 
 /*
- * *@parent: that of the definition before, as its name says. *@ret_demand: the number of the one that
- * it is in; untouched: it is in none.
+ * *@parent: that of the definition before, as its name says. *@ret_demand: the number of the one
+ * that it is in; untouched: it is in none.
  */
 static int add_definition(Promises *p, const Definition *def, const Parent **parent,
                           size_t *ret_demand) {

@@ -2,8 +2,8 @@
 /*
  * view.h: what policy has to know of one parent, made from the model and remembered in
  * parent->view until the parent or the rules change: what is free in each region of its pools, and
- * how much each group has there. Devices that arrive are added to it; where something is planned, to
- * a copy that is made for each question.
+ * how much each group has there. Devices that arrive are added to it; where something is planned,
+ * to a copy that is made for each question.
  */
 #pragma once
 

@@ -4,8 +4,8 @@
  * It is a client of the running service and root; tests/vm/cases/bench-daemon runs it in the test
  * VM.
  *
- *   create PARENT TYPE ROUNDS   interleaved: an empty call, a bare write to the type's sysfs "create"
- *                               from C, CreateDevice; medians of the paired differences
+ *   create PARENT TYPE ROUNDS   interleaved: an empty call, a bare write to the type's sysfs
+ *                               "create" from C, CreateDevice; medians of the paired differences
  *   loop PARENT TYPE N ROUNDS   interleaved: N bare writes, N calls over one connection sent
  *                               together, N sent one after the other; and N empty calls sent
  *                               together, below which no daemon on that bus gets
@@ -14,8 +14,8 @@
  *   ping                        an empty call
  *   restored N                  of the last N operations, which are creates: prints the ms from the
  *                               start of the first worker to the last device in the model
- *   managed N CALLS             so many (up to 100) GetManagedObjects of at least N devices; prints the
- *                               median ms and how many there were
+ *   managed N CALLS             so many (up to 100) GetManagedObjects of at least N devices; prints
+ *                               the median ms and how many there were
  *   serve N                     a bare sd-bus service with as many objects, at org.mdevd1.bench
  *   managed-bare N CALLS        the same of that one
  *   figure NAME OF VALUE UNIT GOAL
@@ -104,8 +104,8 @@ static void create_bare(const char *parent, const char *type, const Uuid *uuid, 
 /* ---- calls ---- */
 
 static void call_empty(void) {
-        CHECK(sd_bus_call_method(bus, MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT, "org.freedesktop.DBus.Peer",
-                                 "Ping", NULL, NULL, NULL));
+        CHECK(sd_bus_call_method(bus, MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT,
+                                 "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL));
 }
 
 static void call_create(const char *parent, const char *type, const Uuid *uuid, char **ret_path) {
@@ -213,7 +213,8 @@ static void send_create(const char *parent, const char *type, Uuid *uuid) {
 
 static void send_empty(const char *parent, const char *type, Uuid *uuid) {
         CHECK(sd_bus_call_method_async(bus, NULL, MDEVD_BUS_NAME, MDEVD_OBJECT_ROOT,
-                                       "org.freedesktop.DBus.Peer", "Ping", on_nothing, NULL, NULL));
+                                       "org.freedesktop.DBus.Peer", "Ping", on_nothing, NULL,
+                                       NULL));
 }
 
 typedef void (*SendCall)(const char *parent, const char *type, Uuid *uuid);
@@ -569,7 +570,8 @@ int main(int argc, char *argv[]) {
         if (argc == 5 && streq(what, "create"))
                 return bench_create(argv[2], argv[3], n);
         if (argc == 6 && streq(what, "loop"))
-                return bench_loop(argv[2], argv[3], MIN(strtoul(argv[4], NULL, 10), 0UL + LOOP_MAX), n);
+                return bench_loop(argv[2], argv[3],
+                                  MIN(strtoul(argv[4], NULL, 10), 0UL + LOOP_MAX), n);
         if (argc == 5 && streq(what, "bare"))
                 return bench_bare(argv[2], argv[3], MIN(n, 0UL + LOOP_MAX));
         if (argc == 5 && streq(what, "make"))

@@ -91,8 +91,8 @@ struct toucher {
         uint64_t length;
         bool stop;
         uint64_t rounds;
-        unsigned epoch;                 /* 0: before the moves, then one for each */
-        double longest[ROUNDS + 1];     /* of each epoch, in seconds; written until the next begins */
+        unsigned epoch;             /* 0: before the moves, then one for each */
+        double longest[ROUNDS + 1]; /* of each epoch, in seconds; written until the next begins */
         uint64_t wrong;
 };
 

@@ -2,8 +2,8 @@
 /*
  * bench-instructions.c: how many instructions of its own the daemon needs for one device more: made
  * over one connection, 100 calls at a time, or restored; on the fake kernel's tree and a bus of its
- * own, counted by callgrind. What a start and an end cost is in both of two runs, and cancels out. The
- * workers are not in it, nor is the kernel's work.
+ * own, counted by callgrind. What a start and an end cost is in both of two runs, and cancels out.
+ * The workers are not in it, nor is the kernel's work.
  */
 #include <inttypes.h>
 

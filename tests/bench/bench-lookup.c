@@ -68,7 +68,8 @@ static void report(const char *what, size_t n, struct count c) {
         double limit = (double) kmod_compare_limit(n);
         char name[64], of[32];
 
-        printf("%-10s %6zu extents: at most %2lu comparisons, %5.2f in the mean (2 log2 n: %2.0f)\n",
+        printf("%-10s %6zu extents: at most %2lu comparisons, %5.2f in the mean "
+               "(2 log2 n: %2.0f)\n",
                what, n, c.worst, (double) c.sum / (2.0 * (double) n), limit);
         snprintf(name, sizeof(name), "comparisons of %s", what);
         snprintf(of, sizeof(of), "%zu extents", n);

@@ -176,8 +176,8 @@ static void defragment(unsigned n) {
                 if (i < 4)
                         moves_done(&moves);
         }
-        printf("largest block among        %6u extents: %3zu moves, %3" PRIu64 " MiB  %9.0f us\n", n,
-               moves.n, moves.bytes / MIB, median(t, 5));
+        printf("largest block among        %6u extents: %3zu moves, %3" PRIu64 " MiB  %9.0f us\n",
+               n, moves.n, moves.bytes / MIB, median(t, 5));
         moves_done(&moves);
 }
 

@@ -3,10 +3,11 @@
  * bench-roads.c: what the other roads to a device cost. A client of the running service, and root;
  * tests/vm/cases/bench-roads runs it in the test VM, with the configuration that it says.
  *
- *   request PARENT ROUNDS   interleaved: a write to sysfs "create" of 64 KiB with a reservation that
- *                           was made before, and one that the daemon answers
- *   pause PARENT ROUNDS     a pool of 64 MiB in pieces: how long a VMM's touch waits at most while a
- *                           create moves 16 MiB of it out of the way, beside one chunk of the move
+ *   request PARENT ROUNDS   interleaved: a write to sysfs "create" of 64 KiB with a reservation
+ *                           that was made before, and one that the daemon answers
+ *   pause PARENT ROUNDS     a pool of 64 MiB in pieces: how long a VMM's touch waits at most while
+ *                           a create moves 16 MiB of it out of the way, beside one chunk of the
+ *                           move
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -141,7 +142,8 @@ static void call_device(const char *parent, const char *uuid, const char *verb, 
         int r;
 
         check(sd_bus_path_encode_many(&path, MDEVD_OBJECT_DEVICE "/%/%", parent, uuid), NULL, uuid);
-        check(sd_bus_message_new_method_call(bus, &m, MDEVD_BUS_NAME, path, MDEVD_IFACE_DEVICE, verb),
+        check(sd_bus_message_new_method_call(bus, &m, MDEVD_BUS_NAME, path, MDEVD_IFACE_DEVICE,
+                                             verb),
               NULL, verb);
         va_start(ap, types);
         r = sd_bus_message_appendv(m, types, ap);
@@ -169,8 +171,8 @@ static double create_by_moves(const char *parent, const char *uuid) {
                                  "uuid", "s", uuid), &e, "fb-32M");
         check(sd_bus_message_read(made, "o", &op), NULL, "its operation");
         create_device(parent, "fb-32M", uuid); /* joins it: the answer is its end */
-        check(sd_bus_get_property(bus, MDEVD_BUS_NAME, op, MDEVD_IFACE_OPERATION, "Progress", &e, &m,
-                                  "(ttu)"), &e, "Progress");
+        check(sd_bus_get_property(bus, MDEVD_BUS_NAME, op, MDEVD_IFACE_OPERATION, "Progress", &e,
+                                  &m, "(ttu)"), &e, "Progress");
         check(sd_bus_message_read(m, "(ttu)", &done, &total, &longest), NULL, "Progress");
         if (total != 16 * MIB || done != total) {
                 fprintf(stderr, "%" PRIu64 " of %" PRIu64 " bytes were moved, not 16 MiB\n", done,

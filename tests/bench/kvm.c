@@ -113,7 +113,8 @@ int machine_touch(struct machine *m, uint64_t offset, uint32_t count, uint32_t s
                         return -errno;
         if (m->run->exit_reason == KVM_EXIT_IO && m->run->io.port == PORT)
                 return 0;
-        fprintf(stderr, "# a vCPU ended for another reason: %u (KVM_EXIT_*)\n", m->run->exit_reason);
+        fprintf(stderr, "# a vCPU ended for another reason: %u (KVM_EXIT_*)\n",
+                m->run->exit_reason);
         return -EIO;
 }
 

@@ -451,8 +451,8 @@ static void read_trace(const char *path, Trace *t) {
         r = trace_read(t, f, &line);
         if (r == 0)
                 return;
-        fprintf(stderr, "simulate: %s:%u: expected arrival,lifetime,size,owner in order of arrival\n",
-                path, line);
+        fprintf(stderr, "simulate: %s:%u: expected arrival,lifetime,size,owner in order of "
+                "arrival\n", path, line);
         exit(EXIT_FAILURE);
 }
 

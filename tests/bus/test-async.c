@@ -26,11 +26,12 @@ TEST(each_verb_answers_with_its_operation) {
 
         fixture_init(&f);
         fixture_start(&f);
-        CALL(&f, f.client, &r, MANAGER, "DefineDeviceAsync", "ssa{sv}", PARENT, TYPE, 1, "uuid", "s",
-             UUID1);
+        CALL(&f, f.client, &r, MANAGER, "DefineDeviceAsync", "ssa{sv}", PARENT, TYPE, 1, "uuid",
+             "s", UUID1);
         await_operation(&f, &r, "define");
         ASSERT_TRUE(file_exists(&f, "etc/mdevctl.d/" PARENT "/" UUID1));
-        CALL(&f, f.client, &r, ON1, "ModifyAsync", "a{sv}", 1, "attributes", "a(ss)", 1, "vram", "7");
+        CALL(&f, f.client, &r, ON1, "ModifyAsync", "a{sv}", 1, "attributes", "a(ss)", 1, "vram",
+             "7");
         await_operation(&f, &r, "modify");
         CALL(&f, f.client, &r, ON1, "GetAttributes", "");
         ASSERT_TRUE(sd_bus_message_read(r.m, "a(ss)", 1, &name, &value) > 0);
@@ -77,7 +78,8 @@ TEST(a_uuid_under_two_parents_is_ambiguous) {
         write_definition(&f, "0000:00:1a.0", UUID1, TYPE);
         write_definition(&f, "0000:00:1b.0", UUID1, TYPE);
         fixture_start(&f);
-        CALL_ERROR(&f, f.client, "Ambiguous", "0000:00:1b.0", MANAGER, "GetDevice", "ss", UUID1, "");
+        CALL_ERROR(&f, f.client, "Ambiguous", "0000:00:1b.0", MANAGER, "GetDevice", "ss", UUID1,
+                   "");
         CALL(&f, f.client, &r, MANAGER, "GetDevice", "ss", UUID1, "0000:00:1b.0");
         reply_done(&r);
         fixture_done(&f);

@@ -87,7 +87,8 @@ TEST(check_config_of_a_file_points_at_it) {
         ASSERT_EQ(run("--check-config", path), 1);
         ASSERT_CONTAINS(out, "some.json:2:16: ");
         ASSERT_EQ(run3("--check-config", "--json", path), 1);
-        ASSERT_CONTAINS(out, "some.json\",\"line\":2,\"column\":16,\"warning\":false,\"text\":\"exp");
+        ASSERT_CONTAINS(out, "some.json\",\"line\":2,\"column\":16,\"warning\":false,"
+                             "\"text\":\"exp");
         ASSERT_CONTAINS(out, "\"good\":false,\"parents\":0}");
         tree_write(&tree, "some.json", "{ \"parents\": [] }");
         ASSERT_EQ(run("--check-config", path), 0);
@@ -108,9 +109,11 @@ TEST(rules_are_checked_and_explained) {
                    "  { \"name\": \"g\", \"owners\": [ \"vm*\" ], \"limit\": { \"devices\": 1 },\n"
                    "    \"guarantees\": [ { \"type\": \"nvidia-22\", \"devices\": 2 } ] } ] } }\n");
         ASSERT_EQ(run("--check-config", path), 1);
-        ASSERT_CONTAINS(out, "some.json:2:3: group g: 2 devices are guaranteed and its limit is 1\n");
+        ASSERT_CONTAINS(out, "some.json:2:3: group g: 2 devices are guaranteed and its limit is "
+                             "1\n");
         ASSERT_EQ(run("--explain-policy", path), 1);
-        ASSERT_CONTAINS(out, "some.json:2:3: group g: 2 devices are guaranteed and its limit is 1\n");
+        ASSERT_CONTAINS(out, "some.json:2:3: group g: 2 devices are guaranteed and its limit is "
+                             "1\n");
         ASSERT_CONTAINS(out, "would not be put in force");
         ASSERT_NULL(strstr(out, "Groups;"));
 
@@ -148,8 +151,8 @@ static void add_gpu(const char *name, const char *driver) {
         ASSERT_OK(fake_kernel_add_parent(tree.path, name, "nvidia-222", 16));
         ASSERT_TRUE(asprintf(&link, "sys/devices/pci0000:00/%s/driver", name) > 0);
         ASSERT_TRUE(asprintf(&target, "../../../bus/pci/drivers/%s", driver) > 0);
-        ASSERT_TRUE(asprintf(&label, "sys/devices/pci0000:00/%s/mdev_supported_types/nvidia-222/name",
-                             name) > 0);
+        ASSERT_TRUE(asprintf(&label, "sys/devices/pci0000:00/%s/mdev_supported_types/"
+                                     "nvidia-222/name", name) > 0);
         ASSERT_TRUE(asprintf(&device, "sys/bus/pci/devices/%s/device", name) > 0);
         ASSERT_TRUE(asprintf(&vendor, "sys/bus/pci/devices/%s/vendor", name) > 0);
         ASSERT_EQ(unlinkat(tree.fd, link, 0), 0);
@@ -163,9 +166,11 @@ static void add_gpu(const char *name, const char *driver) {
 static const struct {
         const char *entry, *sentence;
 } bad_words[] = {
-        { "{devices: all, vgpu-devices: {T4-1Q: 1x}}", "vgpu.yaml:4: expected a type and how many" },
+        { "{devices: all, vgpu-devices: {T4-1Q: 1x}}",
+          "vgpu.yaml:4: expected a type and how many" },
         { "{devices: all, vgpu-devices: {T4-1Q: 010}}", "expected a type and how many, 1 to 4096" },
-        { "{devices: all, vgpu-devices: {T4-1Q: 4097}}", "expected a type and how many, 1 to 4096" },
+        { "{devices: all, vgpu-devices: {T4-1Q: 4097}}",
+          "expected a type and how many, 1 to 4096" },
         { "{devices: all, vgpu-devices: {T4-1Q: 4096, T4-1Q: 1}}", "found a key that was there" },
         { "{devices: [0, 1x], vgpu-devices: {T4-1Q: 1}}", "numbers of GPUs, from 0, found \"1x\"" },
         { "{devices: 010, vgpu-devices: {T4-1Q: 1}}", "numbers of GPUs, from 0, found \"010\"" },

@@ -270,7 +270,8 @@ TEST(sentences_are_text_whatever_they_tell_of) {
                 memset(owner, 'x', i);
                 while (strlen(owner) + 4 <= 63)
                         (void) strcat(owner, "\xf0\x9f\x98\x80");
-                CALL_ERROR(&f, f.client, "NoRoom", OTHER, CREATE, OTHER, TYPE, 1, "owner", "s", owner);
+                CALL_ERROR(&f, f.client, "NoRoom", OTHER, CREATE, OTHER, TYPE, 1, "owner", "s",
+                           owner);
                 CALL_ERROR(&f, f.client, "NoSuchType", "", CREATE, OTHER, owner, 1, "owner", "s",
                            owner);
         }

@@ -373,8 +373,8 @@ TEST(it_goes_with_its_machine) {
 
         begin(&t);
         fd = add_vfio(&t, device);
-        CALL(&t.f, t.f.client, &r, CREATE, CARD, "nvidia-16", 3, "uuid", "s", UUID1, "lease", "s", "vm",
-             "linger", "u", 0);
+        CALL(&t.f, t.f.client, &r, CREATE, CARD, "nvidia-16", 3, "uuid", "s", UUID1, "lease", "s",
+             "vm", "linger", "u", 0);
         reply_done(&r);
         user = fixture_hold(device, 0);
         CALL(&t.f, t.f.client, &r, VERB(D1, "GetHolders"));

@@ -48,7 +48,9 @@ TEST(it_goes_with_its_client) {
         fixture_done(&f);
 }
 
-#define DEVICE1 "/org/mdevd1/device/_30000_3a00_3a05_2e0/_311111111_2d2222_2d3333_2d4444_2d555555555501"
+#define DEVICE1                                                                                    \
+        "/org/mdevd1/device/_30000_3a00_3a05_2e0/"                                                 \
+        "_311111111_2d2222_2d3333_2d4444_2d555555555501"
 
 /* Begins a lease; its worker is at the kernel then. */
 static int begin_lease(Fixture *f, sd_bus *client, Reply *r) {

@@ -40,7 +40,8 @@ TEST(calls_of_one_user_have_a_limit) {
         CALL(&f, nobody, &r, CREATE, OTHER, TYPE, 0);
         ASSERT_TRUE(sd_bus_message_read(r.m, "os", &path, &uuid) > 0);
         /* who asks who has a device open has a worker read all of /proc */
-        CALL_ERROR(&f, f.client, "LimitExceeded", "256", path, MDEVD_IFACE_DEVICE, "GetHolders", "");
+        CALL_ERROR(&f, f.client, "LimitExceeded", "256", path, MDEVD_IFACE_DEVICE, "GetHolders",
+                   "");
         reply_done(&r);
 
         gate_release(&f, "gate-create-" PARENT, gate);

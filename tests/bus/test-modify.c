@@ -355,8 +355,8 @@ TEST(every_change_asks_polkit) {
         CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "org.mdevd1.create", DEFINE, PARENT,
                    TYPE, 0);
         /* what is another's stays another's: nobody may not name its owner */
-        CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "may not name", DEFINE, "", "", 1, "uuid",
-                   "s", UUID1);
+        CALL_ERROR(&f, nobody, SD_BUS_ERROR_ACCESS_DENIED, "may not name", DEFINE, "", "", 1,
+                   "uuid", "s", UUID1);
         ASSERT_CONTAINS(polkit.asked, "org.mdevd1.manage ");
         ASSERT_CONTAINS(polkit.asked, "uuid=" UUID1 " parent=" PARENT " type=" TYPE " owner=vm1");
         ASSERT_TRUE(file_exists(&f, FILE1));

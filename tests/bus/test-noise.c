@@ -24,8 +24,9 @@ static uint64_t random_below(uint64_t n) {
 #define PICK(table) ((table)[random_below(ARRAY_SIZE(table))])
 
 static const char *const hostile[] = {
-        "", ".", "..", "/", "../../etc/passwd", "0000:00:05.0", "0000:00:06.0", "ffff:ff:1f.7", TYPE,
-        UUID1, UUID2, "11111111-2222-3333-4444-55555555550", "11111111222233334444555555555501",
+        "", ".", "..", "/", "../../etc/passwd", "0000:00:05.0", "0000:00:06.0", "ffff:ff:1f.7",
+        TYPE, UUID1, UUID2, "11111111-2222-3333-4444-55555555550",
+        "11111111222233334444555555555501",
         "%s%n%x", "\n", "\x1b[31m", "\u202e", "\xc3\xa4\xf0\x9f\x98\x80", "uuid", "owner", "numa",
         "attributes", "vram", "a/../../b", "/absolute", "autostart", "force", "plan", "lease", "-1",
         "18446744073709551616", "org.mdevd1.Manager", "org.mdevd1.Device", "org.mdevd1.Parent",

@@ -80,7 +80,8 @@ static void ask_simulator(const char *simulator, Answers *ret) {
 }
 
 TEST(a_rule_that_is_mutated_changes_all_three) {
-        const char *daemon = getenv("MDEVD_TEST_DAEMON"), *simulator = getenv("MDEVD_TEST_SIMULATOR");
+        const char *daemon = getenv("MDEVD_TEST_DAEMON");
+        const char *simulator = getenv("MDEVD_TEST_SIMULATOR");
         const char *daemon_mutant = getenv("MDEVD_TEST_MUTANT");
         const char *simulator_mutant = getenv("MDEVD_TEST_SIMULATOR_MUTANT");
         Answers real = {}, mutated = {};

@@ -102,9 +102,11 @@ TEST(rules_that_contradict_themselves_replace_none) {
         static const struct {
                 const char *policy, *problem;
         } cases[] = {
-                { LIMIT("9") ",\n\"guarantees\": [ { \"type\": \"" TYPE "\", \"devices\": 10 } ] } ]",
+                { LIMIT("9") ",\n\"guarantees\": [ { \"type\": \"" TYPE "\", "
+                             "\"devices\": 10 } ] } ]",
                   "mdevd.json:4:1: group vms: 10 devices are guaranteed and its limit is 9\n" },
-                { LIMIT("900") ",\n\"guarantees\": [\n  { \"type\": \"" TYPE "\", \"devices\": 9 } ] } ]",
+                { LIMIT("900") ",\n\"guarantees\": [\n  { \"type\": \"" TYPE "\", "
+                               "\"devices\": 9 } ] } ]",
                   "mdevd.json:6:3: group vms: of 9 guaranteed " TYPE ", 1 have no room when all "
                   "guarantees are taken up; their drivers offer 8 in all\n" },
                 { LIMIT("9") ",\n\"partitions\": [ { \"parent\": \"" PARENT "\", \"pool\": \"fb\", "

@@ -378,8 +378,8 @@ TEST(no_callout_script_is_waited_for) {
         tree_write(&u.t.f.tree, path, script);
         ASSERT_EQ(fchmodat(u.t.f.tree.fd, path, 0755, 0), 0);
         gate_make(&u.t.f, "gate-define");
-        call_begin(u.t.f.client, &define, MANAGER, "DefineDevice", "ssa{sv}", MODULE, MODULE_TYPE, 1,
-                   "uuid", "s", UUID2);
+        call_begin(u.t.f.client, &define, MANAGER, "DefineDevice", "ssa{sv}", MODULE, MODULE_TYPE,
+                   1, "uuid", "s", UUID2);
         fd = gate_hold(&u.t.f, "gate-define");
         configure(&u, AT_ONCE);
         CALL(&u.t.f, u.t.f.client, &r, MANAGER, "Reload", "");
@@ -411,7 +411,8 @@ TEST(waiting_is_the_default_and_a_reload_ends_it) {
         CALL(&u.t.f, u.t.f.client, &r, MANAGER, "CreateDevice", "ssa{sv}", PARENT, TYPE, 0);
         reply_done(&r);
         state = trial_describe(&u.t);
-        ASSERT_STREQ(trial_string(trial_find(state, "parents", "name", MODULE), "state"), "closing");
+        ASSERT_STREQ(trial_string(trial_find(state, "parents", "name", MODULE), "state"),
+                     "closing");
         ASSERT_NULL(trial_find(state, "operations", "kind", "evict"));
         json_object_put(state);
         ASSERT_FALSE(holder_is_gone(&u));

@@ -162,7 +162,8 @@ TEST(a_user_has_so_many_subscribers) {
         for (size_t i = 0; i < LISTENERS_MAX; i++)
                 call(&f, many[i], "Subscribe");
         call(&f, many[0], "Subscribe");
-        CALL_ERROR(&f, many[LISTENERS_MAX], "LimitExceeded", "16 clients", MANAGER, "Subscribe", "");
+        CALL_ERROR(&f, many[LISTENERS_MAX], "LimitExceeded", "16 clients", MANAGER, "Subscribe",
+                   "");
         call(&f, f.client, "Subscribe"); /* another user */
         call(&f, many[3], "Unsubscribe");
         call(&f, many[LISTENERS_MAX], "Subscribe");

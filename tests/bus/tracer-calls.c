@@ -86,7 +86,8 @@ static const Known known[] = {
 };
 
 /* Where the daemon has anything to change. */
-static const char *const places[] = { "run/mdevd", "etc/mdevctl.d", "etc/mdevd", "sys/", "dev/mdevd" };
+static const char *const places[] = { "run/mdevd", "etc/mdevctl.d", "etc/mdevd", "sys/",
+                                      "dev/mdevd" };
 
 bool read_string(pid_t tid, uint64_t address, char *buf, size_t size) {
         size_t n = 0;
@@ -185,7 +186,8 @@ static bool opens_for_change(uint64_t flags) {
 
 static bool open2_changes(pid_t tid, uint64_t address) {
         struct open_how how;
-        struct iovec to = { &how, sizeof(how) }, from = { (void *) (uintptr_t) address, sizeof(how) };
+        struct iovec to = { &how, sizeof(how) };
+        struct iovec from = { (void *) (uintptr_t) address, sizeof(how) };
 
         return process_vm_readv(tid, &to, 1, &from, 1, 0) == sizeof(how) &&
                opens_for_change(how.flags);
@@ -207,7 +209,8 @@ static bool takes(const char *root, pid_t tid, const Known *k, const uint64_t ar
         case SHAPE_OPEN:
                 return opens_for_change(args[2]) && take_at(root, tid, (int) args[0], args[1], ret);
         case SHAPE_OPEN2:
-                return open2_changes(tid, args[2]) && take_at(root, tid, (int) args[0], args[1], ret);
+                return open2_changes(tid, args[2]) &&
+                       take_at(root, tid, (int) args[0], args[1], ret);
         case SHAPE_AT:
                 return take_at(root, tid, (int) args[k->argument], args[k->argument + 1], ret);
         case SHAPE_PATH:

@@ -18,7 +18,7 @@ typedef struct Call Call;
 struct Call {
         const char *name;
         char object[KEY_MAX]; /* a path below the root, or "socket" */
-        bool fallible;        /* it can fail with ENOSPC, EIO or ENOMEM and the caller can be told */
+        bool fallible;        /* it can fail with ENOSPC, EIO or ENOMEM, and tell the caller so */
 };
 
 /*

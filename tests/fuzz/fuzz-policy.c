@@ -178,13 +178,14 @@ static void add_device(Model *m, Input *in) {
         Uuid uuid;
 
         make_uuid(in, &uuid);
-        assert(device_new(&d, any_parent(m, in), &uuid, byte(in) % 2 ? "mdevd-t0" : "mdevd-t1") == 0);
+        assert(device_new(&d, any_parent(m, in), &uuid,
+                          byte(in) % 2 ? "mdevd-t0" : "mdevd-t1") == 0);
         assert(device_set_owner(d, name(in)) == 0);
         d->state = byte(in) % _DEVICE_STATE_MAX;
         for (size_t i = 0; i < 2; i++) {
                 e[i] = (Extent) { .offset = bytes(in), .size = bytes(in), .bar = byte(in) % 3 };
-                if (e[i].size > UINT64_MAX - e[i].offset)
-                        e[i].size = UINT64_MAX - e[i].offset; /* the kernel's record is checked so */
+                if (e[i].size > UINT64_MAX - e[i].offset) /* the kernel's record is checked so */
+                        e[i].size = UINT64_MAX - e[i].offset;
         }
         device_set_extents(d, e, byte(in) % 3);
         model_link_device(m, d);
@@ -210,8 +211,8 @@ static void check_extent(const Parent *p, const Extent *e) {
                         continue;
                 inside = e->offset >= pool->offset && e->size <= pool->size &&
                          e->offset - pool->offset <= pool->size - e->size;
-                assert((pool->slot ? (e->offset - pool->offset) % pool->slot : e->offset % e->size) ==
-                       0);
+                assert((pool->slot ? (e->offset - pool->offset) % pool->slot
+                                   : e->offset % e->size) == 0);
         }
         assert(inside);
         list_foreach(d, &p->devices, Device, parent_node)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Owns driving a device of mdevd_edu.ko, as its driver in a virtual machine would: single jobs, a load
- * of jobs that checks itself and waits for interrupts, and what a hostile driver would try.
+ * Owns driving a device of mdevd_edu.ko, as its driver in a virtual machine would: single jobs, a
+ * load of jobs that checks itself and waits for interrupts, and what a hostile driver would try.
  * kmod/vendor/README.md documents the registers.
  */
 #include "guest.h"

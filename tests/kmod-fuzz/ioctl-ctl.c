@@ -417,7 +417,8 @@ static void step_empty(void) {
                 return;
         vfio_end();
         for (int i = 0; i < CLAIMS; i++)
-                if (model.claims[i].used && model.claims[i].parent == parent && model.claims[i].live)
+                if (model.claims[i].used && model.claims[i].parent == parent &&
+                    model.claims[i].live)
                         sysfs_remove(i);
         for (unsigned i = 0; i < CTLS; i++)
                 reopen(i);

@@ -58,8 +58,8 @@ void bad(const char *format, ...) {
 
 static void report(void) {
         static const char *const names[DONES] = {
-                "reserve", "release", "configure", "unconfigure", "hold", "create", "remove", "open",
-                "read", "write", "mmap", "irq", "race",
+                "reserve", "release", "configure", "unconfigure", "hold", "create", "remove",
+                "open", "read", "write", "mmap", "irq", "race",
         };
 
         printf("# went through:");

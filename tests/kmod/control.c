@@ -357,7 +357,8 @@ static void test_reserve(void) {
         struct mdevd_device_record record;
         uint32_t n;
         MUST(ctl_device(ctl, UUID(50), &record, got, &n));
-        CHECK(n == MDEVD_MAX_EXTENTS && memcmp(got, e, sizeof(got)) == 0, "query has them in order");
+        CHECK(n == MDEVD_MAX_EXTENTS && memcmp(got, e, sizeof(got)) == 0,
+              "query has them in order");
         CHECK_EQ(record.state, MDEVD_DEVICE_RESERVED, "its state");
         CHECK(strcmp(record.owner, "tester") == 0 && strcmp(record.type, "1M") == 0, "its owner");
         for (unsigned i = 50; i <= 52; i++) {
@@ -495,7 +496,8 @@ static void test_events(void) {
         CHECK(read(reader, none, sizeof(events)) < 0 && errno == EFAULT, "read-only memory");
         munmap(none, sizeof(events));
         n = read(reader, events, sizeof(events));
-        CHECK(n == 2 * (ssize_t)sizeof(*events) && events[0].type == MDEVD_EVENT_PARENT_UNCONFIGURED &&
+        CHECK(n == 2 * (ssize_t)sizeof(*events) &&
+              events[0].type == MDEVD_EVENT_PARENT_UNCONFIGURED &&
               events[1].type == MDEVD_EVENT_LOST && strcmp(events[0].parent, p1) == 0,
               "one event was lost by that, and said so");
 

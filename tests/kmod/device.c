@@ -234,7 +234,8 @@ static void test_attributes(int ctl) {
         char text[256];
 
         MUST(mdev_attr(UUID(20), "extents", text, sizeof(text)));
-        CHECK(strcmp(text, "0 2 0x400000 0x300000\n") == 0, "extents: %.*s", (int)strcspn(text, "\n"), text);
+        CHECK(strcmp(text, "0 2 0x400000 0x300000\n") == 0, "extents: %.*s",
+              (int)strcspn(text, "\n"), text);
         MUST(mdev_attr(UUID(20), "owner", text, sizeof(text)));
         CHECK(strcmp(text, "tester\n") == 0, "owner: %.*s", (int)strcspn(text, "\n"), text);
         MUST(mdev_attr(UUID(20), "state", text, sizeof(text)));

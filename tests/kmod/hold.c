@@ -413,7 +413,8 @@ static void test_guest(void) {
                 for (unsigned i = 0; i < 2; i++) {
                         FILE *f = popen("host read parent0 16M 4", "r");
                         char text[64] = "";
-                        CHECK(fgets(text, sizeof(text), f) && strlen(text) >= 8, "host: %.8s", text);
+                        CHECK(fgets(text, sizeof(text), f) && strlen(text) >= 8, "host: %.8s",
+                              text);
                         pclose(f);
                         memcpy(bytes[i], text, 8);
                 }

@@ -86,8 +86,9 @@ static void answer(const struct fuse_in_header *in, const void *arg) {
         case FUSE_INTERRUPT:
                 break;
         default:
-                reply(in->unique, in->opcode == FUSE_FLUSH || in->opcode == FUSE_RELEASE ? 0 : -ENOSYS,
-                      NULL, 0);
+                reply(in->unique,
+                      in->opcode == FUSE_FLUSH || in->opcode == FUSE_RELEASE ? 0 : -ENOSYS, NULL,
+                      0);
         }
 }
 

@@ -72,7 +72,8 @@ static void test_counts(void) {
         CHECK_EQ(r.pages, 4096, "  pages");
         CHECK_EQ(r.faults_huge, huge ? 8 : 0, "  answered with a huge entry");
         CHECK_EQ(r.insertions_eager, 0, "  at mmap()");
-        CHECK_EQ(host("check parent0 16M 8 0x0000000000000002 >/dev/null"), 1, "(host check can fail)");
+        CHECK_EQ(host("check parent0 16M 8 0x0000000000000002 >/dev/null"), 1,
+                 "(host check can fail)");
         munmap(map, 16 * MIB);
         CHECK_EQ(record_of(UUID(01)).mapped, 0, "mapped bytes after munmap");
 
@@ -245,8 +246,8 @@ static void test_vma(void) {
         /* 6.1 moves and splits pages as they are, 6.12 drops huge entries that do not fit */
         CHECK(r.insertions >= 8 && r.insertions < 24, "all that took %llu insertions",
               (unsigned long long)r.insertions);
-        CHECK(madvise(map + 8 * MIB, MIB, MADV_POPULATE_WRITE) < 0, "madvise cannot populate it: %s",
-              strerrorname_np(errno));
+        CHECK(madvise(map + 8 * MIB, MIB, MADV_POPULATE_WRITE) < 0,
+              "madvise cannot populate it: %s", strerrorname_np(errno));
         madvise(map + 8 * MIB, MIB, MADV_DONTNEED);
         CHECK_EQ(touch_read(map + 8 * MIB, &value) ?: (int)value, 0x108, "a touch after madvise");
         munmap(to, 4 * MIB);
@@ -291,7 +292,8 @@ static void test_pieces(void) {
         CHECK_EQ(host("check parent0 52M 1M 0"), 0, "zeros after its end, from outside");
         CHECK_EQ(host("check parent0 50397184 2162688 0"), 0, "  second extent");
         CHECK_EQ(host("check parent0 60M 983040 0"), 0, "  third extent");
-        CHECK_EQ(host("check parent0 52559872 1966080 0xeeeeeeeeeeeeeeee"), 0, "  and nothing else");
+        CHECK_EQ(host("check parent0 52559872 1966080 0xeeeeeeeeeeeeeeee"), 0,
+                 "  and nothing else");
 }
 
 /* Three BARs, of extents in another order than the BARs'; ids of the type's own. */

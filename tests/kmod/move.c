@@ -252,8 +252,10 @@ static void test_close(struct device *d) {
         MUST(move(NULL, DEV, A, MDEVD_MOVE_RELEASE_IF_CLOSED, 3));
         MUST(device_open(d, DEV));
         CHECK_EQ(move(NULL, DEV, A, MDEVD_MOVE_RELEASE_IF_CLOSED, 0), 0, "opened meanwhile");
-        CHECK_EQ(move_record(DEV, &record) ? (int)record.finished : -1, 1, "  it keeps the old place");
-        CHECK_EQ(ctl_reserve_at(ctl, p0, "16M", UUID(63), B, 16 * MIB), -EBUSY, "  until its close");
+        CHECK_EQ(move_record(DEV, &record) ? (int)record.finished : -1, 1,
+                 "  it keeps the old place");
+        CHECK_EQ(ctl_reserve_at(ctl, p0, "16M", UUID(63), B, 16 * MIB), -EBUSY,
+                 "  until its close");
         device_close(d);
         MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_CLOSED, DEV));
         MUST(ctl_wait(ctl, MDEVD_EVENT_DEVICE_CLEAN, DEV));

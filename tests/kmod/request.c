@@ -222,8 +222,8 @@ static void test_unwanted(void) {
                 CHECK_EQ(mdev_remove(UUID(46)), -EAGAIN, "remove while a request waits");
                 CHECK_EQ(grant(ctl, event.cookie, 0, MIB), 0, "it is granted all the same");
                 CHECK_EQ(status_of(pid), ECANCELED, "the writer is told");
-                CHECK_EQ(ctl_device(ctl, UUID(46), &(struct mdevd_device_record){}, NULL, NULL), -ENOENT,
-                         "nothing is left");
+                CHECK_EQ(ctl_device(ctl, UUID(46), &(struct mdevd_device_record){}, NULL, NULL),
+                         -ENOENT, "nothing is left");
         }
         pid = writer("1M", UUID(46));
         event = next_of(ctl, MDEVD_EVENT_REQUEST);

@@ -125,7 +125,8 @@ static void test_unplug(uint64_t length) {
 static void test_unbind(const char *parent, uint64_t length) {
         setup(parent, length);
         soil(length);
-        CHECK_EQ(ctl_state(ctl, DEV), MDEVD_DEVICE_SCRUBBING, "scrubbing when the driver is unbound");
+        CHECK_EQ(ctl_state(ctl, DEV), MDEVD_DEVICE_SCRUBBING,
+                 "scrubbing when the driver is unbound");
         MUST(unbind_parent(parent));
         CHECK_EQ(host("check parent0 0 64M 0"), 0, "then all of it is zero");
         CHECK_EQ(ctl_state(ctl, DEV), -ENOENT, "and query is empty");

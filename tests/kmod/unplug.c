@@ -84,8 +84,8 @@ static int plug(unsigned time) {
                 return 1;
         *end = '\0';
         if (host("qmp '{\"execute\":\"object-add\",\"arguments\":{\"qom-type\":"
-                 "\"memory-backend-file\",\"id\":\"mem-again%u\",\"mem-path\":\"%s\",\"share\":true,"
-                 "\"size\":16777216}}' >/dev/null", time, path) != 0)
+                 "\"memory-backend-file\",\"id\":\"mem-again%u\",\"mem-path\":\"%s\","
+                 "\"share\":true,\"size\":16777216}}' >/dev/null", time, path) != 0)
                 return 1;
         return host("qmp '{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"ivshmem-plain\","
                     "\"id\":\"parent1\",\"memdev\":\"mem-again%u\",\"bus\":\"rp1\"}}' "

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * storm.h: what the threads of a storm share. Three kinds of them do as they like at once: callers on
- * the bus, writers to sysfs, and holders, which have a device open as a VMM has and find in it what
- * they wrote. None waits for another; each operation is counted, and they end together.
+ * storm.h: what the threads of a storm share. Three kinds of them do as they like at once: callers
+ * on the bus, writers to sysfs, and holders, which have a device open as a VMM has and find in it
+ * what they wrote. None waits for another; each operation is counted, and they end together.
  */
 #pragma once
 
@@ -32,12 +32,12 @@ struct Parent {
 /* What became of operations; all of it is printed at the end. */
 struct Storm {
         Parent parents[3];
-        /* Of the first parent, open in somebody else's hands: they are moved and held, and stay his. */
+        /* Of the first parent, open in somebody else's hands: moved and held, they stay his. */
         char *const *tenants;
         unsigned n_tenants;
         unsigned total;
-        atomic_uint begun, done, refused, interrupted, granted, denied, removed, held, checks, wrong;
-        atomic_uint moved, suspended, tenants_moved;
+        atomic_uint begun, done, refused, interrupted, granted, denied, removed, held, checks;
+        atomic_uint wrong, moved, suspended, tenants_moved;
         /* Odd while the daemon is dead: what is under way then may be interrupted. */
         atomic_uint epoch;
         pthread_mutex_t lock;

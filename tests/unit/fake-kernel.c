@@ -54,8 +54,8 @@ __attribute__((format(printf, 2, 3))) static char *make_path(char path[static PA
 
 #define P(...) make_path((char[PATH_MAX]){}, __VA_ARGS__)
 #define UUID_TEXT(u)                                                                               \
-        P("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", (u)[0], (u)[1],   \
-          (u)[2], (u)[3], (u)[4], (u)[5], (u)[6], (u)[7], (u)[8], (u)[9], (u)[10], (u)[11],         \
+        P("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", (u)[0], (u)[1],  \
+          (u)[2], (u)[3], (u)[4], (u)[5], (u)[6], (u)[7], (u)[8], (u)[9], (u)[10], (u)[11],        \
           (u)[12], (u)[13], (u)[14], (u)[15])
 
 static bool read_text(const char *path, char *buf, size_t size) {

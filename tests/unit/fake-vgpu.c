@@ -199,8 +199,8 @@ void fake_vgpu_add(const char *root, const char *card) {
 void fake_vgpu_remove_functions(const char *root, const char *card) {
         static const char *const files[] = { "nvidia/current_vgpu_type", "nvidia/placement_id",
                                              "nvidia/vgpu_params", "nvidia/creatable_vgpu_types",
-                                             "driver_override", "physfn", "driver", "nvidia", "fake",
-                                             "" };
+                                             "driver_override", "physfn", "driver", "nvidia",
+                                             "fake", "" };
         char name[32];
         Path p;
 

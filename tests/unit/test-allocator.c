@@ -198,7 +198,8 @@ static long naive_find(const Naive *n, size_t size) {
         for (size_t block = size; block <= UNITS; block *= 2)
                 for (size_t at = 0; at < UNITS; at += block)
                         if (naive_block_free(n, at, block) &&
-                            !(block < UNITS && naive_block_free(n, at & ~(2 * block - 1), 2 * block)))
+                            !(block < UNITS &&
+                              naive_block_free(n, at & ~(2 * block - 1), 2 * block)))
                                 return (long) at;
         return -1;
 }
@@ -274,7 +275,8 @@ static bool run_natural(const Step *steps, size_t n_steps, char *why) {
                         HISTORY_CHECK(allocator_take(&a, at * PAGE, size * PAGE) == 0, "take");
                         memset(naive.taken + at, true, size);
                 } else {
-                        HISTORY_CHECK(allocator_release(&a, at * PAGE, size * PAGE) == 0, "release");
+                        HISTORY_CHECK(allocator_release(&a, at * PAGE, size * PAGE) == 0,
+                                      "release");
                         memset(naive.taken + at, false, size);
                 }
                 if (!naive_equal(&naive, &a, why))
@@ -300,8 +302,8 @@ static bool run_adopted(const Step *steps, size_t n_steps, char *why) {
                 bool take = steps[i].n[0] % 2;
 
                 taken[at] = take;
-                HISTORY_CHECK((take ? allocator_take : allocator_release)(&grown, at * PAGE, PAGE) ==
-                                      0,
+                HISTORY_CHECK((take ? allocator_take : allocator_release)(&grown, at * PAGE,
+                                                                          PAGE) == 0,
                               "set");
         }
         for (size_t i = UNITS; i-- > 0;)

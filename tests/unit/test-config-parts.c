@@ -123,12 +123,14 @@ TEST(as_many_as_the_module_takes) {
 
 TEST(table_of_vectors_needs_a_bar) {
         static const ConfigCase cases[] = {
-                { WITH(",\n\"vectors\":1,\"parts\":[{\"bar\":1,\"kind\":\"vendor\",\"size\":\"4K\"},"
+                { WITH(",\n\"vectors\":1,\"parts\":["
+                       "{\"bar\":1,\"kind\":\"vendor\",\"size\":\"4K\"},"
                        "{\"bar\":2,\"kind\":\"vendor\",\"size\":\"4K\"},"
                        "{\"bar\":3,\"kind\":\"vendor\",\"size\":\"4K\"},"
                        "{\"bar\":4,\"kind\":\"vendor\",\"size\":\"4K\"}]", ",\"vendor\":\"v\""), "",
                   RIGHT },
-                { WITH(",\n\"vectors\":1,\"parts\":[{\"bar\":1,\"kind\":\"vendor\",\"size\":\"4K\"},"
+                { WITH(",\n\"vectors\":1,\"parts\":["
+                       "{\"bar\":1,\"kind\":\"vendor\",\"size\":\"4K\"},"
                        "{\"bar\":2,\"kind\":\"vendor\",\"size\":\"4K\"},"
                        "{\"bar\":3,\"kind\":\"vendor\",\"size\":\"4K\"},"
                        "{\"bar\":4,\"kind\":\"vendor\",\"size\":\"4K\"},"
@@ -138,7 +140,8 @@ TEST(table_of_vectors_needs_a_bar) {
                   "line 2\nf:4:12: 0000:00:05.0 is left out: expected at least one type that it "
                   "can offer, found none", "" },
                 /* the upper half of a 64-bit BAR is none */
-                { "{\"types\":{\n\"t\":{\"bars\":[{\"pool\":\"fb\",\"size\":\"16K\",\"64bit\":true}],\n"
+                { "{\"types\":{\n"
+                  "\"t\":{\"bars\":[{\"pool\":\"fb\",\"size\":\"16K\",\"64bit\":true}],\n"
                   "\"parts\":[{\"bar\":1,\"kind\":\"shared\",\"size\":\"4K\",\"parent_bar\":0}]}}}",
                   "f:3:10: expected BARs that do not overlap, found a part in BAR 1 beside 64-bit "
                   "0",

@@ -70,7 +70,7 @@ TEST(parents) {
 }
 
 #define WITH_UNPLUG(keys)                                                                          \
-        "{" TYPES ",\"parents\":[{\"address\":\"0000:00:05.0\",\n" keys ",\"pools\":[" POOL                 \
+        "{" TYPES ",\"parents\":[{\"address\":\"0000:00:05.0\",\n" keys ",\"pools\":[" POOL        \
         "],\"types\":[\"t\"]}]}"
 
 TEST(unplug) {
@@ -307,8 +307,8 @@ TEST(type_is_whole) {
         static const char text[] =
                 WITH_TYPE("{\"label\":\"Zwölf\",\"bars\":[{\"index\":1,\"pool\":\"fb\","
                           "\"size\":\"16M\",\"64bit\":true,\"prefetch\":true},"
-                          "{\"pool\":\"fb\",\"size\":4096}],\"map\":\"eager\",\"movable\":true,\"vectors\":3,"
-                          "\"vendor\":\"0x1af4\",\"device\":4368,\"subvendor\":1,"
+                          "{\"pool\":\"fb\",\"size\":4096}],\"map\":\"eager\",\"movable\":true,"
+                          "\"vectors\":3,\"vendor\":\"0x1af4\",\"device\":4368,\"subvendor\":1,"
                           "\"subdevice\":\"0xffff\",\"class\":\"0xffffff\"}");
         _cleanup_(config_freep) Config *c = NULL;
         const Parent *p;
@@ -341,13 +341,14 @@ TEST(type_is_whole) {
 
 /* A pool of 60 MiB in slots: a device takes one, of whatever size it is. */
 #define WITH_SLOT(slot, size)                                                                      \
-        "{\"parents\":[{\"address\":\"0000:00:05.0\",\"pools\":[{\"name\":\"fb\",\"bar\":2,"            \
-        "\"size\":\"60M\"," slot "}],\n\"types\":[\"t\"]}],\"types\":{\"t\":{\"bars\":[{\"pool\":\"fb\","  \
-        "\"size\":" size "}]}}}"
+        "{\"parents\":[{\"address\":\"0000:00:05.0\",\"pools\":[{\"name\":\"fb\",\"bar\":2,"       \
+        "\"size\":\"60M\"," slot "}],\n\"types\":[\"t\"]}],\"types\":{\"t\":{"                     \
+        "\"bars\":[{\"pool\":\"fb\",\"size\":" size "}]}}}"
 #define SLOTS "0000:00:05.0 fb=2:0+60 MiB,memory,uc,zero | t"
 #define NOT_OFFERED "f:2:10: type \"t\" is not offered on 0000:00:05.0: expected "
 #define NONE_LEFT                                                                                  \
-        "\nf:1:13: 0000:00:05.0 is left out: expected at least one type that it can offer, found none"
+        "\nf:1:13: 0000:00:05.0 is left out: expected at least one type that it can offer, found " \
+        "none"
 
 TEST(sizes_and_slots) {
         static const ConfigCase cases[] = {

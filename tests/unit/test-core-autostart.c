@@ -340,7 +340,8 @@ TEST(reserved_room_is_kept_during_the_restore) {
 
 /* ---- profiles ---- */
 
-#define PROFILE(text) "{ \"profiles\": { \"night\": { \"apply\": true, \"devices\": [" text "] } } }"
+#define PROFILE(text)                                                                              \
+        "{ \"profiles\": { \"night\": { \"apply\": true, \"devices\": [" text "] } } }"
 #define CONFIG_FILE "etc/mdevd/mdevd.json"
 
 static void nth_of_profile(uint64_t index, char text[static UUID_STRING_MAX]) {
@@ -406,7 +407,8 @@ TEST(profile_that_is_not_to_be_applied) {
         run_idle(&f);
         ASSERT_EQ(f.operations_added, 0);
         /* a reload that says otherwise is a wish like any other */
-        fake_write(f.tree, PROFILE("{ \"type\": \"vendor-1\", \"uuid\": \"" U1 "\" }"), CONFIG_FILE);
+        fake_write(f.tree, PROFILE("{ \"type\": \"vendor-1\", \"uuid\": \"" U1 "\" }"),
+                   CONFIG_FILE);
         ASSERT_OK(manager_reload(f.manager));
         RUN_UNTIL(&f, find_device(&f, U1));
         ASSERT_OK(manager_reload(f.manager));

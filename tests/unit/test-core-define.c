@@ -234,7 +234,8 @@ TEST(a_definition_is_gone_at_once_and_its_extras_with_the_answer) {
         begin(&f);
         wait_for(&f, define(&f, request_of("vm1")));
         ASSERT_TRUE(fake_exists(f.tree, EXTRAS U1 ".json"));
-        ASSERT_OK(manager_undefine(f.manager, find_definition(&f, U1), false, ":1.7", &op, &reason));
+        ASSERT_OK(manager_undefine(f.manager, find_definition(&f, U1), false, ":1.7", &op,
+                                   &reason));
         ASSERT_NULL(find_definition(&f, U1));
         ASSERT_FALSE(fake_exists(f.tree, ETC U1));
         ASSERT_EQ(op->state, OPERATION_RUNNING);
@@ -314,12 +315,12 @@ TEST(files_of_others) {
         RUN_UNTIL(&f, !find_definition(&f, U1));
         ASSERT_NOT_NULL(find_definition(&f, U2));
         /* the whole folder; its parent is here for itself */
-        ASSERT_EQ(renameat(f.tree->root_fd, MDEVD_PATH_DEFINITIONS "/" P1, f.tree->root_fd, "aside"),
-                  0);
+        ASSERT_EQ(renameat(f.tree->root_fd, MDEVD_PATH_DEFINITIONS "/" P1, f.tree->root_fd,
+                           "aside"), 0);
         RUN_UNTIL(&f, !find_definition(&f, U2));
         ASSERT_EQ(state_of(&f, P1), PARENT_REGISTERED);
-        ASSERT_EQ(renameat(f.tree->root_fd, "aside", f.tree->root_fd, MDEVD_PATH_DEFINITIONS "/" P1),
-                  0);
+        ASSERT_EQ(renameat(f.tree->root_fd, "aside", f.tree->root_fd,
+                           MDEVD_PATH_DEFINITIONS "/" P1), 0);
         RUN_UNTIL(&f, find_definition(&f, U2));
 }
 

@@ -42,8 +42,9 @@ TEST(lines_are_read_as_they_come) {
 }
 
 TEST(names_of_types) {
-        static const char *const bad[] = { "nvidia-", "nvidia-0", "nvidia-01", "nvidia-0x10", "nvidia-1 ",
-                                           "nvidia-4294967296", "12", "mdevd-12", "" };
+        static const char *const bad[] = { "nvidia-", "nvidia-0", "nvidia-01", "nvidia-0x10",
+                                           "nvidia-1 ", "nvidia-4294967296", "12", "mdevd-12",
+                                           "" };
         char id[FUNCTION_TYPE_MAX];
         unsigned n;
 
@@ -248,7 +249,8 @@ TEST(what_the_driver_refuses_or_forgets) {
         op = create_device(&f, NULL, "nvidia-16", U2, "vm");
         wait_for(&f, op);
         ASSERT_EQ(op->record->outcome, OUTCOME_FAILED);
-        ASSERT_CONTAINS(op->record->text, "took the creation of nvidia-16 on " F0 ", and has not done it");
+        ASSERT_CONTAINS(op->record->text, "took the creation of nvidia-16 on " F0 ", and has not "
+                                          "done it");
         run_idle(&f);
         ASSERT_NULL(find_device(&f, U1));
         ASSERT_NULL(find_device(&f, U2));
@@ -266,7 +268,8 @@ TEST(in_use) {
         op = stop_device(&f, U1);
         wait_for(&f, op);
         ASSERT_EQ(op->record->outcome, OUTCOME_BUSY);
-        ASSERT_CONTAINS(op->record->text, "does not let it go, as while a virtual machine uses it (EPERM)");
+        ASSERT_CONTAINS(op->record->text, "does not let it go, as while a virtual machine uses it "
+                                          "(EPERM)");
         run_idle(&f);
         ASSERT_NOT_NULL(find_device(&f, U1));
         ASSERT_EQ(borne(&f, F0), 16);
@@ -316,7 +319,8 @@ TEST(attributes_are_the_drivers) {
                 ASSERT_CONTAINS(op->record->text, bad[i]);
                 ASSERT_EQ(borne(&f, F0), 0);
         }
-        ASSERT_EQ(create_with(&f, U1, "nvidia/vgpu_params", "disable_vnc=1")->state, OPERATION_DONE);
+        ASSERT_EQ(create_with(&f, U1, "nvidia/vgpu_params", "disable_vnc=1")->state,
+                  OPERATION_DONE);
         params = fake_read(f.tree, FILE_OF(F0, "vgpu_params"));
         ASSERT_STREQ(params, "disable_vnc=1\n");
 

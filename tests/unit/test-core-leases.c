@@ -118,7 +118,8 @@ static Device *lease_out(Fixture *f, const char *type, LeaseKind kind, unsigned 
         _cleanup_(reason_done) Reason reason = {};
         Operation *op;
 
-        ASSERT_EQ(manager_create(f->manager, new_lease(type, kind, linger), CLIENT, &op, &reason), 0);
+        ASSERT_EQ(manager_create(f->manager, new_lease(type, kind, linger), CLIENT, &op, &reason),
+                  0);
         wait_for(f, op);
         ASSERT_EQ(op->state, OPERATION_DONE);
         run_pending(f);

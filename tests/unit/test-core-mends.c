@@ -225,7 +225,8 @@ static void kill_everywhere(bool daemon) {
 
                 (void) snprintf(at, sizeof(at), "%u", n / 2);
                 (void) snprintf(when, sizeof(when), "killed %s call %u%s",
-                                n % 2 ? "after" : "before", n / 2, daemon ? ", with the daemon" : "");
+                                n % 2 ? "after" : "before", n / 2,
+                                daemon ? ", with the daemon" : "");
                 if (n % 2)
                         (void) snprintf(at, sizeof(at), "-%u", n / 2);
                 bring_up(&f, "\"moves\": \"auto\"");

@@ -231,12 +231,14 @@ TEST(restart_asks_the_kernel) {
 }
 
 #define LIVE(vendor, page)                                                                         \
-        "{ \"parents\": [ { \"address\": \"" P1 "\"," vendor                                        \
-        "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2, \"offset\": \"1M\", \"size\": \"32M\" } ]," \
+        "{ \"parents\": [ { \"address\": \"" P1 "\"," vendor                                       \
+        "  \"pools\": [ { \"name\": \"fb\", \"bar\": 2, \"offset\": \"1M\", "                      \
+        "\"size\": \"32M\" } ],"                                                                   \
         "  \"types\": [ \"t\" ] } ],"                                                              \
-        "  \"types\": { \"t\": { \"bars\": [ { \"index\": 2, \"pool\": \"fb\", \"size\": \"1M\" } ],"    \
+        "  \"types\": { \"t\": { \"bars\": [ { \"index\": 2, \"pool\": \"fb\", "                   \
+        "\"size\": \"1M\" } ],"                                                                    \
         "  \"device\": \"0x77\", \"vendor\": \"0x1af4\","                                          \
-        "  \"parts\": [ { \"bar\": 2, \"kind\": \"shared\", \"size\": \"4K\", \"parent_bar\": 2,"    \
+        "  \"parts\": [ { \"bar\": 2, \"kind\": \"shared\", \"size\": \"4K\", \"parent_bar\": 2,"  \
         "  \"parent_offset\": \"" page "\" } ] } } }"
 
 /* All that the module is told and says again: none of it makes a restarted daemon begin anew. */
@@ -576,9 +578,9 @@ TEST(changed_configuration_waits_for_the_last_device) {
 }
 
 #define TWO_POOLS(pool)                                                                            \
-        "{ \"parents\": [ { \"address\": \"" P1 "\", \"pools\": ["                                   \
-        "  { \"name\": \"a\", \"bar\": 2, \"size\": \"32M\" },"                                      \
-        "  { \"name\": \"b\", \"bar\": 2, \"offset\": \"32M\" } ], \"types\": [ \"t\" ] } ],"         \
+        "{ \"parents\": [ { \"address\": \"" P1 "\", \"pools\": ["                                 \
+        "  { \"name\": \"a\", \"bar\": 2, \"size\": \"32M\" },"                                    \
+        "  { \"name\": \"b\", \"bar\": 2, \"offset\": \"32M\" } ], \"types\": [ \"t\" ] } ],"      \
         "  \"types\": { \"t\": { \"bars\": [ { \"pool\": \"" pool "\", \"size\": \"4M\" } ] } } }"
 
 /* From which pool a BAR comes the kernel is not told: no reason to wait for the last device. */

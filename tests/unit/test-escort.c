@@ -207,7 +207,8 @@ TEST(a_long_no_is_cut_between_characters) {
 
 /* What is on record as the end of another operation of the same name, which came later. */
 static void write_record(const Tree *t, uint64_t id) {
-        _cleanup_(freep) char *first = NULL, *change = NULL, *name = NULL, *path = NULL, *text = NULL;
+        _cleanup_(freep) char *first = NULL, *change = NULL, *name = NULL, *path = NULL;
+        _cleanup_(freep) char *text = NULL;
         Record *record = make_record(RECORD_MODIFY, id);
 
         ASSERT_OK(record_format(record, &first));

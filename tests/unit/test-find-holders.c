@@ -25,7 +25,8 @@ TEST(units) {
                 { "0::/system.slice/docker-ab.scope/system.slice/vm.service\n", HOLDER_UNIT_SCOPE,
                   "docker-ab.scope", "unit vm.service" },
                 /* a person's session, manager, or the init of a container */
-                { "0::/user.slice/user-1000.slice/session-3.scope\n", 0, "", "unit session-3.scope" },
+                { "0::/user.slice/user-1000.slice/session-3.scope\n", 0, "",
+                  "unit session-3.scope" },
                 { "0::/user.slice/user-1000.slice/user@1000.service/app.slice/vm.scope\n", 0, "",
                   "unit vm.scope" },
                 { "0::/init.scope\n", 0, "", "unit init.scope" },

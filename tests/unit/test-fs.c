@@ -33,7 +33,8 @@ static int open_folder(void) {
 }
 
 static void put(int dir_fd, const char *path, const char *data, size_t size) {
-        _cleanup_(closep) int fd = openat(dir_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        _cleanup_(closep) int fd = openat(dir_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                                          0644);
 
         ASSERT_TRUE(fd >= 0);
         ASSERT_EQ(write(fd, data, size), (ssize_t) size);
@@ -142,9 +143,9 @@ TEST(writes_beneath_and_nowhere_else) {
                 const char *name;
                 int error;
         } bad[] = {
-                { "out/secret", -ELOOP }, { "secret", -ELOOP },       { "absent", -ENOENT },
-                { "../secret", -EXDEV },  { "/etc/mdevd", -EXDEV },   { "sub/../../secret", -EXDEV },
-                { "sub", -EISDIR },       { "sub/self/a", -ELOOP },   { "", -ENOENT },
+                { "out/secret", -ELOOP }, { "secret", -ELOOP },     { "absent", -ENOENT },
+                { "../secret", -EXDEV },  { "/etc/mdevd", -EXDEV }, { "sub/../../secret", -EXDEV },
+                { "sub", -EISDIR },       { "sub/self/a", -ELOOP }, { "", -ENOENT },
         };
         _cleanup_(closep) int dir = open_folder();
 

@@ -38,7 +38,8 @@ static void check(const Case *c) {
 TEST(what_each_calls_them) {
         static const Case cases[] = {
                 /* libvirt: the scope has not every character, the command line has */
-                CASE(SCOPE, QEMU "-name\0guest=vm1,debug-threads=on\0-S", "machine qemu-3-vm1", "vm1"),
+                CASE(SCOPE, QEMU "-name\0guest=vm1,debug-threads=on\0-S", "machine qemu-3-vm1",
+                     "vm1"),
                 CASE("0::/machine.slice/machine-qemu\\x2d12\\x2dwinb\\xc3\\xbccher.scope\n",
                      QEMU "-name\0guest=Win Bücher 2,debug-threads=on",
                      "machine qemu-12-winbücher", "Win Bücher 2"),
@@ -52,7 +53,8 @@ TEST(what_each_calls_them) {
                 CASE("0::/machine.slice/machine-lxc\\x2d7\\x2dc1.scope\n", "/sbin/init",
                      "machine lxc-7-c1", "c1"),
                 /* the old hierarchies, oVirt's host */
-                CASE("11:cpuset:/x\n1:name=systemd:/machine.slice/machine-qemu\\x2d5\\x2dweb\\x2d1.scope\n",
+                CASE("11:cpuset:/x\n"
+                     "1:name=systemd:/machine.slice/machine-qemu\\x2d5\\x2dweb\\x2d1.scope\n",
                      KVM "-name\0guest=web-1,debug-threads=on", "machine qemu-5-web-1", "web-1"),
                 /* KubeVirt: in a container, named after namespace and machine */
                 CASE("0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-0a1b.scope\n",
@@ -61,7 +63,8 @@ TEST(what_each_calls_them) {
                 CASE("0::/kubepods.slice/crio-0a1b.scope/container\n",
                      "/usr/bin/virt-launcher\0--name\0vmi-1", "unit crio-0a1b.scope", ""),
                 /* people, and units of theirs */
-                CASE("0::/system.slice/vm1.service\n", QEMU "-name\0vm1", "unit vm1.service", "vm1"),
+                CASE("0::/system.slice/vm1.service\n", QEMU "-name\0vm1", "unit vm1.service",
+                     "vm1"),
                 CASE("0::/user.slice/x\n", "kvm\0--name\0vm1,process=p", "", "vm1"),
                 CASE("0::/user.slice/x\n", "qemu-system-aarch64\0-name\0process=p,guest=vm1", "",
                      "vm1"),

@@ -190,7 +190,8 @@ TEST(pools_like_a_map_of_pages) {
                 r = mdevd_check_pools(&bounds, pools, n);
                 ASSERT_EQ(r == 0, want);
                 if (r)
-                        ASSERT_TRUE(r == -EINVAL || r == -ERANGE || r == -EBUSY || r == -EOPNOTSUPP);
+                        ASSERT_TRUE(r == -EINVAL || r == -ERANGE || r == -EBUSY ||
+                                    r == -EOPNOTSUPP);
                 good += want;
         }
         printf("# %zu of %d accepted\n", good, ROUNDS);
@@ -276,7 +277,8 @@ TEST(types_like_a_second_opinion) {
                 want = type_ok(&types[0]) && type_ok(&types[1]) &&
                        strcmp(types[0].name, types[1].name) != 0;
                 ASSERT_EQ(mdevd_check_types(&bounds, NULL, 0, types, 2), want ? 0 : -EINVAL);
-                ASSERT_EQ(mdevd_check_types(&bounds, NULL, 0, types, 1), type_ok(&types[0]) ? 0 : -EINVAL);
+                ASSERT_EQ(mdevd_check_types(&bounds, NULL, 0, types, 1),
+                          type_ok(&types[0]) ? 0 : -EINVAL);
                 good += want;
         }
         printf("# %zu of %d accepted\n", good, ROUNDS);
@@ -429,7 +431,8 @@ TEST(parts) {
                 { { .kind = MDEVD_PART_SHARED, .length = PAGE }, 0 },
                 { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_offset = PAGE }, -EBUSY },
                 { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_offset = 15 * PAGE }, 0 },
-                { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_offset = 16 * PAGE }, -ERANGE },
+                { { .kind = MDEVD_PART_SHARED, .length = PAGE,
+                    .parent_offset = 16 * PAGE }, -ERANGE },
                 { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_bar = 1 }, -EINVAL },
                 { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_bar = 3 }, -EINVAL },
                 { { .kind = MDEVD_PART_SHARED, .length = PAGE, .parent_bar = 6 }, -EINVAL },

@@ -24,7 +24,8 @@ static void put_sized(Answer *a, uint32_t type, const void *payload, size_t size
         a->n += sizeof(head) + size;
 }
 
-#define put(a, type, payload) put_sized((a), (type), (payload), sizeof(*(payload)), sizeof(*(payload)))
+#define put(a, type, payload)                                                                      \
+        put_sized((a), (type), (payload), sizeof(*(payload)), sizeof(*(payload)))
 
 static Answer whole(void) {
         const struct mdevd_parent_record parent = { .name = "0000:00:05.0",
@@ -118,7 +119,8 @@ TEST(vendor_and_override) {
                                               .vendor = "edu" };
         _cleanup_(kmod_snapshot_freep) KmodSnapshot *s = NULL, *without = NULL, *wrong = NULL;
         const struct mdevd_type type = { .name = "t", .bars = { { .length = 4096 } },
-                                         .parts[0] = { .kind = MDEVD_PART_VENDOR, .length = 8192 } };
+                                         .parts[0] = { .kind = MDEVD_PART_VENDOR,
+                                                       .length = 8192 } };
         Answer a = {}, b = {}, c = {};
         const Parent *p;
 

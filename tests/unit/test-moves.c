@@ -286,7 +286,8 @@ TEST(no_memory) {
         long before;
         int r;
 
-        begin(&s, "a=64M b=64M", "group=g:vm* guarantee=4M*1", "16M@a+0 16M@a+32M 32M@b+0 8M@b+48M");
+        begin(&s, "a=64M b=64M", "group=g:vm* guarantee=4M*1",
+              "16M@a+0 16M@a+32M 32M@b+0 8M@b+48M");
         ASSERT_TRUE(scenario_parse_request(&s, "32M", &q));
         before = alloc_balance();
         FOR_EACH_ALLOCATION_FAILURE(
@@ -382,13 +383,15 @@ static bool build(Scenario *s, Naive *n, const Step *steps, size_t n_steps) {
         if (!scenario_add_parents(s, "a=32M"))
                 return false;
         for (size_t i = 0; i < n_steps && n->n < UNITS; i++) {
-                size_t k = steps[i].n[0] % 4, size = 1U << k, at = steps[i].n[1] % UNITS / size * size;
+                size_t k = steps[i].n[0] % 4, size = 1U << k;
+                size_t at = steps[i].n[1] % UNITS / size * size;
                 bool fixed = steps[i].n[2] % 6 == 0;
                 char word[64];
 
                 if (!naive_free(n, at, size, UNITS, 0))
                         continue;
-                (void) snprintf(word, sizeof(word), "%s%s@a+%zuM", fixed ? "fixed-" : "", names[k], at);
+                (void) snprintf(word, sizeof(word), "%s%s@a+%zuM", fixed ? "fixed-" : "", names[k],
+                                at);
                 if (!scenario_add_devices(s, word))
                         return false;
                 for (size_t j = 0; j < size; j++)

@@ -198,9 +198,12 @@ TEST(an_index_finds_all_that_are_equal_in_their_order) {
 TEST(only_the_last_operation_of_a_device_is_trouble) {
         _cleanup_(freep) char *text = troubles_of(
                 "{\"operations\":["
-                "{\"uuid\":\"u1\",\"parent\":\"p\",\"kind\":\"create\",\"state\":\"failed\",\"error\":\"e1\"},"
-                "{\"uuid\":\"u2\",\"parent\":\"p\",\"kind\":\"create\",\"state\":\"failed\",\"error\":\"e2\"},"
-                "{\"uuid\":\"u1\",\"parent\":\"q\",\"kind\":\"create\",\"state\":\"failed\",\"error\":\"e3\"},"
+                "{\"uuid\":\"u1\",\"parent\":\"p\",\"kind\":\"create\",\"state\":\"failed\","
+                "\"error\":\"e1\"},"
+                "{\"uuid\":\"u2\",\"parent\":\"p\",\"kind\":\"create\",\"state\":\"failed\","
+                "\"error\":\"e2\"},"
+                "{\"uuid\":\"u1\",\"parent\":\"q\",\"kind\":\"create\",\"state\":\"failed\","
+                "\"error\":\"e3\"},"
                 "{\"uuid\":\"u1\",\"parent\":\"p\",\"kind\":\"create\",\"state\":\"done\"}]}");
 
         ASSERT_NULL(strstr(text, "e1"));

@@ -31,9 +31,9 @@ struct World {
         size_t n_parents;
         Device *devices[DEVICES_MAX];
         size_t n_devices;
-        unsigned wanted[GROUPS][ORDERS];          /* guaranteed devices */
-        int partition[PARENTS_MAX][POOL_UNITS];   /* group that has the unit to itself; -1: nobody */
-        unsigned limit[GROUPS];                   /* devices */
+        unsigned wanted[GROUPS][ORDERS];        /* guaranteed devices */
+        int partition[PARENTS_MAX][POOL_UNITS]; /* group that has the unit to itself; -1: nobody */
+        unsigned limit[GROUPS];                 /* devices */
         unsigned limit_per_parent[GROUPS];
         bool careful; /* one of the latter is set */
         unsigned serial;
@@ -123,7 +123,8 @@ static bool add_rules(World *w, const uint32_t *n) {
                         return false;
                 w->limit[g] = w->limit_per_parent[g] = UINT32_MAX;
                 if (n[g] % 29 == 1) {
-                        group->limit_per_parent.devices = w->limit_per_parent[g] = n[g] / 29 % 3 + 1;
+                        w->limit_per_parent[g] = n[g] / 29 % 3 + 1;
+                        group->limit_per_parent.devices = w->limit_per_parent[g];
                         w->careful = true;
                 }
                 if (n[g] % 5 == 0)

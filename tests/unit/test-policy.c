@@ -373,8 +373,8 @@ TEST(many_parents_refuse) {
                 for (const char *p = reason.text; (p = strchr(p, '\n')); p++)
                         lines++;
                 ASSERT_EQ(lines, n > 16 ? 17 : n);
-                (void) snprintf(more, sizeof(more), "and %zu more parent%s:", n - MIN(n, (size_t) 16),
-                                n == 17 ? "" : "s");
+                (void) snprintf(more, sizeof(more), "and %zu more parent%s:",
+                                n - MIN(n, (size_t) 16), n == 17 ? "" : "s");
                 ASSERT_EQ(!!strstr(reason.text, "\nand "), n > 16);
                 if (n > 16)
                         ASSERT_CONTAINS(reason.text, more);
@@ -404,7 +404,8 @@ TEST(no_memory) {
         for (int full = 0; full < 2; full++) {
                 _cleanup_(reason_done) Reason reason = {};
 
-                FOR_EACH_ALLOCATION_FAILURE(r, policy_place(s.model, NULL, q, &placement, &reason)) {
+                FOR_EACH_ALLOCATION_FAILURE(
+                        r, policy_place(s.model, NULL, q, &placement, &reason)) {
                         ASSERT_EQ(r, -ENOMEM);
                         ASSERT_NULL(placement.parent);
                         list_foreach(p, &s.model->parents, Parent, node)

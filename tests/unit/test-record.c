@@ -162,7 +162,7 @@ static int parse(const char *text) {
 }
 
 #define RECORD(kind, uuid, rest)                                                                   \
-        "{\"kind\":\"" kind "\",\"uuid\":\"" uuid "\",\"origin\":\"request\",\"ours\":0,"           \
+        "{\"kind\":\"" kind "\",\"uuid\":\"" uuid "\",\"origin\":\"request\",\"ours\":0,"          \
         "\"step\":\"written\",\"pid\":0,"                                                          \
         "\"parent\":\"p\"," rest "}\n"
 #define PATH "\"path\":\"devices/p\""

@@ -86,10 +86,11 @@ TEST(what_a_vendors_other_types_have_taken_is_the_drivers_secret) {
         check_vendor("b,vendor=nvidia-22:0,vendor=nvidia-45:1", "",
                      "4 have no room when all guarantees are taken up; their drivers offer 0 in");
         /* somebody's device elsewhere on the same card, and on another */
-        check_vendor("b,vendor=nvidia-22:0,unit=0000:41:00.0 c,vendor=nvidia-45:0,unit=0000:41:00.0",
-                     "nvidia-45@c:vm1", "");
-        check_vendor("b,vendor=nvidia-22:0,unit=0000:41:00.0 c,vendor=nvidia-45:0,unit=0000:42:00.0",
-                     "nvidia-45@c:vm1", "their drivers offer 0 in");
+        check_vendor("b,vendor=nvidia-22:0,unit=0000:41:00.0 "
+                     "c,vendor=nvidia-45:0,unit=0000:41:00.0", "nvidia-45@c:vm1", "");
+        check_vendor("b,vendor=nvidia-22:0,unit=0000:41:00.0 "
+                     "c,vendor=nvidia-45:0,unit=0000:42:00.0", "nvidia-45@c:vm1",
+                     "their drivers offer 0 in");
 }
 
 static int stop(const Source *source, bool warning, const char *text, void *userdata) {

@@ -131,7 +131,8 @@ TEST(the_short_way) {
         } cases[] = {
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\"}", 1 },
                 { " { \"mdev_type\" : \"t\" , \"start\" : \"x\" , \"attrs\" : [ ] } \n", 1 },
-                { "{\"mdev_type\":\"t\",\"start\":\"\",\"attrs\":[{\"a\":\"1\"},{\"a\":\"\"}]}", 1 },
+                { "{\"mdev_type\":\"t\",\"start\":\"\","
+                  "\"attrs\":[{\"a\":\"1\"},{\"a\":\"\"}]}", 1 },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\"} x", 0 },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\",}", 0 },
                 { "{\"mdev_type\":\"t\",\"start\":\"auto\"", 0 },

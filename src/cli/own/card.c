@@ -69,10 +69,11 @@ static void print_lease(const Screen *s, const JsonNode *d) {
                 line(s, "Lease", "%s; goes in %" PRIu64 " s unless somebody opens it", lease,
                      until > now ? (until - now) / USEC_PER_SEC : 0);
         else if (streq(lease, "client"))
-                line(s, "Lease", "%s; goes when who made it leaves the bus, unless somebody opens it",
-                     lease);
+                line(s, "Lease", "%s; goes when who made it leaves the bus, unless somebody opens "
+                     "it", lease);
         else
-                line(s, "Lease", "%s; goes %s s after its last close", lease, node_text(d, "linger"));
+                line(s, "Lease", "%s; goes %s s after its last close", lease,
+                     node_text(d, "linger"));
 }
 
 static void print_device(const Screen *s, const JsonNode *d) {

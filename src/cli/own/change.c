@@ -63,8 +63,8 @@ static const Option create_options[] = {
         [WISH_MOVES] = { "moves", .help = "Move other devices if only that makes room" },
         [WISH_DEFINE] = { "define", .help = "With a definition, so that it can be made again" },
         [WISH_LEASE] = { "lease", .value = "LEASE", .is_valid = is_lease,
-                         .expect = "vm; a lease \"client\" would end with this command, which leaves "
-                                   "the bus",
+                         .expect = "vm; a lease \"client\" would end with this command, which "
+                                   "leaves the bus",
                          .help = "\"vm\": it goes by itself, after its last close" },
         [WISH_LINGER] = { "linger", .value = "SEC", .is_valid = is_linger,
                           .expect = "seconds, 0 to 86400",

@@ -157,7 +157,9 @@ static void on_interrupt(int signal) {
         (void) signal; /* it ends the reading */
 }
 
-/* Only where somebody can answer. Ctrl-C is a no, and where the text is kept is said all the same. */
+/*
+ * Only where somebody can answer. Ctrl-C is a no, and where the text is kept is said all the same.
+ */
 static bool wants_again(void) {
         const struct sigaction action = { .sa_handler = on_interrupt };
         struct sigaction before;

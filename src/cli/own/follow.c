@@ -126,7 +126,8 @@ static void describe(Watch *w, const char *kind, const char *step, char *buf, si
         (void) snprintf(buf, size, "%c operation %s: %s%s%s%s%s, %" PRIu64 " s; Ctrl-C leaves it "
                         "running", w->screen.terminal ? SPINNER[w->frame++ % strlen(SPINNER)] : '-',
                         id, kind, moved, moved[0] ? "" : ", at step \"", moved[0] ? "" : step,
-                        moved[0] ? "" : "\"", (client_now_usec(CLOCK_MONOTONIC) - w->began) / 1000000);
+                        moved[0] ? "" : "\"",
+                        (client_now_usec(CLOCK_MONOTONIC) - w->began) / 1000000);
 }
 
 static void draw(Watch *w) {

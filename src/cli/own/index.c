@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* index.c owns the order of the members of objects: that of strcmp(), with "" for what is missing. */
+/*
+ * index.c owns the order of the members of objects: that of strcmp(), with "" for what is missing.
+ */
 #include "cli/own/index.h"
 
 static const char *value_of(const JsonNode *n, const char *key) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * index.h: objects of a list in the order of one or two of their members, to be found without looking
- * at each: who compares two lists of a thousand would look a million times.
+ * index.h: objects of a list in the order of one or two of their members, to be found without
+ * looking at each: who compares two lists of a thousand would look a million times.
  */
 #pragma once
 

@@ -23,7 +23,9 @@ static void question_done(Question *q) {
         client_done(&q->client);
 }
 
-/* @parent: NULL, or the one that it is about. The screen is opened once there is something to show. */
+/*
+ * @parent: NULL, or the one that it is about. The screen is opened once there is something to show.
+ */
 static int ask(Question *q, const Given *given, const char *parent) {
         const JsonNode *found;
         int r = state_load(&q->client, &q->state);

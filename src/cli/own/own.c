@@ -40,7 +40,8 @@ JsonMode own_json_mode(const Given *given) {
 }
 
 void own_open(Screen *s, const Given *given, bool page) {
-        screen_open(s, own_json_mode(given), !GIVEN(given, OWN_NO_LEGEND), page && !GIVEN(given, OWN_NO_PAGER));
+        screen_open(s, own_json_mode(given), !GIVEN(given, OWN_NO_LEGEND),
+                    page && !GIVEN(given, OWN_NO_PAGER));
 }
 
 static int run_verb(const Verb *verb, int argc, char *argv[]) {

@@ -27,8 +27,8 @@ struct Found {
 };
 
 /*
- * EXIT_SUCCESS, or the exit status after it was said why. A daemon that hangs is given up after 30 s,
- * or after the client's limit.
+ * EXIT_SUCCESS, or the exit status after it was said why. A daemon that hangs is given up after
+ * 30 s, or after the client's limit.
  */
 int state_load(Client *c, State *ret);
 /* The same of a text; JSON_BAD if it is none. */

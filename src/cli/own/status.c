@@ -53,19 +53,19 @@ static void print_down_head(const Screen *s, int root_fd, size_t n, size_t n_def
         (void) printf("%s mdevd is %snot running%s.\n", screen_glyph(s, "○", "o"),
                       screen_colour(s, COLOUR_RED), screen_colour(s, COLOUR_NONE));
         (void) snprintf(text, sizeof(text),
-                        "The devices there are go on without it, and so do the virtual machines that "
-                        "use them: %zu, and %zu definition%s. Nothing new is made, nor started by "
-                        "itself.", n, n_defined, n_defined == 1 ? "" : "s");
+                        "The devices there are go on without it, and so do the virtual machines "
+                        "that use them: %zu, and %zu definition%s. Nothing new is made, nor "
+                        "started by itself.", n, n_defined, n_defined == 1 ? "" : "s");
         (void) fputs("  ", stdout);
         wrap_line(s, 2, 2, text);
         print_way_out(s, "`systemctl start mdevd` starts it; `journalctl -u mdevd` says why it "
                          "ended.");
         if (!daemon_is_enabled(root_fd))
-                print_way_out(s, "It is not enabled: `systemctl enable --now mdevd` starts it at boot "
-                                 "and on demand as well.");
+                print_way_out(s, "It is not enabled: `systemctl enable --now mdevd` starts it at "
+                                 "boot and on demand as well.");
         if (faccessat(root_fd, MDEVD_PATH_CONTROL, F_OK, 0) < 0)
-                print_way_out(s, "mdevd.ko is not loaded (`modprobe mdevd`); devices of other drivers "
-                                 "do not need it.");
+                print_way_out(s, "mdevd.ko is not loaded (`modprobe mdevd`); devices of other "
+                                 "drivers do not need it.");
         if (n > 0)
                 (void) putchar('\n');
 }

@@ -120,7 +120,8 @@ static const struct kernel_param_ops tell_ops = {
 };
 
 module_param_cb(tell, &tell_ops, NULL, 0600);
-MODULE_PARM_DESC(tell, "FUNCTION WORD: normal, frozen, permanent, slot-reset, resume, reset-prepare or reset-done");
+MODULE_PARM_DESC(tell, "FUNCTION WORD: normal, frozen, permanent, slot-reset, resume, "
+		       "reset-prepare or reset-done");
 
 MODULE_DESCRIPTION("PCI errors and resets on demand, for tests");
 MODULE_LICENSE("GPL");

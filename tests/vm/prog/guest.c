@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Owns the command `guest` of the VM: starts nested guests (tests/guest) and talks to them, for cases
- * in shell. The same state as tests/lib/guest.py, which cases in Python use and which does the rest
- * (QEMU's monitor): under emulation starting an interpreter for each command would cost seconds.
+ * Owns the command `guest` of the VM: starts nested guests (tests/guest) and talks to them, for
+ * cases in shell. The same state as tests/lib/guest.py, which cases in Python use and which does
+ * the rest (QEMU's monitor): under emulation starting an interpreter for each command would cost
+ * seconds.
  */
 #include <errno.h>
 #include <fcntl.h>
