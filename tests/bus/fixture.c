@@ -159,6 +159,8 @@ sd_bus *fixture_connect(Fixture *f, uid_t uid) {
         ASSERT_TRUE(sd_bus_new(&bus) >= 0);
         ASSERT_TRUE(sd_bus_set_address(bus, f->address) >= 0);
         ASSERT_TRUE(sd_bus_set_bus_client(bus, true) >= 0);
+        /* a slow machine's answers take longer than a user would wait */
+        ASSERT_TRUE(sd_bus_set_method_call_timeout(bus, limit_sec() * UINT64_C(1000000)) >= 0);
         /* who we are is told, and looked at, while connecting */
         ASSERT_EQ(seteuid(uid), 0);
         ASSERT_TRUE(sd_bus_start(bus) >= 0);
