@@ -26,8 +26,9 @@ LogFields operation_fields(const Operation *op, char uuid[UUID_STRING_MAX]) {
 static void log_moved(const Operation *op, const LogFields *f) {
         const Record *r = op->record;
 
-        log_info(f, "Done: %s on %s, %zu moves, %s, the longest pause %u.%03u ms.",
-                 record_kind_to_string(r->kind), r->parent, r->n_moved, SIZE_STR(r->moved),
+        log_info(f, "Done: %s on %s, %zu move%s, %s, the longest pause %u.%03u ms.",
+                 record_kind_to_string(r->kind), r->parent, r->n_moved, r->n_moved == 1 ? "" : "s",
+                 SIZE_STR(r->moved),
                  r->longest_us / 1000, r->longest_us % 1000);
 }
 
@@ -42,6 +43,8 @@ static void log_end(const Operation *op) {
                               r->text ?: "An operation failed.", r->who ? " It is open in " : "",
                               r->who ?: "", r->who ? "." : "");
         } else if (r->kind == RECORD_CREATE) {
+                if (r->n_moved > 0) /* others gave it room, and may ask who held them up */
+                        log_moved(op, &f);
                 f.message_id = LOG_ID_DEVICE_CREATED;
                 log_info(&f, "Created %s (%s) on %s.", uuid, r->type, r->parent);
         } else if (r->kind == RECORD_STOP)

@@ -133,8 +133,10 @@ static int query(Manager *m) {
 
         m->refresh.query = false;
         m->refresh.n_claims = 0;
-        if (!m->kmod)
+        if (!m->kmod) {
+                m->refresh.failed = false;
                 return 0;
+        }
         r = kmod_query(m->kmod, &s);
         if (r < 0)
                 return query_failed(m, r);

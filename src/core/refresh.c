@@ -283,7 +283,7 @@ static int on_refresh(sd_event_source *s, void *userdata) {
 
         m->refresh.running = true;
         r = refresh_now(m);
-        if (r < 0)
+        if (r < 0 && !m->refresh.failed) /* of the module it was said */
                 (void) log_error_errno(r, FIELDS(.topic = "refresh"),
                                        "Cannot bring the model up to date: %m");
         /* Even so: whoever waits gets an answer. */
