@@ -280,7 +280,10 @@ static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *e) 
                                          "%d clients of user %u have subscribed already; let one "
                                          "of them call Unsubscribe().",
                                          CLIENTS_LISTEN_MAX, (unsigned) uid);
-        return r < 0 ? r : bus_reply(b, m, "");
+        if (r < 0)
+                return r;
+        untold_tell(b->untold);
+        return bus_reply(b, m, "");
 }
 
 static int method_unsubscribe(sd_bus_message *m, void *userdata, sd_bus_error *e) {

@@ -49,10 +49,10 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         list_foreach(op, manager_get_operations(u->bus->manager), Operation, node) {
                 if (!is_untold(op))
                         continue;
-                if (op->working_since_usec + UNTOLD_USEC <= now)
+                if (op->made_usec + UNTOLD_USEC <= now)
                         tell(u, op);
                 else
-                        first = MIN(first, op->working_since_usec + UNTOLD_USEC);
+                        first = MIN(first, op->made_usec + UNTOLD_USEC);
         }
         if (first != UINT64_MAX)
                 wake_at(u, first);
@@ -63,14 +63,13 @@ void untold_added(Untold *u, Operation *op) {
         if (clients_any_listens(u->bus->clients))
                 tell(u, op);
         else
-                wake_at(u, op->working_since_usec + UNTOLD_USEC);
+                wake_at(u, op->made_usec + UNTOLD_USEC);
 }
 
-/* What is worth a word while it runs is worth to know of it. */
 void untold_changed(Untold *u, Operation *op) {
         if (op->told)
                 changes_add(&u->bus->changes, OBJECT_OPERATION, op);
-        else if (op->state != OPERATION_DONE)
+        else if (op->state == OPERATION_FAILED || op->blocked_by)
                 tell(u, op);
 }
 
@@ -78,6 +77,12 @@ void untold_seen(Untold *u, Operation *op) {
         if (is_untold(op))
                 tell(u, op);
         op->told = true;
+}
+
+void untold_tell(Untold *u) {
+        list_foreach(op, manager_get_operations(u->bus->manager), Operation, node)
+                if (is_untold(op))
+                        tell(u, op);
 }
 
 void untold_all_seen(Untold *u) {

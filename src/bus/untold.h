@@ -11,7 +11,7 @@
 
 #include "core/manager.h"
 
-/* One that has been at work, or has waited for its turn, for so long, is told of. */
+/* One that takes longer, with the wait for its turn, is told of. */
 #define UNTOLD_USEC UINT64_C(1000000)
 
 typedef struct Bus Bus;
@@ -29,3 +29,5 @@ void untold_changed(Untold *u, Operation *op);
  */
 void untold_seen(Untold *u, Operation *op);
 void untold_all_seen(Untold *u);
+/* Somebody wants to be told of all: of those that are under way now, too. */
+void untold_tell(Untold *u);

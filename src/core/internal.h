@@ -72,7 +72,8 @@ struct Refresh {
         sd_event_source *source;
         bool everything; /* events were lost: all parents and devices */
         bool query;      /* the kernel module, all that there is */
-        bool failed;     /* the module did not answer, and is asked again when the timer goes off */
+        bool failed;     /* nor is that known: it is asked for again when @again goes off */
+        sd_event_source *again;
         Uuid claims[16]; /* reservations and devices of the module, one by one; more are all */
         size_t n_claims;
         bool autostart;  /* definitions may be startable */
@@ -240,8 +241,6 @@ int refresh_parents_now(Manager *m);
 int refresh_init(Manager *m);
 void refresh_done(Manager *m);
 void refresh_on_uevent(const Uevent *event, void *userdata);
-/* After 5 ms, doubled @tries times, if nothing makes us look before. */
-int refresh_later(Manager *m, unsigned tries);
 
 /* ---- module.c ---- */
 

@@ -10,7 +10,7 @@
 #include "util/log.h"
 #include "util/notify.h"
 
-#define ASK_AGAIN_TRIES 9 /* 2.5 s, see refresh_later() */
+#define ASK_AGAIN_USEC UINT64_C(2500000)
 
 /* ---- events ---- */
 
@@ -113,17 +113,23 @@ int module_open(Manager *m) {
 
 /* ---- asking ---- */
 
+static int on_again(sd_event_source *s, uint64_t usec, void *userdata) {
+        refresh_wake(userdata);
+        return 0;
+}
+
 /*
- * It had no memory for the answer, say. Nothing may happen for hours that would make us ask again,
- * so that is done after a while, for all that there is.
+ * It had no memory for the answer, say, or we had none for what it says. Nothing may happen for
+ * hours that would make us ask again, so that is done after a while, for all that there is.
  */
 static int query_failed(Manager *m, int error) {
         if (!m->refresh.failed)
                 (void) log_error_errno(error, FIELDS(.topic = "kmod"),
-                                       "Cannot ask the kernel module what there is: %m; it is "
-                                       "asked again until it answers.");
+                                       "Cannot learn from the kernel module what there is: %m; it "
+                                       "is asked again until that is known.");
         m->refresh.failed = m->refresh.query = true;
-        (void) refresh_later(m, ASK_AGAIN_TRIES);
+        (void) manager_set_timer(m, &m->refresh.again, operation_monotonic_usec() + ASK_AGAIN_USEC,
+                                 on_again);
         return error;
 }
 
@@ -140,13 +146,15 @@ static int query(Manager *m) {
         r = kmod_query(m->kmod, &s);
         if (r < 0)
                 return query_failed(m, r);
-        m->refresh.failed = false;
         /* who is told of a device in this turn need not ask once more */
         counters_are_new(m);
         writers_note_snapshot(m, NULL);
         r = devices_apply_kmod(m, s);
         writers_settle(m, NULL);
-        return r;
+        if (r < 0)
+                return query_failed(m, r);
+        m->refresh.failed = false;
+        return 0;
 }
 
 static int query_one(Manager *m, const Uuid *uuid) {
@@ -168,7 +176,7 @@ static int query_one(Manager *m, const Uuid *uuid) {
         d = s ? model_find_device(m->model, NULL, uuid, NULL) : NULL;
         if (d && d->ours)
                 counters_are_new_of(m, d);
-        return r;
+        return r < 0 ? query_failed(m, r) : 0;
 }
 
 /* What is noted meanwhile waits for the next turn, but for a look at everything. */

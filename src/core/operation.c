@@ -123,7 +123,7 @@ int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **
         op->found = phase == OPERATION_SETTLING;
         op->second = phase == OPERATION_WORKING && record->step == STEP_SETTLING;
         op->started_usec = operation_now_usec();
-        op->working_since_usec = operation_monotonic_usec();
+        op->made_usec = op->working_since_usec = operation_monotonic_usec();
         r = plan(op);
         if (r < 0) {
                 operation_free(op);

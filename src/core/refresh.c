@@ -62,8 +62,10 @@ void refresh_query(Manager *m) {
 void refresh_claim(Manager *m, const Uuid *uuid) {
         Refresh *r = &m->refresh;
 
-        if (r->query)
-                return; /* it is among all */
+        if (r->query) {
+                refresh_wake(m); /* it is among all, and what was to be asked may have failed */
+                return;
+        }
         for (size_t i = 0; i < r->n_claims; i++)
                 if (uuid_equal(&r->claims[i], uuid))
                         return;
@@ -214,7 +216,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-int refresh_later(Manager *m, unsigned tries) {
+static int look_later(Manager *m, unsigned tries) {
         uint64_t usec = (uint64_t) INCOMPLETE_FIRST_USEC << tries;
         int r;
 
@@ -254,7 +256,7 @@ static int look_at_devices(Manager *m) {
                 }
                 if (u->tries > 0 && !timed)
                         continue; /* something else made us look; its time has not come */
-                r = refresh_later(m, u->tries++);
+                r = look_later(m, u->tries++);
                 if (r < 0)
                         return r;
         }
@@ -322,7 +324,8 @@ int refresh_init(Manager *m) {
 void refresh_done(Manager *m) {
         sd_event_source_disable_unref(m->refresh.source);
         sd_event_source_disable_unref(m->refresh.timer);
-        m->refresh.source = m->refresh.timer = NULL;
+        sd_event_source_disable_unref(m->refresh.again);
+        m->refresh.source = m->refresh.timer = m->refresh.again = NULL;
         if (!m->refresh.parents.next)
                 return;
         list_foreach_safe(n, &m->refresh.parents, Name, node)

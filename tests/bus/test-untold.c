@@ -144,6 +144,26 @@ TEST(one_that_takes_long_is_told_and_its_end) {
         fixture_done(&f);
 }
 
+TEST(one_that_is_under_way_is_told_to_who_comes) {
+        Reply r = {};
+        Fixture f;
+        int fd;
+
+        fixture_init(&f);
+        gate_make(&f, "gate-create-" PARENT);
+        fixture_start(&f);
+        call_begin(f.client, &r, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
+        fd = gate_hold(&f, "gate-create-" PARENT);
+        call(&f, f.watcher, "Subscribe");
+        ASSERT_EQ(count_told(&f), 1);
+        gate_release(&f, "gate-create-" PARENT, fd);
+        call_wait(&f, &r);
+        ASSERT_REPLY(&r);
+        reply_done(&r);
+        wait_signal(&f, "PropertiesChanged " OPERATION);
+        fixture_done(&f);
+}
+
 /* Whoever has seen it run hears of its end, however he saw it. */
 static void see(const char *path, const char *iface, const char *method) {
         Reply r = {}, seen = {};

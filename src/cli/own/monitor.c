@@ -279,7 +279,6 @@ static int subscribe(sd_bus *bus, Monitor *o) {
 static int run(const Verb *verb, const Given *given) {
         _cleanup_(client_done) Client client = {};
         Monitor o = { .end = -1 };
-        bool there;
         int r;
 
         (void) verb;
@@ -291,12 +290,9 @@ static int run(const Verb *verb, const Given *given) {
         own_open(&o.screen, given, false);
         if (r == 0)
                 answer_warn("mdevd is not running; what it does when it is there is shown.");
-        there = r > 0;
         r = subscribe(client.bus, &o);
-        if (r >= 0 && there)
+        if (r >= 0) /* it may have come meanwhile */
                 r = want_operations(client.bus, &o);
-        else if (r >= 0)
-                say_listening(&o);
         while (r >= 0 && o.end < 0) {
                 r = sd_bus_process(client.bus, NULL);
                 if (r == 0)
