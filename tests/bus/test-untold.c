@@ -124,20 +124,29 @@ TEST(one_that_fails_is_told) {
         fixture_done(&f);
 }
 
+/* Starts the daemon, and a create that stands still until let_go(). */
+static int begin_held(Fixture *f, Reply *r) {
+        gate_make(f, "gate-create-" PARENT);
+        fixture_start(f);
+        call_begin(f->client, r, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
+        return gate_hold(f, "gate-create-" PARENT);
+}
+
+static void let_go(Fixture *f, int fd, Reply *r) {
+        gate_release(f, "gate-create-" PARENT, fd);
+        call_wait(f, r);
+        ASSERT_REPLY(r);
+}
+
 TEST(one_that_takes_long_is_told_and_its_end) {
         Reply r = {};
         Fixture f;
         int fd;
 
         fixture_init(&f);
-        gate_make(&f, "gate-create-" PARENT);
-        fixture_start(&f);
-        call_begin(f.client, &r, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
-        fd = gate_hold(&f, "gate-create-" PARENT);
+        fd = begin_held(&f, &r);
         wait_signal(&f, "InterfacesAdded " OPERATION);
-        gate_release(&f, "gate-create-" PARENT, fd);
-        call_wait(&f, &r);
-        ASSERT_REPLY(&r);
+        let_go(&f, fd, &r);
         reply_done(&r);
         wait_signal(&f, "PropertiesChanged " OPERATION);
         ASSERT_EQ(count_lines(f.signals, "InterfacesAdded " OPERATION), 1);
@@ -150,15 +159,10 @@ TEST(one_that_is_under_way_is_told_to_who_comes) {
         int fd;
 
         fixture_init(&f);
-        gate_make(&f, "gate-create-" PARENT);
-        fixture_start(&f);
-        call_begin(f.client, &r, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
-        fd = gate_hold(&f, "gate-create-" PARENT);
+        fd = begin_held(&f, &r);
         call(&f, f.watcher, "Subscribe");
         ASSERT_EQ(count_told(&f), 1);
-        gate_release(&f, "gate-create-" PARENT, fd);
-        call_wait(&f, &r);
-        ASSERT_REPLY(&r);
+        let_go(&f, fd, &r);
         reply_done(&r);
         wait_signal(&f, "PropertiesChanged " OPERATION);
         fixture_done(&f);
@@ -171,14 +175,9 @@ static void see(const char *path, const char *iface, const char *method) {
         int fd;
 
         fixture_init_for(&f, method);
-        gate_make(&f, "gate-create-" PARENT);
-        fixture_start(&f);
-        call_begin(f.client, &r, CREATE, PARENT, TYPE, 1, "uuid", "s", UUID1);
-        fd = gate_hold(&f, "gate-create-" PARENT);
+        fd = begin_held(&f, &r);
         CALL(&f, f.watcher, &seen, path, iface, method, "");
-        gate_release(&f, "gate-create-" PARENT, fd);
-        call_wait(&f, &r);
-        ASSERT_REPLY(&r);
+        let_go(&f, fd, &r);
         wait_signal(&f, "PropertiesChanged " OPERATION);
         reply_done(&r);
         reply_done(&seen);
