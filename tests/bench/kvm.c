@@ -115,6 +115,12 @@ int machine_touch(struct machine *m, uint64_t offset, uint32_t count, uint32_t s
                 return 0;
         fprintf(stderr, "# a vCPU ended for another reason: %u (KVM_EXIT_*)\n",
                 m->run->exit_reason);
+        if (m->run->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
+                fprintf(stderr, "# KVM_INTERNAL_ERROR_* %u:", m->run->internal.suberror);
+                for (uint32_t i = 0; i < m->run->internal.ndata && i < 16; i++)
+                        fprintf(stderr, " %llx", (unsigned long long)m->run->internal.data[i]);
+                fprintf(stderr, "\n");
+        }
         return -EIO;
 }
 
