@@ -316,12 +316,19 @@ static const struct {
         { 1, reload },
 };
 
+/* A move of a tenant that has not come by chance is tried until there was one. */
+static bool lacks_move(const Storm *s) {
+        return s->n_tenants > 0 && s->tenants_moved == 0 && s->begun > s->total / 2;
+}
+
 static void choose(Caller *c) {
         const Storm *s = c->actor->storm;
         unsigned residents = RESIDENT_SHARE * STORM_RESIDENTS;
         unsigned tenants = TENANT_SHARE * s->n_tenants;
         unsigned i = storm_random(c->actor) % (STORM_UUIDS + residents + tenants);
 
+        if (lacks_move(s))
+                i = STORM_UUIDS + residents + i % tenants;
         c->tenant = i >= STORM_UUIDS + residents;
         c->resident = i >= STORM_UUIDS && !c->tenant;
         c->parent = c->resident || c->tenant ? &s->parents[0] : storm_parent(c->actor);
@@ -342,7 +349,7 @@ void *caller_run(void *actor) {
                 choose(&c);
                 while (which >= acts[i].share)
                         which -= acts[i++].share;
-                if (c.tenant && acts[i].changes)
+                if (c.tenant && (acts[i].changes || lacks_move(c.actor->storm)))
                         move(&c);
                 else
                         acts[i].act(&c);
