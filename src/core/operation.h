@@ -79,7 +79,7 @@ struct Operation {
         Device *device; /* borrowed; the device that a create made, while it lives */
         uint64_t started_usec, ended_usec; /* CLOCK_REALTIME */
         uint64_t working_since_usec; /* CLOCK_MONOTONIC; of an adopted worker: since adopted */
-        uint64_t made_usec;                /* CLOCK_MONOTONIC */
+        uint64_t made_usec; /* CLOCK_MONOTONIC */
         bool told; /* the observer's: somebody else knows of it */
 };
 

@@ -130,7 +130,7 @@ static void check_enough(Storm *s) {
                 const char *what;
                 unsigned n, at_least;
         } wanted[] = {
-                { "calls done", s->done, s->total / 20 },
+                { "calls done", s->done, s->total / 10 },
                 { "calls refused", s->refused, s->total / 20 },
                 { "moves", s->moved, 1 },
                 { "moves of tenants", s->tenants_moved, s->n_tenants > 0 },
