@@ -273,6 +273,27 @@ static bool is_unwanted(struct mdev_device *mdev)
 	return !kn;
 }
 
+/*
+ * A write after that, and before mdev core makes the device active, does the
+ * same to a device that stays: it gets its file again.  Nothing tells when it is
+ * active, which is some links and a uevent after the probe.  One that is being
+ * removed never is again, and mdevd_vdev_remove() ends this.
+ */
+static void vdev_mend(struct work_struct *work)
+{
+	struct mdevd_vdev *v = container_of(to_delayed_work(work),
+					    struct mdevd_vdev, mend);
+	struct mdev_device *mdev = to_mdev_device(v->vdev.dev);
+
+	if (!READ_ONCE(mdev->active)) {
+		schedule_delayed_work(&v->mend, 1);
+		return;
+	}
+	if (is_unwanted(mdev) &&
+	    sysfs_update_groups(&mdev->dev.kobj, mdev->dev.groups))
+		dev_warn(&mdev->dev, "cannot be removed before its parent\n");
+}
+
 static struct mdevd_vdev *vdev_new(struct mdev_device *mdev,
 				   struct mdevd_parent *parent,
 				   const struct mdevd_type_entry *entry)
@@ -297,6 +318,7 @@ static struct mdevd_vdev *vdev_new(struct mdev_device *mdev,
 	v->claim = claim;
 	kref_get(&claim->ref);
 
+	INIT_DELAYED_WORK(&v->mend, vdev_mend);
 	build_ids(v);
 	ret = mdevd_vendor_begin(v);
 	if (!ret)
@@ -356,12 +378,15 @@ static int mdevd_vdev_probe(struct mdev_device *mdev)
 		mdevd_scrub_start(v->claim);
 	mutex_unlock(&mdevd_lock);
 
+	schedule_delayed_work(&v->mend, 0);
 	return 0;
 }
 
 static void mdevd_vdev_remove(struct mdev_device *mdev)
 {
 	struct mdevd_vdev *v = dev_get_drvdata(&mdev->dev);
+
+	cancel_delayed_work_sync(&v->mend);
 
 	/* 6.1 still lets an opener in while it waits for another one */
 	mutex_lock(&mdevd_lock);

@@ -232,6 +232,55 @@ static void test_unwanted(void) {
         CHECK_EQ(mdev_remove(UUID(46)), 0, "and removed");
 }
 
+/* Whether it has its "remove"; the module looks for it a moment after the create. */
+static bool await_removable(const char *uuid) {
+        char path[256];
+
+        snprintf(path, sizeof(path), "/sys/bus/mdev/devices/%s/remove", uuid);
+        for (unsigned ms = 0; ms < 30000; ms++) {
+                if (access(path, F_OK) == 0)
+                        return true;
+                usleep(1000);
+        }
+        return false;
+}
+
+/* Writes to "remove" between the module's probe and the moment at which it would be heeded. */
+static int remove_early(pid_t creator, const char *uuid) {
+        char path[256];
+
+        snprintf(path, sizeof(path), "/sys/bus/mdev/devices/%s/iommu_group", uuid);
+        for (siginfo_t info = {}; access(path, F_OK) < 0 && info.si_pid == 0;)
+                (void)waitid(P_PID, (id_t)creator, &info, WEXITED | WNOHANG | WNOWAIT);
+        return mdev_remove(uuid);
+}
+
+/* The same a little later: then it is made, and can be removed for all that. */
+static void test_early(void) {
+        enum { HITS = 5, ROUNDS = 1000 };
+        unsigned hits = 0;
+
+        for (unsigned round = 0; round < ROUNDS && hits < HITS; round++) {
+                struct mdevd_event event;
+                pid_t pid;
+                int r;
+
+                pid = writer("1M", UUID(47));
+                event = next_of(ctl, MDEVD_EVENT_REQUEST);
+                CHECK_EQ(grant(ctl, event.cookie, 0, MIB), 0, "it is granted");
+                r = remove_early(pid, UUID(47));
+                CHECK_EQ(status_of(pid), 0, "it is made");
+                if (r == -EAGAIN) {
+                        if (!await_removable(UUID(47)))
+                                break;
+                        r = mdev_remove(UUID(47));
+                        hits++;
+                }
+                CHECK_EQ(r, 0, "it is removed");
+        }
+        CHECK(hits == HITS, "%u times before it was active, its \"remove\" came again", hits);
+}
+
 static void test_endings(void) {
         struct mdevd_event event;
         pid_t pid;
@@ -265,6 +314,7 @@ int main(void) {
         test_writers();
         test_listeners();
         test_unwanted();
+        test_early();
         test_endings();
         return check_done();
 }
