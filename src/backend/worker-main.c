@@ -21,6 +21,7 @@ int worker_main(int socket_fd, const char *root, const WorkerAbove *above) {
                                        "A worker cannot open %s: %m", root);
                 return EXIT_FAILURE;
         }
+        (void) send(socket_fd, WORKER_GREETING, strlen(WORKER_GREETING), MSG_NOSIGNAL);
         for (;;) {
                 _cleanup_(freep) char *last = NULL;
 

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -40,6 +39,7 @@ struct Process {
         sd_event_source *message; /* when it is done */
         sd_event_source *exit;
         sd_event_source *limit; /* of the job's time */
+        bool begun;             /* it has said that it is there */
         bool killed;            /* its job took too long */
         ProcessState state;
         List assignments;
@@ -50,7 +50,8 @@ struct Assignment {
         List node; /* in process->assignments */
         Process *process;
         AssignmentDone done; /* NULL: nobody wants to know */
-        AssignmentTurn turn; /* NULL: the same, or it never was in line */
+        AssignmentTurn turn; /* NULL: the same */
+        bool in_line;
         void *userdata;
         uint64_t number; /* of its message */
 };
@@ -102,10 +103,9 @@ static void tell_done(Process *p, const char *line) {
 
 /* From now on it is no follower: what becomes of it is told by its end. */
 static void tell_come(Assignment *a) {
-        AssignmentTurn turn = TAKE_PTR(a->turn);
-
-        if (turn)
-                turn(TURN_COME, a->userdata);
+        a->in_line = false;
+        if (a->turn)
+                a->turn(TURN_COME, a->userdata);
 }
 
 static int give(Assignment *a, Process *p, int record_fd);
@@ -156,7 +156,7 @@ static void recall(Process *p) {
         for (size_t i = 0; i < n; i++) {
                 Assignment *a = taken[i];
 
-                if (a->turn) {
+                if (a->in_line && a->turn) {
                         a->turn(TURN_LOST, a->userdata);
                         assignment_free(a);
                 } else
@@ -164,7 +164,7 @@ static void recall(Process *p) {
                 safe_close(fds[i]);
         }
         first = list_first(&p->assignments, Assignment, node);
-        if (first)
+        if (first && first->in_line)
                 tell_come(first);
 }
 
@@ -185,6 +185,10 @@ void assignment_forget(Assignment *a) {
 
 pid_t assignment_pid(const Assignment *a) {
         return a->process->pid;
+}
+
+bool assignment_has_begun(const Assignment *a) {
+        return a->process->begun && !a->in_line;
 }
 
 /* ---- one process ---- */
@@ -259,12 +263,20 @@ static void end_job(Process *p, const char *line) {
         tell_done(p, line);
 }
 
+static void note_begun(Process *p) {
+        Assignment *a = list_first(&p->assignments, Assignment, node);
+
+        p->begun = true;
+        if (a)
+                tell_come(a);
+}
+
 /* All that it has said, so that what ended together is looked at together. */
 static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Process *p = userdata;
         char line[WORKER_RESULT_MAX];
 
-        for (size_t i = 0; i <= WORKER_LINE_MAX && p->socket_fd == fd; i++) {
+        for (size_t i = 0; i <= WORKER_LINE_MAX + 1 && p->socket_fd == fd; i++) {
                 ssize_t n = recv(fd, line, sizeof(line) - 1, MSG_DONTWAIT);
 
                 if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -274,9 +286,13 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
                         (void) sd_event_source_set_enabled(s, SD_EVENT_OFF);
                         return 0;
                 }
+                line[n] = '\0';
+                if (streq(line, WORKER_GREETING)) {
+                        note_begun(p);
+                        continue;
+                }
                 if (p->state != PROCESS_BUSY || p->killed)
                         return 0;
-                line[n] = '\0';
                 end_job(p, n > 1 ? line : NULL);
                 if (p->state != PROCESS_BUSY)
                         return 0; /* it has nothing more to say */
@@ -453,12 +469,12 @@ static int give_to_pool(Assignment *a, WorkerPool *pool, int record_fd) {
         return r;
 }
 
-int worker_pool_assign(WorkerPool *pool, int record_fd, AssignmentDone done, void *userdata,
-                       Assignment **ret) {
+int worker_pool_assign(WorkerPool *pool, int record_fd, AssignmentDone done, AssignmentTurn turn,
+                       void *userdata, Assignment **ret) {
         Assignment *a;
         int r;
 
-        r = assignment_new(pool, done, NULL, userdata, &a);
+        r = assignment_new(pool, done, turn, userdata, &a);
         if (r < 0)
                 return r;
         r = give_to_pool(a, pool, record_fd);
@@ -481,6 +497,7 @@ int assignment_follow(Assignment *first, int record_fd, AssignmentDone done, Ass
         r = assignment_new(p->pool, done, turn, userdata, &a);
         if (r < 0)
                 return r;
+        a->in_line = true;
         r = give(a, p, record_fd);
         if (r < 0) {
                 free(a);

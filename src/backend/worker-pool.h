@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 #include "util/macro.h"
@@ -42,6 +43,8 @@ int worker_pool_root_fd(const WorkerPool *p);     /* borrowed */
 /* Executes the first one ahead of need. */
 int worker_pool_prepare(WorkerPool *p);
 
+/* All that a process says before its first result, when it is there to work. */
+#define WORKER_GREETING "+"
 /* What is longer is read from the record. */
 #define WORKER_RESULT_MAX 4096
 
@@ -51,9 +54,9 @@ int worker_pool_prepare(WorkerPool *p);
  */
 typedef void (*AssignmentDone)(const char *line, void *userdata);
 
-/* What comes to one that was put in line. */
+/* What comes to one that was put in line, or that a new process was started for. */
 typedef enum Turn {
-        TURN_COME, /* the one before it has ended, so its worker is at it */
+        TURN_COME, /* its worker is at it: the one before it has ended, or the process was new */
         TURN_LOST, /* it was taken back before anything was done; the last that is heard of it */
 } Turn;
 
@@ -61,10 +64,11 @@ typedef void (*AssignmentTurn)(Turn turn, void *userdata);
 
 /*
  * Hands the open record over. Nothing was done with it when this fails. The caller's descriptor is
- * its own to close: the lock on the record is held as long as any copy of it is open.
+ * its own to close: the lock on the record is held as long as any copy of it is open. @turn may be
+ * NULL; it is never told TURN_LOST here.
  */
-int worker_pool_assign(WorkerPool *p, int record_fd, AssignmentDone done, void *userdata,
-                       Assignment **ret);
+int worker_pool_assign(WorkerPool *p, int record_fd, AssignmentDone done, AssignmentTurn turn,
+                       void *userdata, Assignment **ret);
 /*
  * The same, behind @first and all that wait behind it. -EAGAIN: WORKER_LINE_MAX do, or it is
  * ending.
@@ -78,6 +82,8 @@ void assignment_recall(Assignment *first);
 /* Nobody wants to know any more. */
 void assignment_forget(Assignment *a);
 pid_t assignment_pid(const Assignment *a);
+/* Whether its process is at it: a new one takes some time to get there. */
+bool assignment_has_begun(const Assignment *a);
 /*
  * One whose job has not ended after @usec is killed, and @done is told as of one that has died: it
  * may never end all the same, if the kernel does not let it. Not of one that has others behind it.

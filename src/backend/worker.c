@@ -29,7 +29,7 @@ struct Worker {
         char *path; /* of its record, below the root; NULL: it has no name */
         int record_fd; /* of one without a name */
         WorkerDone done;
-        WorkerTurn turn; /* NULL: it was never in line */
+        WorkerTurn turn; /* NULL: nobody wants to know */
         void *userdata;
 };
 
@@ -169,10 +169,22 @@ static void on_process_done(const char *line, void *userdata) {
         finish(w, record_fd);
 }
 
+/* Nothing was done, so nothing is to be known of it. */
+static void on_turn(Turn turn, void *userdata) {
+        Worker *w = userdata;
+
+        if (turn == TURN_LOST) {
+                w->assignment = NULL;
+                (void) unlinkat(worker_pool_root_fd(w->pool), w->path, 0);
+        }
+        if (w->turn)
+                w->turn(w, turn, w->userdata);
+}
+
 typedef int (*GetRecord)(int root_fd, const char *path, const Record *record);
 
 static int start(Worker **ret, WorkerPool *pool, const Record *record, GetRecord get,
-                 WorkerDone done, void *userdata) {
+                 WorkerDone done, WorkerTurn turn, void *userdata) {
         _cleanup_(worker_freep) Worker *w = NULL;
         _cleanup_(closep) int record_fd = -EBADF;
         int r;
@@ -180,11 +192,12 @@ static int start(Worker **ret, WorkerPool *pool, const Record *record, GetRecord
         r = worker_new(&w, pool, record, done, userdata);
         if (r < 0)
                 return r;
+        w->turn = turn;
         record_fd = get(worker_pool_root_fd(pool), w->path, record);
         if (record_fd < 0)
                 return record_fd;
 
-        r = worker_pool_assign(pool, record_fd, on_process_done, w, &w->assignment);
+        r = worker_pool_assign(pool, record_fd, on_process_done, on_turn, w, &w->assignment);
         if (r < 0) {
                 if (get == folder_make)
                         (void) unlinkat(worker_pool_root_fd(pool), w->path, 0);
@@ -196,24 +209,13 @@ static int start(Worker **ret, WorkerPool *pool, const Record *record, GetRecord
 }
 
 int worker_start(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
-                 void *userdata) {
-        return start(ret, pool, record, folder_make, done, userdata);
+                 WorkerTurn turn, void *userdata) {
+        return start(ret, pool, record, folder_make, done, turn, userdata);
 }
 
 int worker_resume(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                   void *userdata) {
-        return start(ret, pool, record, folder_take, done, userdata);
-}
-
-/* Nothing was done, so nothing is to be known of it. */
-static void on_turn(Turn turn, void *userdata) {
-        Worker *w = userdata;
-
-        if (turn == TURN_LOST) {
-                w->assignment = NULL;
-                (void) unlinkat(worker_pool_root_fd(w->pool), w->path, 0);
-        }
-        w->turn(w, turn, w->userdata);
+        return start(ret, pool, record, folder_take, done, NULL, userdata);
 }
 
 int worker_follow(Worker **ret, Worker *first, const Record *record, WorkerDone done,
@@ -240,6 +242,10 @@ int worker_follow(Worker **ret, Worker *first, const Record *record, WorkerDone 
 
         *ret = TAKE_PTR(w);
         return 0;
+}
+
+bool worker_has_begun(const Worker *w) {
+        return w->assignment && assignment_has_begun(w->assignment);
 }
 
 size_t worker_count_followers(const Worker *first) {
@@ -269,7 +275,8 @@ int worker_ask(Worker **ret, WorkerPool *pool, const Record *record, uint64_t us
                 return w->record_fd;
         r = folder_write(w->record_fd, text);
         if (r >= 0)
-                r = worker_pool_assign(pool, w->record_fd, on_process_done, w, &w->assignment);
+                r = worker_pool_assign(pool, w->record_fd, on_process_done, NULL, w,
+                                       &w->assignment);
         if (r >= 0)
                 r = assignment_set_limit(w->assignment, usec);
         if (r < 0)

@@ -36,10 +36,13 @@ typedef void (*WorkerDone)(Worker *w, const Record *record, void *userdata);
 /*
  * Writes @record below MDEVD_PATH_OPERATIONS of the pool's root, locks it, gives it to a process.
  * -EEXIST: a record of that name is there. When it fails nothing was done and no record is left.
- * The work outlives worker_free() and this process.
+ * The work outlives worker_free() and this process. @turn is told TURN_COME if the process is new,
+ * when it is there: what it takes until then is not the work's.
  */
+typedef void (*WorkerTurn)(Worker *w, Turn turn, void *userdata);
+
 int worker_start(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
-                 void *userdata);
+                 WorkerTurn turn, void *userdata);
 /* Only the record, for an operation whose first step is the daemon's own. */
 int worker_write_record(int root_fd, const Record *record);
 /*
@@ -54,10 +57,10 @@ int worker_resume(Worker **ret, WorkerPool *pool, const Record *record, WorkerDo
  * follow, or it is no process of ours. @turn is called when it gets there, or when it never will:
  * nothing was done then, there is no record, and @done is not called.
  */
-typedef void (*WorkerTurn)(Worker *w, Turn turn, void *userdata);
-
 int worker_follow(Worker **ret, Worker *first, const Record *record, WorkerDone done,
                   WorkerTurn turn, void *userdata);
+/* Whether its process is at it, and neither at one before it nor on its way. */
+bool worker_has_begun(const Worker *w);
 /* How many do, of whichever of a line it is. */
 size_t worker_count_followers(const Worker *first);
 /* Those who were not begun yet are lost. */

@@ -225,6 +225,7 @@ static int start_second(Operation *op) {
         if (r < 0)
                 return r;
         op->working_since_usec = operation_monotonic_usec();
+        op->begun = worker_has_begun(op->worker);
         operation_set_phase(op, OPERATION_WORKING);
         return 0;
 }

@@ -26,7 +26,8 @@
 /*
  * Where creating a device takes no longer than this, more workers only take turns on the
  * processors: two until one has shown it. After that devices of that parent are made by one worker,
- * which has the next records in its hands while the results of those before are read.
+ * which has the next records in its hands while the results of those before are read. What a new
+ * process takes to be there does not count: it may be more, and eight would be started in vain.
  */
 #define WORKER_QUICK_USEC UINT64_C(50000)
 #define WORKERS_PER_PARENT_QUICK 2

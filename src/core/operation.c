@@ -122,6 +122,7 @@ int operation_new(Manager *m, Record *record, OperationPhase phase, Operation **
         operation_set_phase(op, phase);
         op->found = phase == OPERATION_SETTLING;
         op->second = phase == OPERATION_WORKING && record->step == STEP_SETTLING;
+        op->begun = phase == OPERATION_WORKING; /* an earlier daemon's */
         op->started_usec = operation_now_usec();
         op->made_usec = op->working_since_usec = operation_monotonic_usec();
         r = plan(op);

@@ -69,6 +69,7 @@ struct Operation {
         bool second; /* a worker puts an end to the change of a definition, all else is done */
         bool insisted; /* stop: somebody joined who insists, after its worker had begun */
         bool reached; /* suspend: the device is held, and the operation goes on until it is not */
+        bool begun; /* its worker is at it; a process that was started for it has to get there */
         bool adopted; /* its worker is an earlier daemon's, as are those who ask its scripts */
         bool found; /* at start, without its worker: what is there may be anybody's by now */
         Planned planned; /* linked in manager->planned while running: what a create takes, or of

@@ -99,7 +99,7 @@ static void mark_slow(Manager *m) {
         list_foreach(op, &m->active, Operation, active_node) {
                 if (!op->load || op->phase != OPERATION_WORKING || op->blocked)
                         continue;
-                if (worked_usec(op) > WORKER_QUICK_USEC)
+                if (op->begun && worked_usec(op) > WORKER_QUICK_USEC)
                         note_slow(op);
                 if (worked_usec(op) <= WORKER_BLOCKED_USEC)
                         continue;
@@ -158,7 +158,7 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
         Operation *op = userdata;
         Manager *m = op->manager;
 
-        if (op->load) {
+        if (op->load && op->begun) {
                 op->load->slow = worked_usec(op) > WORKER_QUICK_USEC;
                 op->load->quick = !op->load->slow;
         }
@@ -254,6 +254,7 @@ static Operation *line_of(const Operation *op) {
 static void note_working(Operation *op) {
         op->started_usec = operation_now_usec();
         op->working_since_usec = operation_monotonic_usec();
+        op->begun = worker_has_begun(op->worker);
         operation_set_phase(op, OPERATION_WORKING); /* nothing that is told has changed */
         if (may_be_in_line(op) && !op->load->first)
                 op->load->first = op;
@@ -263,7 +264,8 @@ static void on_turn(Worker *w, Turn turn, void *userdata) {
         Operation *op = userdata;
 
         if (turn == TURN_COME) {
-                op->load->first = NULL; /* that one has ended */
+                if (op->phase == OPERATION_IN_LINE)
+                        op->load->first = NULL; /* that one has ended */
                 note_working(op);
                 return;
         }
@@ -280,15 +282,14 @@ void operations_recall(Manager *m) {
 
 static int start_worker(Operation *op) {
         Operation *first = line_of(op);
-        Manager *m = op->manager;
-        int r;
+        int r = -EAGAIN;
 
-        if (!first)
-                return worker_start(&op->worker, m->workers, op->record, operation_on_worker, op);
-        r = worker_follow(&op->worker, first->worker, op->record, operation_on_worker, on_turn,
-                          op);
+        if (first)
+                r = worker_follow(&op->worker, first->worker, op->record, operation_on_worker,
+                                  on_turn, op);
         if (r == -EAGAIN)
-                return worker_start(&op->worker, m->workers, op->record, operation_on_worker, op);
+                return worker_start(&op->worker, op->manager->workers, op->record,
+                                    operation_on_worker, on_turn, op);
         if (r >= 0)
                 operation_set_phase(op, OPERATION_IN_LINE);
         return r;

@@ -460,11 +460,13 @@ static unsigned count_phase(Fixture *f, OperationPhase phase) {
         return n;
 }
 
-/* As if their workers had been at it so long; however slow this machine is, not longer. */
-static void age_workers(Fixture *f, uint64_t usec) {
+/* As if their workers had been at it so long, or on their way; however slow this machine is. */
+static void age_workers(Fixture *f, uint64_t usec, bool begun) {
         list_foreach(op, manager_get_operations(f->manager), Operation, node)
-                if (op->state == OPERATION_RUNNING && op->phase == OPERATION_WORKING)
+                if (op->state == OPERATION_RUNNING && op->phase == OPERATION_WORKING) {
                         op->working_since_usec = operation_monotonic_usec() - usec;
+                        op->begun = begun;
+                }
         operation_dispatch(f->manager);
 }
 
@@ -490,7 +492,10 @@ TEST(workers_of_a_parent_are_limited) {
         /* two take turns; when one takes long, more are of use */
         ASSERT_EQ(count_phase(&f, OPERATION_WORKING), WORKERS_PER_PARENT_QUICK);
         ASSERT_EQ(count_records(&f), WORKERS_PER_PARENT_QUICK);
-        age_workers(&f, WORKER_QUICK_USEC + 1);
+        /* but for the time that a process takes to get there, more only take longer */
+        age_workers(&f, WORKER_QUICK_USEC + 1, false);
+        ASSERT_EQ(count_phase(&f, OPERATION_WORKING), WORKERS_PER_PARENT_QUICK);
+        age_workers(&f, WORKER_QUICK_USEC + 1, true);
         ASSERT_EQ(count_phase(&f, OPERATION_WORKING), WORKERS_PER_PARENT_MAX);
         ASSERT_EQ(count_phase(&f, OPERATION_QUEUED), 3);
         ASSERT_EQ(count_records(&f), WORKERS_PER_PARENT_MAX);
@@ -563,8 +568,8 @@ TEST(blocked_parent_fills_only_itself) {
         for (unsigned i = 0; i < n; i++)
                 (void) create_device(&f, P1, "vendor-1", nth_uuid(i), "");
         while (count_phase(&f, OPERATION_QUEUED) > 0)
-                age_workers(&f, WORKER_BLOCKED_USEC + 1);
-        age_workers(&f, WORKER_BLOCKED_USEC + 1);
+                age_workers(&f, WORKER_BLOCKED_USEC + 1, true);
+        age_workers(&f, WORKER_BLOCKED_USEC + 1, true);
         ASSERT_EQ(count_phase(&f, OPERATION_WORKING), n);
         refuse_for_limit(&f, P1, "256 operations on " P1 " are blocked");
         wait_for(&f, create_device(&f, P2, "vendor-1", U1, ""));

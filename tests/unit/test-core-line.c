@@ -65,6 +65,12 @@ static Operation *begin(Fixture *f, unsigned n) {
         return first;
 }
 
+/* Its process is there, and has been at it for longer than a quick one takes. */
+static void make_slow(Operation *op) {
+        op->begun = true;
+        op->working_since_usec = operation_monotonic_usec() - WORKER_QUICK_USEC - 1;
+}
+
 TEST(line_has_a_limit_and_an_order) {
         const unsigned n = WORKER_LINE_MAX + 3;
         _cleanup_(closep) int gate = -EBADF;
@@ -108,7 +114,7 @@ TEST(who_waits_behind_a_slow_one_gets_other_workers) {
 
         first = begin(&f, 3);
         ASSERT_EQ(count_phase(&f, OPERATION_IN_LINE), 3);
-        first->working_since_usec = operation_monotonic_usec() - WORKER_QUICK_USEC - 1;
+        make_slow(first);
         operation_dispatch(f.manager);
         ASSERT_EQ(count_phase(&f, OPERATION_IN_LINE), 0);
         ASSERT_EQ(count_phase(&f, OPERATION_WORKING), 4);
@@ -141,7 +147,7 @@ TEST(the_next_one_is_slow) {
         ASSERT_TRUE(next->load->first == next);
         ASSERT_EQ(count_phase(&f, OPERATION_IN_LINE) + count_phase(&f, OPERATION_SETTLING), n - 1);
         ASSERT_EQ(f.manager->n_working, 1);
-        next->working_since_usec = operation_monotonic_usec() - WORKER_QUICK_USEC - 1;
+        make_slow(next);
         operation_dispatch(f.manager);
         ASSERT_EQ(count_phase(&f, OPERATION_IN_LINE), 0);
         ASSERT_EQ(count_phase(&f, OPERATION_WORKING) + count_phase(&f, OPERATION_SETTLING), n);
