@@ -31,6 +31,7 @@ int load_add(Operation *op) {
                         free(l);
                         return -ENOMEM;
                 }
+                l->n_allowed = WORKERS_PER_PARENT_QUICK;
                 list_append(&m->loads, &l->node);
         }
         l->n_running++;
@@ -85,7 +86,7 @@ static uint64_t worked_usec(const Operation *op) {
 
 /* It takes its time: who waits behind it may do better elsewhere. */
 static void note_slow(Operation *op) {
-        op->load->slow = true;
+        op->load->n_slow++;
         op->load->quick = false;
         if (op->load->first != op)
                 return;
@@ -96,19 +97,23 @@ static void note_slow(Operation *op) {
 static void mark_slow(Manager *m) {
         if (m->n_working == 0)
                 return;
+        list_foreach(l, &m->loads, Load, node)
+                l->n_slow = 0;
         list_foreach(op, &m->active, Operation, active_node) {
                 if (!op->load || op->phase != OPERATION_WORKING || op->blocked)
                         continue;
-                if (op->begun && worked_usec(op) > WORKER_QUICK_USEC)
+                if (worked_usec(op) > WORKER_BLOCKED_USEC) {
+                        count_worker(op, -1);
+                        op->blocked = true;
+                        op->n_looks = 0;
+                        op->look_usec = 0;
+                        count_worker(op, 1);
+                } else if (op->begun && worked_usec(op) > WORKER_QUICK_USEC)
                         note_slow(op);
-                if (worked_usec(op) <= WORKER_BLOCKED_USEC)
-                        continue;
-                count_worker(op, -1);
-                op->blocked = true;
-                op->n_looks = 0;
-                op->look_usec = 0;
-                count_worker(op, 1);
         }
+        list_foreach(l, &m->loads, Load, node)
+                if (l->n_slow >= l->n_allowed && l->n_allowed < WORKERS_PER_PARENT_MAX)
+                        l->n_allowed++;
 }
 
 static int check_parent(const Load *l, Reason *reason) {
@@ -159,8 +164,9 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
         Manager *m = op->manager;
 
         if (op->load && op->begun) {
-                op->load->slow = worked_usec(op) > WORKER_QUICK_USEC;
-                op->load->quick = !op->load->slow;
+                op->load->quick = worked_usec(op) <= WORKER_QUICK_USEC;
+                if (op->load->quick)
+                        op->load->n_allowed = WORKERS_PER_PARENT_QUICK;
         }
         operation_set_phase(op, OPERATION_SETTLING);
         op->worker = worker_free(w);
@@ -341,7 +347,7 @@ static bool may_start(const Operation *op) {
                 return line_of(op) && callouts_may_start(op);
         return is_alone(op) && m->n_working < WORKERS_MAX &&
                m->n_working + m->n_blocked < WORKERS_BLOCKED_MAX &&
-               l->n_working < (l->slow ? WORKERS_PER_PARENT_MAX : WORKERS_PER_PARENT_QUICK) &&
+               l->n_working < l->n_allowed &&
                l->n_working + l->n_blocked < WORKERS_BLOCKED_PER_PARENT_MAX &&
                callouts_may_start(op);
 }
@@ -359,8 +365,10 @@ void operation_dispatch(Manager *m) {
                         continue;
                 if (!may_start(op)) {
                         /* the shortest that somebody waits for */
-                        usec = !op->load->slow || usec == WORKER_QUICK_USEC ? WORKER_QUICK_USEC :
-                                                                             WORKER_BLOCKED_USEC;
+                        usec = op->load->n_allowed < WORKERS_PER_PARENT_MAX ||
+                                               usec == WORKER_QUICK_USEC ?
+                                       WORKER_QUICK_USEC :
+                                       WORKER_BLOCKED_USEC;
                         continue;
                 }
                 r = start(op);

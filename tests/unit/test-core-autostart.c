@@ -495,6 +495,14 @@ TEST(workers_of_a_parent_are_limited) {
         /* but for the time that a process takes to get there, more only take longer */
         age_workers(&f, WORKER_QUICK_USEC + 1, false);
         ASSERT_EQ(count_phase(&f, OPERATION_WORKING), WORKERS_PER_PARENT_QUICK);
+        /* the last one is always given the time, too */
+        for (unsigned i = WORKERS_PER_PARENT_QUICK; i < WORKERS_PER_PARENT_MAX; i++) {
+                freeze_workers(&f);
+                operation_dispatch(f.manager);
+                ASSERT_EQ(count_phase(&f, OPERATION_WORKING), i);
+                age_workers(&f, WORKER_QUICK_USEC + 1, true);
+                ASSERT_EQ(count_phase(&f, OPERATION_WORKING), i + 1);
+        }
         age_workers(&f, WORKER_QUICK_USEC + 1, true);
         ASSERT_EQ(count_phase(&f, OPERATION_WORKING), WORKERS_PER_PARENT_MAX);
         ASSERT_EQ(count_phase(&f, OPERATION_QUEUED), 3);
