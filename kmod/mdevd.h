@@ -323,7 +323,8 @@ struct mdevd_bar {
  * @claim: referenced
  * @entry: its type; while the mdev exists
  * @type: copy of its type, with the ids of its own
- * @mend: looks once whether it can be removed by its users
+ * @mend: looks whether its users can remove it; until @dying
+ * @lacking: it has been seen without "remove"; @mend's own
  * @dying: the mdev is being removed, no new opens; mdevd_lock
  * @lost: the parent is going away, no new opens; mdevd_lock
  * @settled: the last round of mdevd_parent_settle(); mdevd_lock
@@ -371,6 +372,7 @@ struct mdevd_vdev {
 	const struct mdevd_type_entry *entry;
 	struct mdevd_type type;
 	struct delayed_work mend;
+	bool lacking;
 	bool dying;
 	bool lost;
 	u32 settled;

@@ -278,20 +278,31 @@ static bool is_unwanted(struct mdev_device *mdev)
  * same to a device that stays: it gets its file again.  Nothing tells when it is
  * active, which is some links and a uevent after the probe.  One that is being
  * removed never is again, and mdevd_vdev_remove() ends this.
+ *
+ * Whoever has just taken the file away from an active device is about to be
+ * heeded, so it must be away at two looks.
  */
 static void vdev_mend(struct work_struct *work)
 {
 	struct mdevd_vdev *v = container_of(to_delayed_work(work),
 					    struct mdevd_vdev, mend);
 	struct mdev_device *mdev = to_mdev_device(v->vdev.dev);
+	struct kobject *kobj = &mdev->dev.kobj;
 
-	if (!READ_ONCE(mdev->active)) {
-		schedule_delayed_work(&v->mend, 1);
-		return;
+	if (READ_ONCE(mdev->active)) {
+		if (!is_unwanted(mdev))
+			return;
+		if (v->lacking) {
+			if (sysfs_update_groups(kobj, mdev->dev.groups))
+				dev_warn(&mdev->dev,
+					 "cannot be removed before its parent\n");
+			else if (!READ_ONCE(mdev->active))
+				sysfs_remove_groups(kobj, mdev->dev.groups);
+			return;
+		}
+		v->lacking = true;
 	}
-	if (is_unwanted(mdev) &&
-	    sysfs_update_groups(&mdev->dev.kobj, mdev->dev.groups))
-		dev_warn(&mdev->dev, "cannot be removed before its parent\n");
+	schedule_delayed_work(&v->mend, 1);
 }
 
 static struct mdevd_vdev *vdev_new(struct mdev_device *mdev,

@@ -119,7 +119,8 @@ static const Meaning meanings[] = {
         { REFUSAL_REMOVE, EBUSY, OUTCOME_BUSY, "it is in use" },
         { REFUSAL_REMOVE, EPERM, OUTCOME_BUSY,
           "its driver does not let it go, as while a virtual machine uses it" },
-        { REFUSAL_REMOVE, EAGAIN, OUTCOME_BUSY, "it is being removed already" },
+        { REFUSAL_REMOVE, EAGAIN, OUTCOME_BUSY,
+          "it is being removed already, or is being made still; try again" },
 
         { REFUSAL_SUSPEND, ENOENT, OUTCOME_NO_DEVICE, "the device has gone meanwhile" },
         { REFUSAL_SUSPEND, EBUSY, OUTCOME_BUSY,

@@ -36,7 +36,7 @@ struct Process {
         int pidfd;
         int socket_fd;
         int worker_fd; /* its end of the socket: what it has not taken is taken back there */
-        sd_event_source *message; /* when it is done */
+        sd_event_source *message; /* when it is there, and when it is done */
         sd_event_source *exit;
         sd_event_source *limit; /* of the job's time */
         bool begun;             /* it has said that it is there */
@@ -118,8 +118,11 @@ static void hand_back(Assignment *a, int record_fd) {
         void *userdata = a->userdata;
 
         if ((p->state == PROCESS_BUSY ? give(a, p, record_fd) :
-                                        give_to_pool(a, p->pool, record_fd)) >= 0)
+                                        give_to_pool(a, p->pool, record_fd)) >= 0) {
+                if (a->process != p && a->process->begun)
+                        tell_come(a); /* that one has greeted already */
                 return;
+        }
         assignment_free(a);
         if (done)
                 done(NULL, userdata);

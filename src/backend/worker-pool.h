@@ -2,10 +2,10 @@
 /*
  * worker-pool.h: the worker processes. Each is this same program, executed as "mdevd --worker
  * --root=ROOT" with one end of a socket as descriptor 3; over it come records, each as a descriptor
- * in a message of its own, and goes one message when a record has its result: the line that says
- * so, or one byte where that is to be read. Who has ended a job is kept for the next: executing a
- * program takes longer than most jobs do. A worker whose daemon is gone ends what it has, then
- * itself.
+ * in a message of its own. Back goes a greeting, and then one message for each record that has its
+ * result: the line that says so, or one byte where that is to be read. Who has ended a job is kept
+ * for the next: executing a program takes longer than most jobs do. A worker whose daemon is gone
+ * ends what it has, then itself.
  *
  * Several records may lie in that socket, so that a worker has its next one as soon as it has ended
  * one. The daemon keeps a descriptor of the worker's end, too: what the worker has not taken out of

@@ -214,8 +214,8 @@ int worker_start(Worker **ret, WorkerPool *pool, const Record *record, WorkerDon
 }
 
 int worker_resume(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
-                  void *userdata) {
-        return start(ret, pool, record, folder_take, done, NULL, userdata);
+                  WorkerTurn turn, void *userdata) {
+        return start(ret, pool, record, folder_take, done, turn, userdata);
 }
 
 int worker_follow(Worker **ret, Worker *first, const Record *record, WorkerDone done,

@@ -32,6 +32,8 @@ struct WorkerAbove {
  * and pid count: a step before STEP_DONE means that it was killed. NULL: the record cannot be read.
  */
 typedef void (*WorkerDone)(Worker *w, const Record *record, void *userdata);
+/* Called from the loop: how far it has come, before its end. */
+typedef void (*WorkerTurn)(Worker *w, Turn turn, void *userdata);
 
 /*
  * Writes @record below MDEVD_PATH_OPERATIONS of the pool's root, locks it, gives it to a process.
@@ -39,8 +41,6 @@ typedef void (*WorkerDone)(Worker *w, const Record *record, void *userdata);
  * The work outlives worker_free() and this process. @turn is told TURN_COME if the process is new,
  * when it is there: what it takes until then is not the work's.
  */
-typedef void (*WorkerTurn)(Worker *w, Turn turn, void *userdata);
-
 int worker_start(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
                  WorkerTurn turn, void *userdata);
 /* Only the record, for an operation whose first step is the daemon's own. */
@@ -50,7 +50,7 @@ int worker_write_record(int root_fd, const Record *record);
  * @record in it, then goes on as worker_start(), but for that the record stays when it fails.
  */
 int worker_resume(Worker **ret, WorkerPool *pool, const Record *record, WorkerDone done,
-                  void *userdata);
+                  WorkerTurn turn, void *userdata);
 /*
  * As worker_start(), but the process that is at @first does it when it has ended that and what
  * follows it already: a worker that is quick has its next record at once. -EAGAIN: WORKER_LINE_MAX

@@ -49,6 +49,11 @@ static void describe(Operation *op, bool looked, const char *how_many, const cha
                              "Still blocked: %s on %s is removed when it is closed; it is open in "
                              "%s.",
                              UUID_STR(&r->uuid), r->parent, how_many);
+        else if (!op->begun)
+                n = asprintf(&text,
+                             "Still blocked: the worker%s for the %s on %s has not begun; the "
+                             "machine may be too busy.",
+                             by, record_kind_to_string(r->kind), r->parent);
         else if (r->kind == RECORD_STOP)
                 n = asprintf(&text,
                              "Still blocked: the kernel has not answered the removal of %s on "

@@ -221,7 +221,8 @@ static int start_second(Operation *op) {
 
         op->second = true;
         op->record->step = STEP_SETTLING;
-        r = worker_resume(&op->worker, m->workers, op->record, operation_on_worker, op);
+        r = worker_resume(&op->worker, m->workers, op->record, operation_on_worker,
+                          operation_on_turn, op);
         if (r < 0)
                 return r;
         op->working_since_usec = operation_monotonic_usec();

@@ -406,6 +406,7 @@ int load_check(Manager *m, const char *parent, Reason *reason);
 /* Running operations of @parent whose workers are not blocked. */
 size_t load_count(Manager *m, const char *parent);
 void operation_on_worker(Worker *w, const Record *record, void *userdata);
+void operation_on_turn(Worker *w, Turn turn, void *userdata);
 /* Nothing was done yet of operations that are in line: they wait for the next daemon. */
 void operations_recall(Manager *m);
 

@@ -85,8 +85,7 @@ static uint64_t worked_usec(const Operation *op) {
 }
 
 /* It takes its time: who waits behind it may do better elsewhere. */
-static void note_slow(Operation *op) {
-        op->load->n_slow++;
+static void let_line_go(Operation *op) {
         op->load->quick = false;
         if (op->load->first != op)
                 return;
@@ -100,16 +99,21 @@ static void mark_slow(Manager *m) {
         list_foreach(l, &m->loads, Load, node)
                 l->n_slow = 0;
         list_foreach(op, &m->active, Operation, active_node) {
-                if (!op->load || op->phase != OPERATION_WORKING || op->blocked)
+                uint64_t usec = worked_usec(op);
+
+                if (!op->load || op->phase != OPERATION_WORKING || op->blocked ||
+                    usec <= (op->begun ? WORKER_QUICK_USEC : WORKER_BLOCKED_USEC))
                         continue;
-                if (worked_usec(op) > WORKER_BLOCKED_USEC) {
-                        count_worker(op, -1);
-                        op->blocked = true;
-                        op->n_looks = 0;
-                        op->look_usec = 0;
-                        count_worker(op, 1);
-                } else if (op->begun && worked_usec(op) > WORKER_QUICK_USEC)
-                        note_slow(op);
+                let_line_go(op);
+                if (usec <= WORKER_BLOCKED_USEC) {
+                        op->load->n_slow++;
+                        continue;
+                }
+                count_worker(op, -1);
+                op->blocked = true;
+                op->n_looks = 0;
+                op->look_usec = 0;
+                count_worker(op, 1);
         }
         list_foreach(l, &m->loads, Load, node)
                 if (l->n_slow >= l->n_allowed && l->n_allowed < WORKERS_PER_PARENT_MAX)
@@ -156,6 +160,26 @@ static bool succeeded(const Operation *op) {
         return op->record->step == STEP_DONE && op->record->outcome == OUTCOME_OK;
 }
 
+/* Nothing but a device that is made: what is begun of it is done, or has failed, at once. */
+static bool may_be_in_line(const Operation *op) {
+        const Record *r = op->record;
+
+        return r->kind == RECORD_CREATE && !r->define && !r->function && r->n_attributes == 0 &&
+               r->n_moves == 0 && !op->escort && !op->agreed;
+}
+
+/* What a stop takes, or one of several steps, says nothing of how long a create does. */
+static void note_time(Operation *op) {
+        Load *l = op->load;
+
+        if (worked_usec(op) > WORKER_QUICK_USEC)
+                l->quick = false;
+        else if (may_be_in_line(op)) {
+                l->quick = true;
+                l->n_allowed = WORKERS_PER_PARENT_QUICK;
+        }
+}
+
 /*
  * The process is gone. What it left is taken over; the rest follows when the model is up to date.
  */
@@ -163,11 +187,8 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
         Operation *op = userdata;
         Manager *m = op->manager;
 
-        if (op->load && op->begun) {
-                op->load->quick = worked_usec(op) <= WORKER_QUICK_USEC;
-                if (op->load->quick)
-                        op->load->n_allowed = WORKERS_PER_PARENT_QUICK;
-        }
+        if (op->load && op->begun)
+                note_time(op);
         operation_set_phase(op, OPERATION_SETTLING);
         op->worker = worker_free(w);
         if (record) {
@@ -239,14 +260,6 @@ static void end_gone(Operation *op) {
         operation_end(op);
 }
 
-/* Nothing but a device that is made: what is begun of it is done, or has failed, at once. */
-static bool may_be_in_line(const Operation *op) {
-        const Record *r = op->record;
-
-        return r->kind == RECORD_CREATE && !r->define && !r->function && r->n_attributes == 0 &&
-               r->n_moves == 0 && !op->escort && !op->agreed;
-}
-
 /* Whom it may follow; NULL: nobody. */
 static Operation *line_of(const Operation *op) {
         const Load *l = op->load;
@@ -257,21 +270,28 @@ static Operation *line_of(const Operation *op) {
         return l->first;
 }
 
-static void note_working(Operation *op) {
-        op->started_usec = operation_now_usec();
+static void note_begun(Operation *op) {
         op->working_since_usec = operation_monotonic_usec();
         op->begun = worker_has_begun(op->worker);
+}
+
+static void note_working(Operation *op) {
+        op->started_usec = operation_now_usec();
+        note_begun(op);
         operation_set_phase(op, OPERATION_WORKING); /* nothing that is told has changed */
         if (may_be_in_line(op) && !op->load->first)
                 op->load->first = op;
 }
 
-static void on_turn(Worker *w, Turn turn, void *userdata) {
+void operation_on_turn(Worker *w, Turn turn, void *userdata) {
         Operation *op = userdata;
 
+        if (turn == TURN_COME && op->phase == OPERATION_WORKING) {
+                note_begun(op); /* its process was new, and is there */
+                return;
+        }
         if (turn == TURN_COME) {
-                if (op->phase == OPERATION_IN_LINE)
-                        op->load->first = NULL; /* that one has ended */
+                op->load->first = NULL; /* that one has ended */
                 note_working(op);
                 return;
         }
@@ -292,10 +312,10 @@ static int start_worker(Operation *op) {
 
         if (first)
                 r = worker_follow(&op->worker, first->worker, op->record, operation_on_worker,
-                                  on_turn, op);
+                                  operation_on_turn, op);
         if (r == -EAGAIN)
                 return worker_start(&op->worker, op->manager->workers, op->record,
-                                    operation_on_worker, on_turn, op);
+                                    operation_on_worker, operation_on_turn, op);
         if (r >= 0)
                 operation_set_phase(op, OPERATION_IN_LINE);
         return r;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "lib.h"
 
@@ -255,12 +256,16 @@ static int remove_early(pid_t creator, const char *uuid) {
         return mdev_remove(uuid);
 }
 
-/* The same a little later: then it is made, and can be removed for all that. */
+/*
+ * The same a little later: then it is made, and can be removed for all that. Whether it is met is
+ * left to the processors: most times where there are two, so it has plenty of time to be.
+ */
 static void test_early(void) {
-        enum { HITS = 5, ROUNDS = 1000 };
+        enum { HITS = 3, SECONDS_MAX = 180 };
+        time_t begun = time(NULL);
         unsigned hits = 0;
 
-        for (unsigned round = 0; round < ROUNDS && hits < HITS; round++) {
+        while (hits < HITS && time(NULL) - begun < SECONDS_MAX) {
                 struct mdevd_event event;
                 pid_t pid;
                 int r;
@@ -271,14 +276,16 @@ static void test_early(void) {
                 r = remove_early(pid, UUID(47));
                 CHECK_EQ(status_of(pid), 0, "it is made");
                 if (r == -EAGAIN) {
-                        if (!await_removable(UUID(47)))
-                                break;
-                        r = mdev_remove(UUID(47));
                         hits++;
+                        if (!await_removable(UUID(47))) {
+                                CHECK(false, "its \"remove\" comes again");
+                                return;
+                        }
+                        r = mdev_remove(UUID(47));
                 }
                 CHECK_EQ(r, 0, "it is removed");
         }
-        CHECK(hits == HITS, "%u times before it was active, its \"remove\" came again", hits);
+        CHECK(hits > 0, "%u times before it was active, and its \"remove\" came again", hits);
 }
 
 static void test_endings(void) {

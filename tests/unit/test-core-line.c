@@ -130,6 +130,36 @@ TEST(who_waits_behind_a_slow_one_gets_other_workers) {
         ASSERT_EQ(count_records(&f), 0);
 }
 
+/* Its process is there, or is not even that: seen late, it is blocked at once. */
+static void check_blocked(bool begun) {
+        _cleanup_(closep) int gate = -EBADF;
+        Operation *first, *other;
+        FIXTURE(f);
+
+        first = begin(&f, 3);
+        ASSERT_EQ(count_phase(&f, OPERATION_IN_LINE), 3);
+        first->begun = begun;
+        first->working_since_usec = operation_monotonic_usec() - WORKER_BLOCKED_USEC - 1;
+        operation_dispatch(f.manager);
+        ASSERT_TRUE(first->blocked);
+        ASSERT_EQ(count_phase(&f, OPERATION_IN_LINE), 0);
+        /* nor does anybody get in line behind it later */
+        first->load->quick = true;
+        freeze(&f);
+        other = create_device(&f, P1, "vendor-1", nth_uuid(4), "vm");
+        ASSERT_TRUE(other->load->first != first);
+        ASSERT_TRUE(other->phase != OPERATION_IN_LINE || count_phase(&f, OPERATION_WORKING) > 1);
+        gate = hold_open(&f, FAKE(P1, "create-block"));
+        run_idle(&f);
+        ASSERT_EQ(f.devices_added, 5);
+        ASSERT_EQ(count_records(&f), 0);
+}
+
+TEST(nobody_waits_behind_a_blocked_one) {
+        check_blocked(true);
+        check_blocked(false);
+}
+
 /* The line moves on, and so does what it is that takes its time. */
 TEST(the_next_one_is_slow) {
         Operation *first, *next;
