@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* worker-line.h: what worker-pool.c (processes) and worker-line.c (what they do) share. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "backend/worker-pool.h"
+#include "util/list.h"
+
+typedef enum ProcessState {
+        PROCESS_IDLE,
+        PROCESS_BUSY,
+        PROCESS_ENDING, /* its socket is closed, it ends by itself */
+} ProcessState;
+
+typedef struct Process Process;
+
+struct Process {
+        List node; /* in pool->processes */
+        WorkerPool *pool;
+        pid_t pid;
+        int pidfd;
+        int socket_fd;
+        int worker_fd; /* its end of the socket: what it has not taken is taken back there */
+        sd_event_source *message; /* when it is there, and when it is done */
+        sd_event_source *exit;
+        sd_event_source *limit; /* of the job's time */
+        bool begun;             /* it has said that it is there */
+        bool killed;            /* its job took too long */
+        ProcessState state;
+        List assignments;
+        size_t n_assignments;
+};
+
+struct Assignment {
+        List node; /* in process->assignments */
+        Process *process;
+        AssignmentDone done; /* NULL: nobody wants to know */
+        AssignmentTurn turn; /* NULL: the same */
+        bool in_line;
+        void *userdata;
+        uint64_t number; /* of its message */
+};
+
+struct WorkerPool {
+        sd_event *event;
+        int root_fd;
+        const char *root;
+        List processes;
+        size_t n_idle;
+        size_t n_killed; /* and not ended yet */
+        uint64_t last_number; /* of assignments */
+        sd_event_source *trim;
+};
+
+/* ---- worker-line.c ---- */
+
+void assignment_free(Assignment *a);
+/* The first job of @p has begun; it is done, with this result; it is done and told of. */
+void process_note_begun(Process *p);
+void process_end_job(Process *p, const char *line);
+void process_tell_done(Process *p, const char *line);
+/* Takes back what it has not begun. */
+void process_recall(Process *p);
+
+/* ---- worker-pool.c ---- */
+
+/* It is in the pool, idle; it may not have got there yet. */
+int process_new(Process **ret, WorkerPool *pool);
+/* It is told so by the end of its socket; its exit is awaited. */
+void process_end(Process *p);
+/* NULL: there is none. */
+Process *pool_find_idle(WorkerPool *pool);
+void pool_trim_later(WorkerPool *pool);
