@@ -255,7 +255,8 @@ static double create_in_turn(const char *parent, const char *type, Uuid uuids[],
 static void remove_created(const Uuid uuids[], size_t n) {
         for (size_t i = 0; i < n; i++)
                 remove_bare(&uuids[i]);
-        call_empty(); /* the daemon has seen them go */
+        if (bus)
+                call_empty(); /* the daemon has seen them go */
 }
 
 static double create_without(const char *parent, const char *type, Uuid uuids[], size_t n) {
