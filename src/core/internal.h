@@ -27,8 +27,8 @@
  * Where creating a device takes no longer than this, more workers only take turns on the
  * processors: two until one has shown it. After that devices of that parent are made by one worker,
  * which has the next records in its hands while the results of those before are read. What a new
- * process takes to be there does not count. Where they do take longer each one has that time before
- * one more is started: on a busy machine anything looks slow, and eight would make it busier.
+ * process takes to be there does not count. Where they do take longer all have that time before as
+ * many more are started: on a busy machine anything looks slow, and eight would make it busier.
  */
 #define WORKER_QUICK_USEC UINT64_C(50000)
 #define WORKERS_PER_PARENT_QUICK 2
@@ -65,7 +65,7 @@ struct Load {
         size_t n_working; /* workers that count */
         size_t n_blocked; /* workers that have taken too long to count */
         size_t n_slow;    /* of those that count: at it for more than WORKER_QUICK_USEC */
-        size_t n_allowed; /* workers that count: one more each time that all are slow */
+        size_t n_allowed; /* workers that count: twice as many each time that all are slow */
         bool quick;       /* one has ended in less, and none has taken more since */
         Operation *first; /* that makes a device, and whose worker others may follow; or NULL */
 };

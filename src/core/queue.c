@@ -116,8 +116,8 @@ static void mark_slow(Manager *m) {
                 count_worker(op, 1);
         }
         list_foreach(l, &m->loads, Load, node)
-                if (l->n_slow >= l->n_allowed && l->n_allowed < WORKERS_PER_PARENT_MAX)
-                        l->n_allowed++;
+                if (l->n_slow >= l->n_allowed)
+                        l->n_allowed = MIN(2 * l->n_allowed, (size_t) WORKERS_PER_PARENT_MAX);
 }
 
 static int check_parent(const Load *l, Reason *reason) {

@@ -495,13 +495,13 @@ TEST(workers_of_a_parent_are_limited) {
         /* but for the time that a process takes to get there, more only take longer */
         age_workers(&f, WORKER_QUICK_USEC + 1, false);
         ASSERT_EQ(count_phase(&f, OPERATION_WORKING), WORKERS_PER_PARENT_QUICK);
-        /* the last one is always given the time, too */
-        for (unsigned i = WORKERS_PER_PARENT_QUICK; i < WORKERS_PER_PARENT_MAX; i++) {
+        /* those that were started last are given the time, too */
+        for (unsigned i = WORKERS_PER_PARENT_QUICK; i < WORKERS_PER_PARENT_MAX; i *= 2) {
                 freeze_workers(&f);
                 operation_dispatch(f.manager);
                 ASSERT_EQ(count_phase(&f, OPERATION_WORKING), i);
                 age_workers(&f, WORKER_QUICK_USEC + 1, true);
-                ASSERT_EQ(count_phase(&f, OPERATION_WORKING), i + 1);
+                ASSERT_EQ(count_phase(&f, OPERATION_WORKING), 2 * i);
         }
         age_workers(&f, WORKER_QUICK_USEC + 1, true);
         ASSERT_EQ(count_phase(&f, OPERATION_WORKING), WORKERS_PER_PARENT_MAX);
