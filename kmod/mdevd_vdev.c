@@ -280,7 +280,7 @@ static bool is_unwanted(struct mdev_device *mdev)
  * removed never is again, and mdevd_vdev_remove() ends this.
  *
  * Whoever has just taken the file away from an active device is about to be
- * heeded, so it must be away at two looks.
+ * heeded, so it must be away at two looks, with some time in between.
  */
 static void vdev_mend(struct work_struct *work)
 {
@@ -302,7 +302,7 @@ static void vdev_mend(struct work_struct *work)
 		}
 		v->lacking = true;
 	}
-	schedule_delayed_work(&v->mend, 1);
+	schedule_delayed_work(&v->mend, v->lacking ? HZ / 10 : 1);
 }
 
 static struct mdevd_vdev *vdev_new(struct mdev_device *mdev,

@@ -56,7 +56,7 @@ typedef void (*AssignmentDone)(const char *line, void *userdata);
 
 /* What comes to one that was put in line, or that a new process was started for. */
 typedef enum Turn {
-        TURN_COME, /* its worker is at it: the one before it has ended, or the process was new */
+        TURN_COME, /* its worker is at it: the one before it has ended, or another process has it */
         TURN_LOST, /* it was taken back before anything was done; the last that is heard of it */
 } Turn;
 

@@ -87,10 +87,10 @@ static uint64_t worked_usec(const Operation *op) {
 /* It takes its time: who waits behind it may do better elsewhere. */
 static void let_line_go(Operation *op) {
         op->load->quick = false;
-        if (op->load->first != op)
-                return;
-        op->load->first = NULL;
-        worker_recall_followers(op->worker);
+        if (op->load->first == op)
+                op->load->first = NULL;
+        if (op->worker && worker_count_followers(op->worker) > 0)
+                worker_recall_followers(op->worker);
 }
 
 static void mark_slow(Manager *m) {
@@ -105,6 +105,8 @@ static void mark_slow(Manager *m) {
                     usec <= (op->begun ? WORKER_QUICK_USEC : WORKER_BLOCKED_USEC))
                         continue;
                 let_line_go(op);
+                if (op->phase != OPERATION_WORKING)
+                        continue; /* it was taken back, too, and could not be given again */
                 if (usec <= WORKER_BLOCKED_USEC) {
                         op->load->n_slow++;
                         continue;
@@ -168,7 +170,7 @@ static bool may_be_in_line(const Operation *op) {
                r->n_moves == 0 && !op->escort && !op->agreed;
 }
 
-/* What a stop takes, or one of several steps, says nothing of how long a create does. */
+/* That a stop is quick, or one of several steps, says nothing of creates. */
 static void note_time(Operation *op) {
         Load *l = op->load;
 
@@ -272,6 +274,7 @@ static Operation *line_of(const Operation *op) {
 
 static void note_begun(Operation *op) {
         op->working_since_usec = operation_monotonic_usec();
+        op->look_usec = op->working_since_usec + WORKER_BLOCKED_USEC; /* of one that is blocked */
         op->begun = worker_has_begun(op->worker);
 }
 
@@ -399,7 +402,8 @@ void operation_dispatch(Manager *m) {
                                    record_kind_to_string(op->record->kind), op->record->parent,
                                    strerrordesc_np(-r));
                         operation_end(op);
-                }
+                } else if (op->phase == OPERATION_IN_LINE)
+                        usec = WORKER_QUICK_USEC;
         }
         blocked_watch(m, usec);
 }
