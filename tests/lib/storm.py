@@ -239,17 +239,17 @@ def check_afterwards():
           ("" if places else ", some in other places"), flush=True)
 
 
-def beyond_removal():
-    """Devices of mtty's without "remove": mdev core shows it before the driver's probe, and who
-    writes there before the device is active takes the file away and removes nothing. They go with
-    their module. One of ours gets the file again."""
-    return [name for name in names_in(MDEVS) if not os.path.exists(f"{MDEVS}/{name}/remove") and
-            os.path.realpath(f"{MDEVS}/{name}").split("/")[-2] == MTTY]
+def beyond_removal(name):
+    """Whether it is a device of mtty's without "remove": mdev core shows it before the driver's
+    probe, and who writes there before the device is active takes the file away and removes nothing.
+    It goes with its module. One of ours gets the file again."""
+    return not os.path.exists(f"{MDEVS}/{name}/remove") and \
+        os.path.realpath(f"{MDEVS}/{name}").split("/")[-2] == MTTY
 
 
 def remove_all():
     for name in names_in(MDEVS):
-        if name in beyond_removal():
+        if beyond_removal(name):
             continue
         try:
             write(f"{MDEVS}/{name}/remove", "1")
@@ -258,8 +258,9 @@ def remove_all():
     # a device whose lease ends just now looks the same, and goes
     await_true(lambda s: not [o for o in s["operations"] if o["state"] == "running"],
                "no operation", LIMIT)
-    if beyond_removal():
-        print(f"cannot be removed by anybody: {beyond_removal()}", flush=True)
+    left = [name for name in names_in(MDEVS) if beyond_removal(name)]
+    if left:
+        print(f"cannot be removed by anybody: {left}", flush=True)
         must("modprobe", "-r", "mtty")
 
 
