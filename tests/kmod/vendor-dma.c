@@ -253,7 +253,7 @@ static void test_wipe(void) {
         slice = device_map(&a.d, 2, 0, MIB);
         submit_eight(&a);
         /* the bytes of a job have gone out, and are about to be wiped */
-        while (slice[4096 + 2047] != 0x99)
+        while (slice[4096 + 2047] != 0x99 && edu_read(&a, EDU_COMPLETED) < 2)
                 sched_yield();
         CHECK_EQ(write_driver("unbind", card_engine_name()), 0, "the engine is unbound in mid job");
         munmap((void *)slice, MIB);

@@ -19,22 +19,27 @@ DUMP_BEGIN = "mdevd-test: dump begins"
 DUMP_END = "mdevd-test: dump ends"
 
 
-def alarms(text):
-    """The lines that must not be there."""
+def unasked(text):
+    """The lines that the kernel printed of its own accord."""
     found, dump = [], False
     for line in text.splitlines():
         if DUMP_BEGIN in line:
             dump = True
         elif DUMP_END in line:
             dump = False
-        elif not dump and ALARMS.search(line):
+        elif not dump:
             found.append(line)
     return found
 
 
+def alarms(text):
+    """The lines that must not be there."""
+    return [line for line in unasked(text) if ALARMS.search(line)]
+
+
 def excerpt(text, before=3, lines=60):
     """The part of a log that a person needs to see: from the first alarm on, or its end."""
-    all_lines = text.splitlines()
+    all_lines = unasked(text)
     first = alarms(text)[:1]
     if first:
         at = max(0, all_lines.index(first[0]) - before)

@@ -203,6 +203,8 @@ class Judge:
         right = not passed and why.startswith(expected)
         if case == "hangs":
             right = right and "sleep" in output and "kernel stack of" in output
+        if case == "fails":
+            right = right and "the kernel says this" in output
         self.report.add(live_name(case), right, seconds, output,
                         "" if right else f"reported as '{why or 'passed'}', must be '{expected}…'")
 

@@ -98,7 +98,7 @@ def run_case(vm, case, top, live=None):
     if alarms(log):
         outcome.fail(f"the kernel complained: {alarms(log)[0].strip()}")
         outcome.reboot = True
-    if outcome.reboot:
+    if outcome.why:
         outcome.output += f"\n--- console ---\n{excerpt(log)}\n"
     return outcome
 
