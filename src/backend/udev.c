@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <libudev.h>
+#include <linux/netlink.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -22,7 +23,9 @@ struct Uevents {
         struct udev *udev;
         struct udev_monitor *monitor;
         int socket_fd; /* of a root that is not the machine's */
+        int fd;        /* the monitor's or that one */
         sd_event_source *source;
+        sd_event_source *held; /* enabled while it is */
         UeventFn fn;
         void *userdata;
 };
@@ -69,53 +72,65 @@ int uevent_parse(char *text, size_t size, Uevent *ret) {
         return 0;
 }
 
-/* 0: handled or passed over; -EAGAIN: no more now. */
-static int receive_netlink(Uevents *u) {
-        struct udev_device *d;
-        Uevent e;
-
-        errno = 0;
-        d = udev_monitor_receive_device(u->monitor);
-        if (!d) {
-                if (errno != ENOBUFS)
-                        return -EAGAIN;
-                u->fn(NULL, u->userdata);
-                return 0;
-        }
-        e = (Uevent){
-                .action = udev_device_get_action(d),
-                .devpath = skip_slash(udev_device_get_devpath(d)),
-                .sysname = udev_device_get_sysname(d),
-                .subsystem = udev_device_get_property_value(d, "SUBSYSTEM"),
-                .driver = udev_device_get_property_value(d, "DRIVER"),
-                .mdev_state = udev_device_get_property_value(d, "MDEV_STATE"),
-        };
-        if (e.action && e.devpath && e.sysname && concerns_us(&e))
-                u->fn(&e, u->userdata);
-        udev_device_unref(d);
-        return 0;
-}
-
-static int receive_socket(Uevents *u) {
+/*
+ * 0: handled or passed over; -EAGAIN: no more now. libudev has made the socket and receives with
+ * udev_monitor_receive_device(), too; but what that makes of a uevent takes several times as long
+ * as all that we do with it, and a create comes with five.
+ */
+static int receive(Uevents *u) {
         char text[UEVENT_SIZE_MAX];
+        struct sockaddr_nl from = {};
+        struct iovec iov = { text, sizeof(text) };
+        struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
         Uevent e;
         ssize_t n;
 
-        n = recv(u->socket_fd, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC);
+        if (u->monitor) {
+                mh.msg_name = &from;
+                mh.msg_namelen = sizeof(from);
+        }
+        n = recvmsg(u->fd, &mh, MSG_DONTWAIT);
+        if (n < 0 && errno == ENOBUFS) {
+                u->fn(NULL, u->userdata);
+                return 0;
+        }
         if (n < 0)
                 return -EAGAIN;
-        if ((size_t) n <= sizeof(text) && uevent_parse(text, n, &e) >= 0 && concerns_us(&e))
+        /* port 0: from the kernel itself, netlink(7); anybody may send to ours */
+        if (mh.msg_flags & MSG_TRUNC || from.nl_pid != 0)
+                return 0;
+        if (uevent_parse(text, (size_t) n, &e) >= 0 && concerns_us(&e))
                 u->fn(&e, u->userdata);
         return 0;
 }
 
+void uevents_take(Uevents *u) {
+        for (size_t i = 0; i < PER_TURN_MAX; i++)
+                if (receive(u) < 0)
+                        break;
+}
+
 static int on_readable(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        uevents_take(userdata);
+        return 0;
+}
+
+static int on_held(sd_event_source *s, uint64_t usec, void *userdata) {
         Uevents *u = userdata;
 
-        for (size_t i = 0; i < PER_TURN_MAX; i++)
-                if ((u->monitor ? receive_netlink(u) : receive_socket(u)) < 0)
-                        break;
+        (void) sd_event_source_set_enabled(u->source, SD_EVENT_ON);
         return 0;
+}
+
+void uevents_hold(Uevents *u) {
+        if (sd_event_source_set_time_relative(u->held, UEVENTS_HOLD_USEC) >= 0 &&
+            sd_event_source_set_enabled(u->held, SD_EVENT_ONESHOT) >= 0)
+                (void) sd_event_source_set_enabled(u->source, SD_EVENT_OFF);
+}
+
+void uevents_resume(Uevents *u) {
+        (void) sd_event_source_set_enabled(u->held, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(u->source, SD_EVENT_ON);
 }
 
 static int open_netlink(Uevents *u) {
@@ -154,7 +169,7 @@ static int open_socket(Uevents *u, int root_fd, const char *root) {
 int uevents_new(Uevents **ret, sd_event *event, int root_fd, const char *root, UeventFn fn,
                 void *userdata) {
         _cleanup_(uevents_freep) Uevents *u = NULL;
-        int fd, r;
+        int r;
 
         u = calloc(1, sizeof(*u));
         if (!u)
@@ -163,13 +178,20 @@ int uevents_new(Uevents **ret, sd_event *event, int root_fd, const char *root, U
         u->fn = fn;
         u->userdata = userdata;
 
-        fd = streq(root, "/") ? open_netlink(u) : open_socket(u, root_fd, root);
-        if (fd < 0)
-                return fd;
-        r = sd_event_add_io(event, &u->source, fd, EPOLLIN, on_readable, u);
+        u->fd = streq(root, "/") ? open_netlink(u) : open_socket(u, root_fd, root);
+        if (u->fd < 0)
+                return u->fd;
+        r = sd_event_add_io(event, &u->source, u->fd, EPOLLIN, on_readable, u);
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(u->source, "uevents");
+        r = sd_event_add_time_relative(event, &u->held, CLOCK_MONOTONIC, UEVENTS_HOLD_USEC, 0,
+                                       on_held, u);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(u->held, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(u->held, "uevents-held");
 
         *ret = TAKE_PTR(u);
         return 0;
@@ -179,6 +201,7 @@ Uevents *uevents_free(Uevents *u) {
         if (!u)
                 return NULL;
         sd_event_source_disable_unref(u->source);
+        sd_event_source_disable_unref(u->held);
         if (u->monitor)
                 udev_monitor_unref(u->monitor);
         if (u->udev)

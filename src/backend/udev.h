@@ -32,5 +32,16 @@ int uevents_new(Uevents **ret, sd_event *event, int root_fd, const char *root, U
 Uevents *uevents_free(Uevents *u);
 DEFINE_CLEANUP(Uevents *, uevents_free)
 
+/*
+ * While the kernel does what a worker asked for, each of the uevents that come of it would wake the
+ * daemon, for nothing, and on the worker's CPU where no other is idle. So they are left where they
+ * are until uevents_resume(), and for UEVENTS_HOLD_USEC at most after the last uevents_hold().
+ */
+#define UEVENTS_HOLD_USEC 20000
+void uevents_hold(Uevents *u);
+void uevents_resume(Uevents *u);
+/* Those that have come, held or not. */
+void uevents_take(Uevents *u);
+
 /* The text of a uevent, as the kernel and the socket have it; 0, or -EBADMSG. For fuzzers too. */
 int uevent_parse(char *text, size_t size, Uevent *ret);

@@ -189,9 +189,12 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
         Operation *op = userdata;
         Manager *m = op->manager;
 
+        uevents_take(m->uevents); /* while those of it are known to be */
         if (op->load && op->begun)
                 note_time(op);
         operation_set_phase(op, OPERATION_SETTLING);
+        if (m->n_working == 0)
+                uevents_resume(m->uevents);
         op->worker = worker_free(w);
         if (record) {
                 char *text = record->text ? strdup(record->text) : NULL;
@@ -276,6 +279,8 @@ static void note_begun(Operation *op) {
         op->working_since_usec = operation_monotonic_usec();
         op->look_usec = op->working_since_usec + WORKER_BLOCKED_USEC; /* of one that is blocked */
         op->begun = worker_has_begun(op->worker);
+        if (op->begun && operation_changes_kernel(op))
+                uevents_hold(op->manager->uevents);
 }
 
 static void note_working(Operation *op) {
