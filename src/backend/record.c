@@ -172,7 +172,9 @@ static int change_from_json(Record *r, json_object *o) {
                 return 0;
 
         if (json_get_string(o, "outcome", &outcome) < 0 ||
-            json_get_u64(o, "errno", 4095, &n) < 0)
+            json_get_u64(o, "errno", 4095, &n) < 0 ||
+            (json_object_object_get_ex(o, "took_us", NULL) &&
+             json_get_u64(o, "took_us", INT64_MAX, &r->took_us) < 0))
                 return -EBADMSG;
         k = outcome_from_string(outcome);
         if (k < 0)
@@ -317,6 +319,8 @@ static int put_change(const Record *r, json_object *o) {
         k = json_put_string(o, "outcome", outcome_to_string(r->outcome));
         if (k >= 0)
                 k = json_put_u64(o, "errno", -r->error);
+        if (k >= 0 && r->took_us > 0)
+                k = json_put_u64(o, "took_us", r->took_us);
         if (k >= 0)
                 k = json_put_string(o, "text", r->text);
         if (k >= 0)

@@ -107,6 +107,7 @@ struct Record {
         size_t n_attributes;
         Holders *holders; /* look: the answer; owned, NULL before it */
         Parent *config; /* configure: an unlinked parent with pools and types; owned */
+        uint64_t took_us; /* that its worker was at it when it ended; 0: not known */
         Outcome outcome;
         int error;  /* negative errno behind the outcome, 0 where there is none */
         char *text; /* the sentence for people: everybody reads it */

@@ -14,6 +14,7 @@ struct Job {
         int record_fd;
         off_t record_size; /* bytes of it that are whole */
         char *last;        /* line in it, if the last that was to be is there */
+        uint64_t begun_usec; /* CLOCK_MONOTONIC */
         int root_fd;
         const WorkerAbove *above;
         Kmod *kmod; /* holds the reservation until the device has it */

@@ -11,6 +11,7 @@
 
 #include "backend/worker-internal.h"
 #include "names.h"
+#include "util/clock.h"
 #include "util/fs.h"
 #include "util/log.h"
 
@@ -415,11 +416,13 @@ static int run(Job *j) {
                 record_set_result(j->record, OUTCOME_OK, 0, TAKE_PTR(j->record->text));
         else if (j->record->step != STEP_DONE)
                 record_set_result(j->record, OUTCOME_FAILED, r, strdup(strerrordesc_np(-r)));
+        j->record->took_us = clock_usec(CLOCK_MONOTONIC) - j->begun_usec;
         return append_change(j);
 }
 
 int worker_work(int record_fd, int root_fd, const WorkerAbove *above, char **ret_last) {
-        Job j = { .record_fd = record_fd, .root_fd = root_fd, .above = above };
+        Job j = { .record_fd = record_fd, .root_fd = root_fd, .above = above,
+                  .begun_usec = clock_usec(CLOCK_MONOTONIC) };
         int r;
 
         r = read_record(&j);

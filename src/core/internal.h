@@ -64,8 +64,11 @@ struct Load {
         size_t n_running; /* operations: queued, working or settling */
         size_t n_working; /* workers that count */
         size_t n_blocked; /* workers that have taken too long to count */
+        size_t n_in_line; /* operations that wait for a worker to come to them */
         size_t n_slow;    /* of those that count: at it for more than WORKER_QUICK_USEC */
+        size_t n_free;    /* workers that it could have at once, while they are looked at */
         size_t n_allowed; /* workers that count: twice as many each time that all are slow */
+        bool held_up;     /* an operation that cannot be in line waits for a worker of its own */
         bool quick;       /* one has ended in less, and none has taken more since */
         Operation *first; /* that makes a device, and whose worker others may follow; or NULL */
 };

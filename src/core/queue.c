@@ -54,6 +54,8 @@ void load_remove(Operation *op) {
                 return;
         if (op->phase == OPERATION_WORKING)
                 count_worker(op, -1);
+        if (op->phase == OPERATION_IN_LINE)
+                l->n_in_line--;
         if (l->first == op)
                 l->first = NULL;
         op->load = NULL;
@@ -67,6 +69,8 @@ void load_remove(Operation *op) {
 void operation_set_phase(Operation *op, OperationPhase phase) {
         if (op->phase == OPERATION_WORKING)
                 count_worker(op, -1);
+        if (op->load && op->phase == OPERATION_IN_LINE)
+                op->load->n_in_line--;
         if (op->load && op->load->first == op)
                 op->load->first = NULL;
         if (op->blocked)
@@ -75,6 +79,8 @@ void operation_set_phase(Operation *op, OperationPhase phase) {
         op->phase = phase;
         if (op->phase == OPERATION_WORKING)
                 count_worker(op, 1);
+        if (op->phase == OPERATION_IN_LINE)
+                op->load->n_in_line++;
 }
 
 /* By CLOCK_MONOTONIC, for a wall clock that is set back would hold the queue up. */
@@ -84,27 +90,50 @@ static uint64_t worked_usec(const Operation *op) {
         return now > op->working_since_usec ? now - op->working_since_usec : 0;
 }
 
-/* It takes its time: who waits behind it may do better elsewhere. */
-static void let_line_go(Operation *op) {
-        op->load->quick = false;
-        if (op->load->first == op)
-                op->load->first = NULL;
-        if (op->worker && worker_count_followers(op->worker) > 0)
-                worker_recall_followers(op->worker);
+static size_t count_followers(const Operation *op) {
+        size_t n = op->worker ? worker_count_followers(op->worker) : 0;
+
+        return n == SIZE_MAX ? 0 : n;
+}
+
+/* More workers than it has at work do not become it; so who waits may as well wait with one. */
+static bool is_full(const Load *l) {
+        return !l->quick && l->n_allowed == WORKERS_PER_PARENT_MAX &&
+               l->n_working >= WORKERS_PER_PARENT_MAX;
+}
+
+/*
+ * It takes its time: who waits behind it may do better elsewhere, but where all take theirs. There
+ * one stays behind each, as long as no worker is free, and is begun without our being asked.
+ */
+static void let_line_go(Operation *op, uint64_t usec) {
+        Load *l = op->load;
+        size_t n = count_followers(op);
+
+        l->quick = false;
+        if (l->first == op)
+                l->first = NULL;
+        if (n == 0 || (n == 1 && usec <= WORKER_BLOCKED_USEC && l->n_free == 0 &&
+                       l->n_allowed == WORKERS_PER_PARENT_MAX))
+                return;
+        l->n_free -= MIN(n, l->n_free);
+        worker_recall_followers(op->worker);
 }
 
 static void mark_slow(Manager *m) {
         if (m->n_working == 0)
                 return;
-        list_foreach(l, &m->loads, Load, node)
+        list_foreach(l, &m->loads, Load, node) {
                 l->n_slow = 0;
+                l->n_free = l->n_allowed - MIN(l->n_working, l->n_allowed);
+        }
         list_foreach(op, &m->active, Operation, active_node) {
                 uint64_t usec = worked_usec(op);
 
                 if (!op->load || op->phase != OPERATION_WORKING || op->blocked ||
                     usec <= (op->begun ? WORKER_QUICK_USEC : WORKER_BLOCKED_USEC))
                         continue;
-                let_line_go(op);
+                let_line_go(op, usec);
                 if (op->phase != OPERATION_WORKING)
                         continue; /* it was taken back, too, and could not be given again */
                 if (usec <= WORKER_BLOCKED_USEC) {
@@ -170,11 +199,15 @@ static bool may_be_in_line(const Operation *op) {
                r->n_moves == 0 && !op->escort && !op->agreed;
 }
 
-/* That a stop is quick, or one of several steps, says nothing of creates. */
-static void note_time(Operation *op) {
+/*
+ * That a stop is quick, or one of several steps, says nothing of creates. The worker's own word
+ * (@record; NULL: there is none) counts: we may hear of its beginning when it has ended.
+ */
+static void note_time(Operation *op, const Record *record) {
+        uint64_t usec = record && record->took_us > 0 ? record->took_us : worked_usec(op);
         Load *l = op->load;
 
-        if (worked_usec(op) > WORKER_QUICK_USEC)
+        if (usec > WORKER_QUICK_USEC)
                 l->quick = false;
         else if (may_be_in_line(op)) {
                 l->quick = true;
@@ -191,7 +224,7 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
 
         uevents_take(m->uevents); /* while those of it are known to be */
         if (op->load && op->begun)
-                note_time(op);
+                note_time(op, record);
         operation_set_phase(op, OPERATION_SETTLING);
         if (m->n_working == 0)
                 uevents_resume(m->uevents);
@@ -265,14 +298,28 @@ static void end_gone(Operation *op) {
         operation_end(op);
 }
 
+/* The one that has been at it for longest, and that nobody follows. */
+static Operation *find_unfollowed(const Load *l, const Manager *m) {
+        if (l->n_in_line >= l->n_working)
+                return NULL;
+        list_foreach(op, &m->active, Operation, active_node)
+                if (op->load == l && op->phase == OPERATION_WORKING && op->begun && !op->blocked &&
+                    may_be_in_line(op) && op->worker && worker_count_followers(op->worker) == 0)
+                        return op;
+        return NULL;
+}
+
 /* Whom it may follow; NULL: nobody. */
 static Operation *line_of(const Operation *op) {
         const Load *l = op->load;
 
-        if (!l->quick || !l->first || !may_be_in_line(op) ||
-            worker_count_followers(l->first->worker) >= WORKER_LINE_MAX)
+        if (!may_be_in_line(op))
                 return NULL;
-        return l->first;
+        if (is_full(l)) /* nobody gets ahead of an older one by it */
+                return l->held_up ? NULL : find_unfollowed(l, op->manager);
+        return l->quick && l->first && worker_count_followers(l->first->worker) < WORKER_LINE_MAX ?
+                       l->first :
+                       NULL;
 }
 
 static void note_begun(Operation *op) {
@@ -371,7 +418,7 @@ static bool may_start(const Operation *op) {
         const Manager *m = op->manager;
         const Load *l = op->load;
 
-        if (l->quick && l->first && may_be_in_line(op))
+        if (is_full(l) || (l->quick && l->first && may_be_in_line(op)))
                 return line_of(op) && callouts_may_start(op);
         return is_alone(op) && m->n_working < WORKERS_MAX &&
                m->n_working + m->n_blocked < WORKERS_BLOCKED_MAX &&
@@ -384,14 +431,18 @@ void operation_dispatch(Manager *m) {
         uint64_t usec = 0; /* until it is of use to look again; 0: not before one ends */
 
         mark_slow(m);
+        list_foreach(l, &m->loads, Load, node)
+                l->held_up = false;
         list_foreach(op, &m->active, Operation, active_node) {
                 int r;
 
-                if (op->state == OPERATION_RUNNING && op->phase == OPERATION_IN_LINE)
+                if (op->state == OPERATION_RUNNING && op->phase == OPERATION_IN_LINE &&
+                    op->load->quick)
                         usec = WORKER_QUICK_USEC; /* they wait, too */
                 if (op->state != OPERATION_RUNNING || op->phase != OPERATION_QUEUED)
                         continue;
                 if (!may_start(op)) {
+                        op->load->held_up |= !may_be_in_line(op);
                         /* the shortest that somebody waits for */
                         usec = op->load->n_allowed < WORKERS_PER_PARENT_MAX ||
                                                usec == WORKER_QUICK_USEC ?
@@ -407,7 +458,7 @@ void operation_dispatch(Manager *m) {
                                    record_kind_to_string(op->record->kind), op->record->parent,
                                    strerrordesc_np(-r));
                         operation_end(op);
-                } else if (op->phase == OPERATION_IN_LINE)
+                } else if (op->phase == OPERATION_IN_LINE && op->load->quick)
                         usec = WORKER_QUICK_USEC;
         }
         blocked_watch(m, usec);

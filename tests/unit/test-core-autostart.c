@@ -505,13 +505,13 @@ TEST(workers_of_a_parent_are_limited) {
         }
         age_workers(&f, WORKER_QUICK_USEC + 1, true);
         ASSERT_EQ(count_phase(&f, OPERATION_WORKING), WORKERS_PER_PARENT_MAX);
-        ASSERT_EQ(count_phase(&f, OPERATION_QUEUED), 3);
-        ASSERT_EQ(count_records(&f), WORKERS_PER_PARENT_MAX);
+        ASSERT_EQ(count_phase(&f, OPERATION_IN_LINE), 3);
+        ASSERT_EQ(count_records(&f), n);
         /* the other parent has workers of its own */
         wait_for(&f, create_device(&f, P2, "vendor-1", U2, ""));
         ASSERT_NOT_NULL(find_device(&f, U2));
         /* a worker that is blocked long enough no longer counts: those that wait start */
-        RUN_UNTIL(&f, count_phase(&f, OPERATION_QUEUED) == 0);
+        RUN_UNTIL(&f, count_phase(&f, OPERATION_IN_LINE) == 0);
         ASSERT_EQ(count_phase(&f, OPERATION_WORKING), n);
         gate = hold_open(&f, FAKE(P1, "create-block"));
         run_idle(&f);

@@ -365,4 +365,98 @@ TEST(only_plain_creates_get_in_line) {
         safe_close(gate);
 }
 
+/* As many workers as a parent gets, all of them slow, and @n operations in all. */
+static void begin_slow(Fixture *f, unsigned n) {
+        Operation *op = begin(f, n - 1);
+
+        for (unsigned i = 1; i < WORKERS_PER_PARENT_MAX; i *= 2) {
+                list_foreach(o, &f->manager->active, Operation, active_node)
+                        if (o->phase == OPERATION_WORKING)
+                                make_slow(o);
+                operation_dispatch(f->manager);
+                freeze(f);
+        }
+        list_foreach(o, &f->manager->active, Operation, active_node)
+                if (o->phase == OPERATION_WORKING)
+                        make_slow(o);
+        operation_dispatch(f->manager);
+        ASSERT_FALSE(op->load->quick);
+        ASSERT_EQ(op->load->n_allowed, WORKERS_PER_PARENT_MAX);
+}
+
+TEST(where_all_are_slow_one_waits_behind_each) {
+        const unsigned n = 2 * WORKERS_PER_PARENT_MAX + 2;
+        _cleanup_(closep) int gate = -EBADF;
+        unsigned i = 0;
+        FIXTURE(f);
+
+        begin_slow(&f, n);
+        ASSERT_EQ(count_phase(&f, OPERATION_WORKING), WORKERS_PER_PARENT_MAX);
+        ASSERT_EQ(count_phase(&f, OPERATION_IN_LINE), WORKERS_PER_PARENT_MAX);
+        ASSERT_EQ(count_phase(&f, OPERATION_QUEUED), 2);
+        ASSERT_EQ(first_operation(&f)->load->n_in_line, WORKERS_PER_PARENT_MAX);
+        list_foreach(op, &f.manager->active, Operation, active_node) {
+                ASSERT_EQ(op->phase, i < WORKERS_PER_PARENT_MAX     ? OPERATION_WORKING :
+                                     i < 2 * WORKERS_PER_PARENT_MAX ? OPERATION_IN_LINE :
+                                                                      OPERATION_QUEUED);
+                if (op->phase == OPERATION_WORKING)
+                        ASSERT_EQ(worker_count_followers(op->worker), 1);
+                i++;
+        }
+        gate = hold_open(&f, FAKE(P1, "create-block"));
+        run_idle(&f);
+        ASSERT_EQ(f.devices_added, n);
+        ASSERT_EQ(count_records(&f), 0);
+        ASSERT_EQ(f.manager->n_working, 0);
+}
+
+/* It waits no longer behind one that takes its time. */
+TEST(a_worker_that_is_free_takes_who_waits_behind_another) {
+        const unsigned n = WORKERS_PER_PARENT_MAX + 3;
+        _cleanup_(closep) int gate = -EBADF;
+        Operation *last = NULL;
+        Load *l;
+        FIXTURE(f);
+
+        begin_slow(&f, n);
+        ASSERT_EQ(count_phase(&f, OPERATION_IN_LINE), 3);
+        list_foreach(op, &f.manager->active, Operation, active_node)
+                if (op->phase == OPERATION_WORKING)
+                        last = op;
+        ASSERT_EQ(worker_count_followers(last->worker), 0);
+        await_begun(&f, last);
+        l = last->load;
+        kill_process(worker_pid(last->worker));
+        wait_for(&f, last);
+        ASSERT_EQ(last->state, OPERATION_FAILED);
+        RUN_UNTIL(&f, l->n_working == WORKERS_PER_PARENT_MAX);
+        ASSERT_EQ(count_phase(&f, OPERATION_IN_LINE), 2); /* the others stay where they are */
+        gate = hold_open(&f, FAKE(P1, "create-block"));
+        run_idle(&f);
+        ASSERT_EQ(f.devices_added, n - 1);
+}
+
+/* A worker of its own is what it gets next; were others in line, none would ever be free. */
+TEST(nobody_gets_in_line_ahead_of_who_cannot) {
+        const unsigned n = WORKERS_PER_PARENT_MAX;
+        _cleanup_(reason_done) Reason reason = {};
+        _cleanup_(closep) int gate = -EBADF;
+        Operation *with_attributes, *later;
+        Request *q;
+        FIXTURE(f);
+
+        begin_slow(&f, n);
+        q = new_request(P1, "vendor-1", U1, "");
+        ASSERT_OK(request_add_attribute(q, "vram", "1"));
+        ASSERT_EQ(manager_create(f.manager, q, ":1.7", &with_attributes, &reason), 0);
+        ASSERT_EQ(with_attributes->phase, OPERATION_QUEUED);
+        later = create_device(&f, P1, "vendor-1", U2, "");
+        ASSERT_EQ(later->phase, OPERATION_QUEUED);
+        ASSERT_EQ(count_phase(&f, OPERATION_IN_LINE), 0);
+        gate = hold_open(&f, FAKE(P1, "create-block"));
+        run_idle(&f);
+        ASSERT_EQ(later->state, OPERATION_DONE);
+        ASSERT_EQ(f.devices_added + (with_attributes->state == OPERATION_DONE ? 0 : 1), n + 2);
+}
+
 WORKER_TESTS_MAIN

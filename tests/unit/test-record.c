@@ -63,6 +63,7 @@ static char *journal_of(Record *r) {
         r->step = STEP_RESERVED;
         ASSERT_OK(record_format_change(r, &reserved));
         record_set_result(r, OUTCOME_NO_ROOM, -ENOSPC, strdup("No \"room\".\n"));
+        r->took_us = 4321;
         ASSERT_OK(record_format_change(r, &done));
         ASSERT_TRUE(asprintf(&text, "%s%s%s%s", first, pid, reserved, done) >= 0);
         return text;
@@ -78,6 +79,7 @@ TEST(there_and_back) {
         ASSERT_OK(record_parse(&back, text, strlen(text)));
         assert_same(r, back);
         ASSERT_EQ(back->step, STEP_DONE);
+        ASSERT_EQ(back->took_us, 4321);
         ASSERT_EQ(back->pid, 4711);
         ASSERT_EQ(back->outcome, OUTCOME_NO_ROOM);
         ASSERT_EQ(back->error, -ENOSPC);
