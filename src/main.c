@@ -6,8 +6,11 @@
  */
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <systemd/sd-daemon.h>
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
 
 #include "backend/escort.h"
 #include "backend/worker.h"
@@ -321,11 +324,37 @@ static void take_kept(Manager *m) {
         free(names);
 }
 
+/* Beside us where we were built, else where it is installed. Without it workers are as we are. */
+static void find_worker_program(Manager *m) {
+        char path[PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
+        const char *slash = n > 0 && n < (ssize_t) sizeof(path) ? memrchr(path, '/', n) : NULL;
+        int fd = -ENOENT, high;
+
+        if (slash && (size_t) (slash - path) + sizeof("/mdevd-worker") <= sizeof(path)) {
+                strcpy(path + (slash - path), "/mdevd-worker");
+                fd = RET_NERRNO(open(path, O_PATH | O_CLOEXEC));
+        }
+        if (fd < 0)
+                fd = RET_NERRNO(open(MDEVD_WORKER_PROGRAM, O_PATH | O_CLOEXEC));
+        if (fd < 0) {
+                log_debug(&(LogFields){ .topic = "main" }, "No %s; workers are %s.",
+                          MDEVD_WORKER_PROGRAM, "this program");
+                return;
+        }
+        /* above those that a worker is given: they are put in place one after the other */
+        high = fcntl(fd, F_DUPFD_CLOEXEC, WORKER_PROGRAM_FD + 1);
+        safe_close(fd);
+        if (high >= 0)
+                manager_set_worker_program(m, high);
+}
+
 static int start(sd_event *event, Manager *m, const char *root, Bus **ret) {
         _cleanup_(bus_freep) Bus *bus = NULL;
         int r;
 
         take_kept(m);
+        find_worker_program(m);
         r = manager_start(m);
         if (r < 0)
                 return r;
@@ -399,7 +428,7 @@ static int print_interfaces(void) {
 int main(int argc, char *argv[]) {
         Arguments args;
 
-        log_open("mdevd");
+        log_open("mdevd", sd_journal_sendv);
         if (parse_arguments(argc, argv, &args) < 0)
                 return EXIT_FAILURE;
         switch (args.verb) {

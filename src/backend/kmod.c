@@ -11,11 +11,9 @@
 #include <sys/ioctl.h>
 
 #include "names.h"
-#include "util/utf8.h"
 
 #define QUERY_TRIES_MAX 16
 #define QUERY_SIZE_MAX (64U * 1024U * 1024U)
-#define EVENTS_PER_READ 64
 
 static_assert(EXTENTS_MAX == MDEVD_MAX_EXTENTS, "an extent list must fit its record");
 static_assert(BARS_MAX == MDEVD_MAX_BARS, "a type must fit its record");
@@ -25,9 +23,6 @@ struct Kmod {
         int fd;
         size_t query_room; /* bytes that the last snapshot fitted into */
         size_t one_room;   /* the same of one device */
-        sd_event_source *source;
-        KmodEventFn fn;
-        void *userdata;
 };
 
 int kmod_open(Kmod **ret, int root_fd) {
@@ -62,7 +57,6 @@ int kmod_new(Kmod **ret, int fd) {
 Kmod *kmod_free(Kmod *k) {
         if (!k)
                 return NULL;
-        sd_event_source_disable_unref(k->source);
         safe_close(k->fd);
         free(k);
         return NULL;
@@ -292,65 +286,4 @@ int kmod_query_one(Kmod *k, const Uuid *uuid, KmodSnapshot **ret) {
         int r = query(k, uuid, &k->one_room, ret);
 
         return r == -EINVAL || r == -E2BIG ? -EOPNOTSUPP : r;
-}
-
-static void handle(const struct mdevd_event *e, KmodEventFn fn, void *userdata) {
-        KmodEvent event = { .type = e->type, .pid = e->pid, .cookie = e->cookie };
-
-        memcpy(event.parent, e->parent, sizeof(e->parent));
-        memcpy(event.comm, e->comm, sizeof(e->comm));
-        memcpy(event.uuid.bytes, e->uuid, sizeof(e->uuid));
-        event.parent[sizeof(e->parent)] = '\0';
-        if (e->name[0])
-                (void) snprintf(event.type_id, sizeof(event.type_id), MDEVD_DRIVER "-%.*s",
-                                (int) sizeof(e->name), e->name);
-        utf8_make_plain(event.comm); /* whoever opened it has chosen that */
-        fn(&event, userdata);
-}
-
-void kmod_parse_events(const void *data, size_t n, KmodEventFn fn, void *userdata) {
-        for (size_t at = 0; at + sizeof(uint32_t) <= n;) {
-                struct mdevd_event e = {};
-                uint32_t size;
-
-                memcpy(&size, (const char *) data + at, sizeof(size));
-                if (size < offsetof(struct mdevd_event, parent) || size > n - at)
-                        break; /* a torn record: the next one starts with a new read */
-                memcpy(&e, (const char *) data + at, MIN((size_t) size, sizeof(e)));
-                handle(&e, fn, userdata);
-                at += size;
-        }
-}
-
-static int on_readable(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        struct mdevd_event events[EVENTS_PER_READ];
-        Kmod *k = userdata;
-        ssize_t n;
-
-        n = read(fd, events, sizeof(events));
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-                return 0;
-        if (n <= 0) {
-                sd_event_source_set_enabled(s, SD_EVENT_OFF);
-                k->fn(NULL, k->userdata); /* may free @k: nothing of it is touched after this */
-                return 0;
-        }
-        kmod_parse_events(events, (size_t) n, k->fn, k->userdata);
-        return 0;
-}
-
-int kmod_attach(Kmod *k, sd_event *event, KmodEventFn fn, void *userdata) {
-        int r;
-
-        k->fn = fn;
-        k->userdata = userdata;
-        r = sd_event_add_io(event, &k->source, k->fd, EPOLLIN, on_readable, k);
-        if (r < 0)
-                return r;
-        /* who was let go by the module may call at once, and is to find what he has made */
-        r = sd_event_source_set_priority(k->source, SD_EVENT_PRIORITY_IMPORTANT);
-        if (r < 0)
-                return r;
-        (void) sd_event_source_set_description(k->source, "kmod");
-        return 0;
 }

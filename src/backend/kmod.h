@@ -11,6 +11,7 @@
 #include "model/model.h"
 
 typedef struct Kmod Kmod;
+typedef struct KmodEvents KmodEvents;
 typedef struct KmodDevice KmodDevice;
 typedef struct KmodParent KmodParent;
 typedef struct KmodSnapshot KmodSnapshot;
@@ -113,7 +114,10 @@ typedef void (*KmodEventFn)(const KmodEvent *event, void *userdata);
 void kmod_parse_events(const void *data, size_t n, KmodEventFn fn, void *userdata);
 
 /*
- * Starts to listen. @fn gets each event; an event of type MDEVD_EVENT_LOST means that others were
- * missed. When the device is gone for good @fn gets NULL, once.
+ * Listens, for as long as @k is there. @fn gets each event; an event of type MDEVD_EVENT_LOST means
+ * that others were missed. When the device is gone for good @fn gets NULL, once.
  */
-int kmod_attach(Kmod *k, sd_event *event, KmodEventFn fn, void *userdata);
+int kmod_events_new(KmodEvents **ret, const Kmod *k, sd_event *event, KmodEventFn fn,
+                    void *userdata);
+KmodEvents *kmod_events_free(KmodEvents *e);
+DEFINE_CLEANUP(KmodEvents *, kmod_events_free)

@@ -185,12 +185,12 @@ static int give_to_pool(Assignment *a, WorkerPool *pool, int record_fd) {
         Process *p;
         int r;
 
-        while ((p = pool_find_idle(pool))) {
+        while ((p = pool_find_idle(pool, a->whole))) {
                 if (give(a, p, record_fd) >= 0)
                         return 0;
                 process_end(p);
         }
-        r = process_new(&p, pool);
+        r = process_new(&p, pool, a->whole);
         if (r < 0)
                 return r;
         r = give(a, p, record_fd);
@@ -199,14 +199,15 @@ static int give_to_pool(Assignment *a, WorkerPool *pool, int record_fd) {
         return r;
 }
 
-int worker_pool_assign(WorkerPool *pool, int record_fd, AssignmentDone done, AssignmentTurn turn,
-                       void *userdata, Assignment **ret) {
+int worker_pool_assign(WorkerPool *pool, int record_fd, bool whole, AssignmentDone done,
+                       AssignmentTurn turn, void *userdata, Assignment **ret) {
         Assignment *a;
         int r;
 
         r = assignment_new(pool, done, turn, userdata, &a);
         if (r < 0)
                 return r;
+        a->whole = whole;
         r = give_to_pool(a, pool, record_fd);
         if (r < 0) {
                 free(a);

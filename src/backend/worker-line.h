@@ -26,6 +26,7 @@ struct Process {
         sd_event_source *message; /* when it is there, and when it is done */
         sd_event_source *exit;
         sd_event_source *limit; /* of the job's time */
+        bool whole;             /* it is this program, and not the worker's */
         bool begun;             /* it has said that it is there */
         bool killed;            /* its job took too long */
         ProcessState state;
@@ -39,6 +40,7 @@ struct Assignment {
         AssignmentDone done; /* NULL: nobody wants to know */
         AssignmentTurn turn; /* NULL: the same */
         bool in_line;
+        bool whole; /* it takes a process that is */
         void *userdata;
         uint64_t number; /* of its message */
 };
@@ -47,6 +49,7 @@ struct WorkerPool {
         sd_event *event;
         int root_fd;
         const char *root;
+        int program_fd; /* the worker's; -EBADF: all are this one */
         List processes;
         size_t n_idle;
         size_t n_killed; /* and not ended yet */
@@ -67,9 +70,9 @@ void process_recall(Process *p);
 /* ---- worker-pool.c ---- */
 
 /* It is in the pool, idle; it may not have got there yet. */
-int process_new(Process **ret, WorkerPool *pool);
+int process_new(Process **ret, WorkerPool *pool, bool whole);
 /* It is told so by the end of its socket; its exit is awaited. */
 void process_end(Process *p);
-/* NULL: there is none. */
-Process *pool_find_idle(WorkerPool *pool);
+/* NULL: there is none, or none that is whole. */
+Process *pool_find_idle(WorkerPool *pool, bool whole);
 void pool_trim_later(WorkerPool *pool);

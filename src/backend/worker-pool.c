@@ -19,6 +19,10 @@
 #include "backend/worker-line.h"
 #include "util/process.h"
 
+/* Where a new process finds its program. */
+#define WORKER_PROGRAM "/proc/self/fd/4"
+static_assert(WORKER_PROGRAM_FD == 4 && WORKER_SOCKET_FD + 1 == WORKER_PROGRAM_FD);
+
 /* ---- one process ---- */
 
 static Process *process_free(Process *p) {
@@ -125,14 +129,22 @@ static int on_exit_of_process(sd_event_source *s, int fd, uint32_t revents, void
         return 0;
 }
 
-static int spawn(int socket_fd, const char *root, pid_t *ret) {
+static int spawn(Process *p) {
         _cleanup_(freep) char *root_option = NULL;
         char *argv[4] = { (char *) "mdevd", (char *) "--worker" };
+        const int fds[] = { p->worker_fd, p->pool->program_fd };
+        int r = -ENOENT;
 
-        if (asprintf(&root_option, "--root=%s", root) < 0)
+        if (asprintf(&root_option, "--root=%s", p->pool->root) < 0)
                 return -ENOMEM;
         argv[2] = root_option;
-        return spawn_program("/proc/self/exe", argv, WORKER_SOCKET_FD, &socket_fd, 1, ret);
+        if (!p->whole)
+                r = spawn_program(WORKER_PROGRAM, argv, WORKER_SOCKET_FD, fds, ARRAY_SIZE(fds),
+                                  &p->pid);
+        if (r >= 0)
+                return 0;
+        p->whole = true; /* nothing that it lacks, and it costs time only */
+        return spawn_program("/proc/self/exe", argv, WORKER_SOCKET_FD, fds, 1, &p->pid);
 }
 
 static int watch(Process *p) {
@@ -153,7 +165,7 @@ static int watch(Process *p) {
         return sd_event_source_set_priority(p->exit, SD_EVENT_PRIORITY_NORMAL + 1);
 }
 
-int process_new(Process **ret, WorkerPool *pool) {
+int process_new(Process **ret, WorkerPool *pool, bool whole) {
         _cleanup_(process_freep) Process *p = NULL;
         int pair[2], r;
 
@@ -169,7 +181,8 @@ int process_new(Process **ret, WorkerPool *pool) {
                 return -errno;
         p->socket_fd = pair[0];
         p->worker_fd = pair[1];
-        r = spawn(p->worker_fd, pool->root, &p->pid);
+        p->whole = whole || pool->program_fd < 0;
+        r = spawn(p);
         if (r < 0)
                 return r;
         r = watch(p);
@@ -197,6 +210,7 @@ int worker_pool_new(WorkerPool **ret, sd_event *event, int root_fd, const char *
         pool->event = sd_event_ref(event);
         pool->root_fd = root_fd;
         pool->root = root;
+        pool->program_fd = -EBADF;
         *ret = pool;
         return 0;
 }
@@ -208,8 +222,14 @@ WorkerPool *worker_pool_free(WorkerPool *pool) {
                 process_free(p);
         sd_event_source_disable_unref(pool->trim);
         sd_event_unref(pool->event);
+        safe_close(pool->program_fd);
         free(pool);
         return NULL;
+}
+
+void worker_pool_set_program(WorkerPool *pool, int program_fd) {
+        safe_close(pool->program_fd);
+        pool->program_fd = program_fd;
 }
 
 sd_event *worker_pool_event(const WorkerPool *pool) {
@@ -223,16 +243,16 @@ int worker_pool_root_fd(const WorkerPool *pool) {
 int worker_pool_prepare(WorkerPool *pool) {
         Process *p;
 
-        return pool->n_idle > 0 ? 0 : process_new(&p, pool);
+        return pool->n_idle > 0 ? 0 : process_new(&p, pool, false);
 }
 
 /* The one that was idle last: its memory is warm, and the others' time to end comes. */
-Process *pool_find_idle(WorkerPool *pool) {
+Process *pool_find_idle(WorkerPool *pool, bool whole) {
         Process *found = NULL;
 
         if (pool->n_idle > 0)
                 list_foreach(p, &pool->processes, Process, node)
-                        if (p->state == PROCESS_IDLE) {
+                        if (p->state == PROCESS_IDLE && (p->whole || !whole)) {
                                 found = p;
                                 break;
                         }

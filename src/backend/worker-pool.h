@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * worker-pool.h: the worker processes. Each is this same program, executed as "mdevd --worker
- * --root=ROOT" with one end of a socket as descriptor 3; over it come records, each as a descriptor
+ * worker-pool.h: the worker processes. Each is the worker's program, or this same one where that is
+ * not there or not enough, executed as "mdevd --worker --root=ROOT" with one end of a socket as
+ * descriptor 3; over it come records, each as a descriptor
  * in a message of its own. Back goes a greeting, and then one message for each record that has its
  * result: the line that says so, or one byte where that is to be read. Who has ended a job is kept
  * for the next: executing a program takes longer than most jobs do. A worker whose daemon is gone
@@ -20,6 +21,7 @@
 #include "util/macro.h"
 
 #define WORKER_SOCKET_FD 3
+#define WORKER_PROGRAM_FD 4 /* of the worker's program only, which has no use for it */
 
 /* Kept for what may come, and for how long more than one is. */
 #define WORKERS_IDLE_MIN 1
@@ -36,6 +38,12 @@ int worker_pool_new(WorkerPool **ret, sd_event *event, int root_fd, const char *
 /* Idle processes end; those at work go on, and nobody waits for them here. */
 WorkerPool *worker_pool_free(WorkerPool *p);
 DEFINE_CLEANUP(WorkerPool *, worker_pool_free)
+
+/*
+ * The worker's program, opened; taken. It is executed as it is now, whatever an update puts in its
+ * place. Its start costs a quarter of ours, which loads libsystemd with all that this needs.
+ */
+void worker_pool_set_program(WorkerPool *p, int program_fd);
 
 sd_event *worker_pool_event(const WorkerPool *p); /* borrowed */
 int worker_pool_root_fd(const WorkerPool *p);     /* borrowed */
@@ -65,10 +73,10 @@ typedef void (*AssignmentTurn)(Turn turn, void *userdata);
 /*
  * Hands the open record over. Nothing was done with it when this fails. The caller's descriptor is
  * its own to close: the lock on the record is held as long as any copy of it is open. @turn may be
- * NULL; it is never told TURN_LOST here.
+ * NULL; it is never told TURN_LOST here. @whole: it takes the whole of this program.
  */
-int worker_pool_assign(WorkerPool *p, int record_fd, AssignmentDone done, AssignmentTurn turn,
-                       void *userdata, Assignment **ret);
+int worker_pool_assign(WorkerPool *p, int record_fd, bool whole, AssignmentDone done,
+                       AssignmentTurn turn, void *userdata, Assignment **ret);
 /*
  * The same, behind @first and all that wait behind it. -EAGAIN: WORKER_LINE_MAX do, or it is
  * ending.

@@ -181,6 +181,11 @@ static void on_turn(Turn turn, void *userdata) {
                 w->turn(w, turn, w->userdata);
 }
 
+/* WorkerAbove.kill_unit is asked of systemd. */
+static bool needs_whole(const Record *record) {
+        return record->kind == RECORD_EVICT;
+}
+
 typedef int (*GetRecord)(int root_fd, const char *path, const Record *record);
 
 static int start(Worker **ret, WorkerPool *pool, const Record *record, GetRecord get,
@@ -197,7 +202,8 @@ static int start(Worker **ret, WorkerPool *pool, const Record *record, GetRecord
         if (record_fd < 0)
                 return record_fd;
 
-        r = worker_pool_assign(pool, record_fd, on_process_done, on_turn, w, &w->assignment);
+        r = worker_pool_assign(pool, record_fd, needs_whole(record), on_process_done,
+                               on_turn, w, &w->assignment);
         if (r < 0) {
                 if (get == folder_make)
                         (void) unlinkat(worker_pool_root_fd(pool), w->path, 0);
@@ -275,7 +281,7 @@ int worker_ask(Worker **ret, WorkerPool *pool, const Record *record, uint64_t us
                 return w->record_fd;
         r = folder_write(w->record_fd, text);
         if (r >= 0)
-                r = worker_pool_assign(pool, w->record_fd, on_process_done, NULL, w,
+                r = worker_pool_assign(pool, w->record_fd, false, on_process_done, NULL, w,
                                        &w->assignment);
         if (r >= 0)
                 r = assignment_set_limit(w->assignment, usec);

@@ -23,7 +23,10 @@ typedef struct WorkerAbove WorkerAbove;
 struct WorkerAbove {
         int (*prepare)(int root_fd, const Definition *d);
         int (*settle)(int root_fd, const char *parent, const Uuid *uuid);
-        /* May block. @ret_why, to be freed, says why not, also where the answer is an error. */
+        /*
+         * For RECORD_EVICT, which goes to processes that are the whole program; NULL in others. May
+         * block. @ret_why, to be freed, says why not, also where the answer is an error.
+         */
         int (*kill_unit)(const char *unit, bool whole, pid_t pid, char **ret_why);
 };
 

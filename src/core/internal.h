@@ -156,6 +156,7 @@ struct Manager {
         Config *config; /* its parents are in the model; its problems are kept here */
         Observer observer;
         Kmod *kmod; /* NULL: the module is not loaded */
+        KmodEvents *kmod_events; /* of that */
         int control_fd; /* of an earlier daemon, until it is taken into use */
         Uevents *uevents;
         WorkerPool *workers;

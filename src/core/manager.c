@@ -55,6 +55,10 @@ int manager_new(Manager **ret, sd_event *event, const char *root) {
         return 0;
 }
 
+void manager_set_worker_program(Manager *m, int fd) {
+        worker_pool_set_program(m->workers, fd);
+}
+
 void manager_set_launch(Manager *m, const EscortLaunch *launch) {
         m->launch = *launch;
 }
@@ -67,6 +71,7 @@ Manager *manager_free(Manager *m) {
         watch_free(m->watch);
         touch_free(m->touch);
         uevents_free(m->uevents);
+        kmod_events_free(m->kmod_events);
         kmod_free(m->kmod);
         refresh_done(m);
         sd_event_source_disable_unref(m->linger);

@@ -19,6 +19,8 @@ DEFINE_CLEANUP(Manager *, manager_free)
 
 /* Before the start: a descriptor of /dev/mdevd that an earlier daemon has left; taken. */
 void manager_take_control(Manager *m, int fd);
+/* Before the start: the program that workers are, see worker-pool.h; taken. */
+void manager_set_worker_program(Manager *m, int fd);
 void manager_set_observer(Manager *m, const Observer *observer); /* copied */
 /* How processes for callout scripts are started, if not as children; copied. */
 void manager_set_launch(Manager *m, const EscortLaunch *launch);

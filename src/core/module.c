@@ -37,6 +37,7 @@ static void on_kmod_event(const KmodEvent *event, void *userdata) {
                 log_notice(FIELDS(.topic = "kmod"),
                            "The kernel module has gone away; its parents cannot be used until it "
                            "is loaded again.");
+                m->kmod_events = kmod_events_free(m->kmod_events);
                 m->kmod = kmod_free(m->kmod);
                 writers_forget(m);
                 (void) notify_send(true, -1, "FDSTOREREMOVE=1\nFDNAME=" MDEVD_FD_CONTROL);
@@ -94,10 +95,11 @@ int module_open(Manager *m) {
         if (r == -ENOENT || r == -ENODEV || r == -ENXIO)
                 return 0; /* it may come later: there will be an event */
         if (r >= 0)
-                r = kmod_attach(m->kmod, m->event, on_kmod_event, m);
+                r = kmod_events_new(&m->kmod_events, m->kmod, m->event, on_kmod_event, m);
         if (r >= 0)
                 r = writers_listen(m);
         if (r < 0) {
+                m->kmod_events = kmod_events_free(m->kmod_events);
                 m->kmod = kmod_free(m->kmod);
                 return log_error_errno(r, FIELDS(.topic = "kmod"),
                                        "Cannot use /dev/mdevd: %m%s",

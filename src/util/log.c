@@ -4,14 +4,11 @@
  * stderr is the journal's stream (its device and inode stand in $JOURNAL_STREAM), else as lines.
  * The only global state of the tree lives here.
  */
-#define SD_JOURNAL_SUPPRESS_LOCATION
 #include "util/log.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <systemd/sd-journal.h>
 
 #define MESSAGE_MAX 8192
 #define IOVECS_MAX 20
@@ -24,7 +21,7 @@ static const char *const log_level_table[LOG_DEBUG + 1] = {
 DEFINE_STRING_TABLE(log_level, int, LOG_DEBUG + 1)
 
 static int max_level = LOG_INFO;
-static bool to_journal;
+static LogSend to_journal; /* NULL: elsewhere */
 static bool to_terminal;
 static char identifier[64] = "mdevd";
 
@@ -38,9 +35,9 @@ static bool stderr_is_journal(void) {
                (unsigned long long) st.st_ino == ino;
 }
 
-void log_open(const char *name) {
+void log_open(const char *name, LogSend send) {
         (void) snprintf(identifier, sizeof(identifier), "%s", name);
-        to_journal = stderr_is_journal();
+        to_journal = stderr_is_journal() ? send : NULL;
         to_terminal = !to_journal && isatty(STDERR_FILENO);
 }
 
@@ -115,7 +112,7 @@ static int write_journal(int level, int error, const LogFields *fields, const ch
                 fields_add(&f, table[i].name,
                            *(const char *const *) ((const char *) fields + table[i].offset));
 
-        r = sd_journal_sendv(f.iov, (int) f.n);
+        r = to_journal(f.iov, (int) f.n);
         fields_done(&f);
         return r;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <errno.h>
+#include <sys/uio.h>
 #include <syslog.h>
 
 #include "util/macro.h"
@@ -25,7 +26,11 @@ struct LogFields {
         const char *client;
 };
 
-void log_open(const char *identifier);
+/* sd_journal_sendv(), or what comes to that: a program that hardly logs need not load its library. */
+typedef int (*LogSend)(const struct iovec *fields, int n);
+
+/* @send NULL: always as lines. */
+void log_open(const char *identifier, LogSend send);
 void log_set_max_level(int level); /* LOG_ERR … LOG_DEBUG */
 int log_get_max_level(void);
 DECLARE_STRING_TABLE(log_level, int) /* "emerg" … "debug" */

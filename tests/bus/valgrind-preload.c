@@ -126,6 +126,7 @@ EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_acti
 
         if (!next)
                 *(void **) &next = dlsym(RTLD_NEXT, "posix_spawn");
-        return next(pid, strcmp(path, "/proc/self/exe") == 0 && daemon ? daemon : path, actions,
+        /* the other is the worker's program, which the daemon finds beside itself or not at all */
+        return next(pid, strncmp(path, "/proc/self/", 11) == 0 && daemon ? daemon : path, actions,
                     attributes, argv, environment);
 }
