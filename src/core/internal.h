@@ -29,6 +29,7 @@
  * which has the next records in its hands while the results of those before are read. What a new
  * process takes to be there does not count. Where they do take longer all have that time before as
  * many more are started: on a busy machine anything looks slow, and eight would make it busier.
+ * Where eight are slow, one record lies with each that it has not begun.
  */
 #define WORKER_QUICK_USEC UINT64_C(50000)
 #define WORKERS_PER_PARENT_QUICK 2

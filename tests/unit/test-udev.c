@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-udev.c: when uevents are handed up, what of them, and whose are not. */
+#include "backend/udev.h"
+
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "tree.h"
+#include "util/clock.h"
+
+typedef struct Heard Heard;
+
+struct Heard {
+        Tree tree;
+        sd_event *event;
+        Uevents *uevents;
+        unsigned n;
+        char action[16];
+};
+
+static void on_uevent(const Uevent *e, void *userdata) {
+        Heard *h = userdata;
+
+        ASSERT_NOT_NULL(e);
+        h->n++;
+        (void) snprintf(h->action, sizeof(h->action), "%s", e->action);
+}
+
+static void heard_begin(Heard *h) {
+        *h = (Heard){};
+        tree_init(&h->tree);
+        ASSERT_TRUE(sd_event_new(&h->event) >= 0);
+        ASSERT_OK(uevents_new(&h->uevents, h->event, h->tree.fd, h->tree.path, on_uevent, h));
+}
+
+static void heard_end(Heard *h) {
+        uevents_free(h->uevents);
+        sd_event_unref(h->event);
+        tree_done(&h->tree);
+}
+
+/* As the kernel sends them, with a first line that is no variable. */
+static int format(char text[static 256], const char *action) {
+        return snprintf(text, 256,
+                        "%s@/devices/pci/x%cACTION=%s%cDEVPATH=/devices/pci/x%cSUBSYSTEM=mdev%c"
+                        "SEQNUM=1%c",
+                        action, 0, action, 0, 0, 0, 0);
+}
+
+static void say(const Heard *h, const char *action) {
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        char text[256];
+        int n = format(text, action);
+
+        ASSERT_TRUE(fd >= 0);
+        (void) snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/run/mdevd/uevent", h->tree.path);
+        ASSERT_EQ(sendto(fd, text, n, 0, (struct sockaddr *) &sa, sizeof(sa)), n);
+        (void) close(fd);
+}
+
+/* All that there is to do without waiting. */
+static void run_ready(const Heard *h) {
+        int r;
+
+        do
+                r = sd_event_run(h->event, 0);
+        while (r > 0);
+        ASSERT_OK(r);
+}
+
+TEST(told_at_once) {
+        Heard h;
+
+        heard_begin(&h);
+        say(&h, "add");
+        run_ready(&h);
+        ASSERT_EQ(h.n, 1);
+        ASSERT_STREQ(h.action, "add");
+        heard_end(&h);
+}
+
+TEST(held_until_resumed) {
+        Heard h;
+
+        heard_begin(&h);
+        say(&h, "add");
+        uevents_hold(h.uevents);
+        say(&h, "bind");
+        for (unsigned i = 0; i < 3; i++) {
+                uevents_hold(h.uevents); /* anew, so that its time does not come meanwhile */
+                run_ready(&h);
+        }
+        ASSERT_EQ(h.n, 0);
+        uevents_resume(h.uevents);
+        run_ready(&h);
+        ASSERT_EQ(h.n, 2);
+        ASSERT_STREQ(h.action, "bind");
+        heard_end(&h);
+}
+
+TEST(taken_while_held) {
+        Heard h;
+
+        heard_begin(&h);
+        uevents_hold(h.uevents);
+        say(&h, "add");
+        uevents_take(h.uevents);
+        ASSERT_EQ(h.n, 1);
+        uevents_take(h.uevents); /* there are none */
+        ASSERT_EQ(h.n, 1);
+        uevents_hold(h.uevents);
+        say(&h, "remove");
+        run_ready(&h);
+        ASSERT_EQ(h.n, 1);
+        heard_end(&h);
+}
+
+/* Nobody resumes: its worker is blocked, say. */
+TEST(held_for_so_long_only) {
+        uint64_t begin;
+        Heard h;
+
+        heard_begin(&h);
+        uevents_hold(h.uevents);
+        begin = clock_usec(CLOCK_MONOTONIC);
+        say(&h, "add");
+        while (h.n == 0)
+                ASSERT_TRUE(sd_event_run(h.event, UINT64_MAX) >= 0);
+        ASSERT_TRUE(clock_usec(CLOCK_MONOTONIC) - begin >= UEVENTS_HOLD_USEC);
+        say(&h, "remove"); /* and no longer */
+        run_ready(&h);
+        ASSERT_EQ(h.n, 2);
+        heard_end(&h);
+}
+
+static void on_forged(const Uevent *e, void *userdata) {
+        unsigned *n = userdata;
+
+        *n += e && streq(e->action, "forged");
+}
+
+/* The port that our socket got. */
+static uint32_t find_port(void) {
+        for (int fd = 3; fd < 64; fd++) {
+                struct sockaddr_nl sa = {};
+                socklen_t size = sizeof(sa);
+
+                if (getsockname(fd, (struct sockaddr *) &sa, &size) >= 0 &&
+                    sa.nl_family == AF_NETLINK && sa.nl_groups != 0)
+                        return sa.nl_pid;
+        }
+        test_fail(__FILE__, __LINE__, "no netlink socket");
+        return 0;
+}
+
+/* Another process with CAP_NET_ADMIN can send there, and the kernel lets nobody else. */
+TEST(only_the_kernel_is_believed) {
+        struct sockaddr_nl to = { .nl_family = AF_NETLINK };
+        _cleanup_(closep) int fd = -EBADF, root_fd = -EBADF;
+        Uevents *uevents;
+        unsigned n = 0;
+        sd_event *event;
+        char text[256];
+        int size = format(text, "forged");
+
+        root_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ASSERT_TRUE(sd_event_new(&event) >= 0);
+        ASSERT_OK(uevents_new(&uevents, event, root_fd, "/", on_forged, &n));
+        to.nl_pid = find_port();
+        fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+        ASSERT_TRUE(fd >= 0);
+        if (sendto(fd, text, size, 0, (struct sockaddr *) &to, sizeof(to)) < 0)
+                ASSERT_EQ(errno, EPERM);
+        uevents_take(uevents);
+        ASSERT_EQ(n, 0);
+        uevents_free(uevents);
+        sd_event_unref(event);
+}
+
+TESTS_MAIN
