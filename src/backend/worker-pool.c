@@ -21,7 +21,8 @@
 
 /* Where a new process finds its program. */
 #define WORKER_PROGRAM "/proc/self/fd/4"
-static_assert(WORKER_PROGRAM_FD == 4 && WORKER_SOCKET_FD + 1 == WORKER_PROGRAM_FD);
+static_assert(WORKER_PROGRAM_FD == 4 && WORKER_SOCKET_FD + 1 == WORKER_PROGRAM_FD,
+              "a new process gets the two in this order");
 
 /* ---- one process ---- */
 

@@ -26,7 +26,7 @@ struct LogFields {
         const char *client;
 };
 
-/* sd_journal_sendv(), or what comes to that: a program that hardly logs need not load its library. */
+/* sd_journal_sendv(), or what comes to that: who hardly logs need not load its library. */
 typedef int (*LogSend)(const struct iovec *fields, int n);
 
 /* @send NULL: always as lines. */
