@@ -56,6 +56,8 @@ static int kill_other(Eviction *e, pid_t pid, const char *unit, int kind) {
         if (kind == 0)
                 return stays(e, "it is another user's, and in no scope or service of its own that "
                                 "systemd could kill");
+        if (!e->job->above->kill_unit)
+                return -EOPNOTSUPP; /* not a process that is given this */
         free(e->why);
         e->why = NULL;
         return e->job->above->kill_unit(unit, kind == HOLDER_UNIT_SCOPE, pid, &e->why);

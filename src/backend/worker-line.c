@@ -54,6 +54,9 @@ static void tell_come(Assignment *a) {
                 a->turn(TURN_COME, a->userdata);
 }
 
+/* Processes that end before they have looked at what they were given. */
+#define HANDED_MAX 3
+
 static int give(Assignment *a, Process *p, int record_fd);
 static int give_to_pool(Assignment *a, WorkerPool *pool, int record_fd);
 
@@ -63,7 +66,10 @@ static void hand_back(Assignment *a, int record_fd) {
         AssignmentDone done = a->done;
         void *userdata = a->userdata;
 
-        if ((p->state == PROCESS_BUSY ? give(a, p, record_fd) :
+        if (p->state != PROCESS_BUSY)
+                a->n_handed++;
+        if (a->n_handed <= HANDED_MAX &&
+            (p->state == PROCESS_BUSY ? give(a, p, record_fd) :
                                         give_to_pool(a, p->pool, record_fd)) >= 0) {
                 if (a->process != p && a->process->begun)
                         tell_come(a); /* that one has greeted already */

@@ -41,6 +41,7 @@ struct Assignment {
         AssignmentTurn turn; /* NULL: the same */
         bool in_line;
         bool whole; /* it takes a process that is */
+        unsigned n_handed; /* to how many more, for those before died of something else */
         void *userdata;
         uint64_t number; /* of its message */
 };

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "backend/worker-line.h"
+#include "util/log.h"
 #include "util/process.h"
 
 /* Where a new process finds its program. */
@@ -112,6 +113,14 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
         return 0;
 }
 
+/* It is nothing that we lack, and costs time only; but who installed us wants to know. */
+static void give_program_up(WorkerPool *pool, const char *why) {
+        log_warning(&(LogFields){ .topic = "worker" },
+                    "The worker's program cannot be used: %s. Workers are mdevd itself from now on, "
+                    "which takes longer to start; install it anew and restart mdevd.", why);
+        pool->program_fd = safe_close(pool->program_fd);
+}
+
 static int on_exit_of_process(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         siginfo_t info = {};
         Process *p = userdata;
@@ -120,6 +129,10 @@ static int on_exit_of_process(sd_event_source *s, int fd, uint32_t revents, void
         if (waitid(P_PIDFD, (id_t) p->pidfd, &info, WEXITED | WNOHANG) < 0 ? errno != ECHILD
                                                                            : info.si_pid == 0)
                 return 0; /* not yet: it reports again */
+        /* before it was there, of its own accord */
+        if (!p->begun && !p->whole && p->state != PROCESS_ENDING && p->pool->program_fd >= 0 &&
+            info.si_pid != 0 && (info.si_code != CLD_KILLED || info.si_status != SIGKILL))
+                give_program_up(p->pool, "it ends as soon as it is started");
         if (p->state == PROCESS_IDLE)
                 p->pool->n_idle--;
         p->state = PROCESS_ENDING; /* nobody gets in line any more */
@@ -144,7 +157,9 @@ static int spawn(Process *p) {
                                   &p->pid);
         if (r >= 0)
                 return 0;
-        p->whole = true; /* nothing that it lacks, and it costs time only */
+        if (!p->whole)
+                give_program_up(p->pool, strerrordesc_np(-r));
+        p->whole = true;
         return spawn_program("/proc/self/exe", argv, WORKER_SOCKET_FD, fds, 1, &p->pid);
 }
 

@@ -70,7 +70,6 @@ Manager *manager_free(Manager *m) {
         m->observer = (Observer){};
         watch_free(m->watch);
         touch_free(m->touch);
-        uevents_free(m->uevents);
         kmod_events_free(m->kmod_events);
         kmod_free(m->kmod);
         refresh_done(m);
@@ -88,6 +87,7 @@ Manager *manager_free(Manager *m) {
         recover_forget_cards(m);
         list_foreach_safe(op, &m->operations, Operation, node)
                 operation_free(op);
+        uevents_free(m->uevents); /* what was taken back may have touched them */
         worker_pool_free(m->workers);
         writers_forget(m);
         autostart_done(m);

@@ -200,8 +200,8 @@ static bool may_be_in_line(const Operation *op) {
 }
 
 /*
- * That a stop is quick, or one of several steps, says nothing of creates. The worker's own word
- * (@record; NULL: there is none) counts: we may hear of its beginning when it has ended.
+ * That a stop is quick, or one of several steps, or that a create is refused at once, says nothing
+ * of creates. The worker's own word (@record; NULL: there is none) counts: we may hear of its beginning when it has ended.
  */
 static void note_time(Operation *op, const Record *record) {
         uint64_t usec = record && record->took_us > 0 ? record->took_us : worked_usec(op);
@@ -209,7 +209,8 @@ static void note_time(Operation *op, const Record *record) {
 
         if (usec > WORKER_QUICK_USEC)
                 l->quick = false;
-        else if (may_be_in_line(op)) {
+        else if (may_be_in_line(op) && record && record->step == STEP_DONE &&
+                 record->outcome == OUTCOME_OK) {
                 l->quick = true;
                 l->n_allowed = WORKERS_PER_PARENT_QUICK;
         }
@@ -427,6 +428,11 @@ static bool may_start(const Operation *op) {
                callouts_may_start(op);
 }
 
+/* Who is in line there, if the one before it turns out to be slow. */
+static bool may_do_better(const Load *l) {
+        return !is_full(l) || l->n_in_line > l->n_working;
+}
+
 void operation_dispatch(Manager *m) {
         uint64_t usec = 0; /* until it is of use to look again; 0: not before one ends */
 
@@ -437,7 +443,7 @@ void operation_dispatch(Manager *m) {
                 int r;
 
                 if (op->state == OPERATION_RUNNING && op->phase == OPERATION_IN_LINE &&
-                    op->load->quick)
+                    may_do_better(op->load))
                         usec = WORKER_QUICK_USEC; /* they wait, too */
                 if (op->state != OPERATION_RUNNING || op->phase != OPERATION_QUEUED)
                         continue;
@@ -458,7 +464,7 @@ void operation_dispatch(Manager *m) {
                                    record_kind_to_string(op->record->kind), op->record->parent,
                                    strerrordesc_np(-r));
                         operation_end(op);
-                } else if (op->phase == OPERATION_IN_LINE && op->load->quick)
+                } else if (op->phase == OPERATION_IN_LINE && may_do_better(op->load))
                         usec = WORKER_QUICK_USEC;
         }
         blocked_watch(m, usec);

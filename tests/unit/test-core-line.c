@@ -426,14 +426,70 @@ TEST(a_worker_that_is_free_takes_who_waits_behind_another) {
         ASSERT_EQ(worker_count_followers(last->worker), 0);
         await_begun(&f, last);
         l = last->load;
+        make_slow(last);
         kill_process(worker_pid(last->worker));
         wait_for(&f, last);
         ASSERT_EQ(last->state, OPERATION_FAILED);
+        ASSERT_FALSE(l->quick);
+        ASSERT_EQ(l->n_allowed, WORKERS_PER_PARENT_MAX);
         RUN_UNTIL(&f, l->n_working == WORKERS_PER_PARENT_MAX);
+        ASSERT_EQ(l->n_allowed, WORKERS_PER_PARENT_MAX);
         ASSERT_EQ(count_phase(&f, OPERATION_IN_LINE), 2); /* the others stay where they are */
         gate = hold_open(&f, FAKE(P1, "create-block"));
         run_idle(&f);
         ASSERT_EQ(f.devices_added, n - 1);
+}
+
+/* Of a line that is seen to be young nobody need be told when it gets old: it is looked at. */
+static void check_looked_at(Fixture *f, Operation *first) {
+        uint64_t set;
+
+        ASSERT_TRUE(count_phase(f, OPERATION_IN_LINE) > 0);
+        ASSERT_EQ(count_phase(f, OPERATION_QUEUED), 0);
+        first->begun = true;
+        first->working_since_usec = operation_monotonic_usec();
+        operation_dispatch(f->manager);
+        ASSERT_TRUE(count_phase(f, OPERATION_IN_LINE) > 0);
+        ASSERT_TRUE(sd_event_source_get_time(f->manager->blocked, &set) >= 0);
+        ASSERT_TRUE(set <= operation_monotonic_usec() + WORKER_QUICK_USEC);
+}
+
+TEST(a_line_whose_parent_is_no_longer_quick_is_looked_at) {
+        _cleanup_(closep) int gate = -EBADF;
+        Operation *first;
+        FIXTURE(f);
+
+        first = begin(&f, 5);
+        first->load->quick = false; /* a stop took long */
+        f.manager->blocked = sd_event_source_disable_unref(f.manager->blocked);
+        check_looked_at(&f, first);
+        gate = hold_open(&f, FAKE(P1, "create-block"));
+        run_idle(&f);
+        ASSERT_EQ(f.devices_added, 6);
+}
+
+/* What is executed in place of workers ends at once, or cannot be executed. */
+static void check_other_program(const char *path) {
+        _cleanup_(closep) int gate = -EBADF;
+        Operation *first, *second;
+        FIXTURE(f);
+
+        first = begin(&f, 0);
+        manager_set_worker_program(f.manager, open(path, O_PATH | O_CLOEXEC));
+        add_vendor(&f, P2, 1);
+        RUN_UNTIL(&f, model_find_parent(manager_get_model(f.manager), P2) != NULL);
+        second = create_device(&f, P2, "vendor-1", U2, "");
+        wait_for(&f, second);
+        ASSERT_EQ(second->state, OPERATION_DONE);
+        ASSERT_EQ(first->state, OPERATION_RUNNING);
+        gate = hold_open(&f, FAKE(P1, "create-block"));
+        run_idle(&f);
+        ASSERT_EQ(f.devices_added, 2);
+}
+
+TEST(worker_program_that_is_none) {
+        check_other_program("/bin/false");
+        check_other_program("/dev/null");
 }
 
 /* A worker of its own is what it gets next; were others in line, none would ever be free. */

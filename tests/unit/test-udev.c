@@ -82,22 +82,32 @@ TEST(told_at_once) {
         heard_end(&h);
 }
 
+/* Nothing is heard of one that comes now; again where this machine let its time come meanwhile. */
+static void say_while_held(Heard *h, const char *action) {
+        uint64_t begin, n = h->n;
+
+        for (;;) {
+                begin = clock_usec(CLOCK_MONOTONIC);
+                uevents_hold(h->uevents);
+                say(h, action);
+                run_ready(h);
+                if (clock_usec(CLOCK_MONOTONIC) - begin < UEVENTS_HOLD_USEC)
+                        break;
+                uevents_take(h->uevents);
+                h->n = n;
+        }
+        ASSERT_EQ(h->n, n);
+}
+
 TEST(held_until_resumed) {
         Heard h;
 
         heard_begin(&h);
-        say(&h, "add");
-        uevents_hold(h.uevents);
-        say(&h, "bind");
-        for (unsigned i = 0; i < 3; i++) {
-                uevents_hold(h.uevents); /* anew, so that its time does not come meanwhile */
-                run_ready(&h);
-        }
-        ASSERT_EQ(h.n, 0);
+        say_while_held(&h, "add");
         uevents_resume(h.uevents);
         run_ready(&h);
-        ASSERT_EQ(h.n, 2);
-        ASSERT_STREQ(h.action, "bind");
+        ASSERT_EQ(h.n, 1);
+        ASSERT_STREQ(h.action, "add");
         heard_end(&h);
 }
 
@@ -111,9 +121,7 @@ TEST(taken_while_held) {
         ASSERT_EQ(h.n, 1);
         uevents_take(h.uevents); /* there are none */
         ASSERT_EQ(h.n, 1);
-        uevents_hold(h.uevents);
-        say(&h, "remove");
-        run_ready(&h);
+        say_while_held(&h, "remove");
         ASSERT_EQ(h.n, 1);
         heard_end(&h);
 }
