@@ -116,8 +116,9 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
 /* It is nothing that we lack, and costs time only; but who installed us wants to know. */
 static void give_program_up(WorkerPool *pool, const char *why) {
         log_warning(&(LogFields){ .topic = "worker" },
-                    "The worker's program cannot be used: %s. Workers are mdevd itself from now on, "
-                    "which takes longer to start; install it anew and restart mdevd.", why);
+                    "The worker's program cannot be used: %s. Workers are mdevd itself from now "
+                    "on, which takes longer to start; install it anew and restart mdevd.",
+                    why);
         pool->program_fd = safe_close(pool->program_fd);
 }
 

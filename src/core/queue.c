@@ -201,7 +201,8 @@ static bool may_be_in_line(const Operation *op) {
 
 /*
  * That a stop is quick, or one of several steps, or that a create is refused at once, says nothing
- * of creates. The worker's own word (@record; NULL: there is none) counts: we may hear of its beginning when it has ended.
+ * of creates. The worker's own word (@record; NULL: there is none) counts: we may hear of its
+ * beginning when it has ended.
  */
 static void note_time(Operation *op, const Record *record) {
         uint64_t usec = record && record->took_us > 0 ? record->took_us : worked_usec(op);
