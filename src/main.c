@@ -22,6 +22,7 @@
 #include "util/log-ids.h"
 #include "util/log.h"
 #include "util/notify.h"
+#include "util/process.h"
 
 typedef enum Verb {
         VERB_RUN,
@@ -326,25 +327,23 @@ static void take_kept(Manager *m) {
 
 /* Beside us where we were built, else where it is installed. Without it workers are as we are. */
 static void find_worker_program(Manager *m) {
-        char path[PATH_MAX];
-        ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
-        const char *slash = n > 0 && n < (ssize_t) sizeof(path) ? memrchr(path, '/', n) : NULL;
-        int fd = -ENOENT, high;
+        _cleanup_(freep) char *beside = NULL;
+        _cleanup_(closep) int fd = -EBADF;
+        char own[PATH_MAX];
+        int high;
 
-        if (slash && (size_t) (slash - path) + sizeof("/mdevd-worker") <= sizeof(path)) {
-                strcpy(path + (slash - path), "/mdevd-worker");
-                fd = RET_NERRNO(open(path, O_PATH | O_CLOEXEC));
-        }
+        if (own_program_path(own, sizeof(own)) >= 0 &&
+            asprintf(&beside, "%s-worker", own) >= 0)
+                fd = open(beside, O_PATH | O_CLOEXEC);
         if (fd < 0)
-                fd = RET_NERRNO(open(MDEVD_WORKER_PROGRAM, O_PATH | O_CLOEXEC));
+                fd = open(MDEVD_WORKER_PROGRAM, O_PATH | O_CLOEXEC);
         if (fd < 0) {
-                log_debug(&(LogFields){ .topic = "main" }, "No %s; workers are %s.",
-                          MDEVD_WORKER_PROGRAM, "this program");
+                log_debug(&(LogFields){ .topic = "main" },
+                          "There is no " MDEVD_WORKER_PROGRAM "; workers are this program.");
                 return;
         }
         /* above those that a worker is given: they are put in place one after the other */
         high = fcntl(fd, F_DUPFD_CLOEXEC, WORKER_PROGRAM_FD + 1);
-        safe_close(fd);
         if (high >= 0)
                 manager_set_worker_program(m, high);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * worker.c: the program that most workers are: `mdevd --worker` without what only the daemon needs,
- * so that it loads the C library and json-c and is there in a quarter of the time. Not to be
- * started by hand.
+ * worker.c: the program that most workers are: `mdevd --worker` without what only the daemon needs.
+ * It loads the C library and json-c only, which is a sixth of the instructions until it is there.
+ * Not to be started by hand.
  */
 #include <dlfcn.h>
 #include <stdio.h>

@@ -22,8 +22,7 @@
 struct Uevents {
         struct udev *udev;
         struct udev_monitor *monitor;
-        int socket_fd; /* of a root that is not the machine's */
-        int fd;        /* the monitor's or that one */
+        int fd; /* the monitor's; without one our own, of a root that is not the machine's */
         sd_event_source *source;
         sd_event_source *held; /* enabled while it is */
         UeventFn fn;
@@ -144,7 +143,8 @@ static int open_netlink(Uevents *u) {
         (void) udev_monitor_set_receive_buffer_size(u->monitor, RECEIVE_BUFFER);
         if (udev_monitor_enable_receiving(u->monitor) < 0)
                 return -EIO;
-        return udev_monitor_get_fd(u->monitor);
+        u->fd = udev_monitor_get_fd(u->monitor);
+        return 0;
 }
 
 static int open_socket(Uevents *u, int root_fd, const char *root) {
@@ -157,13 +157,11 @@ static int open_socket(Uevents *u, int root_fd, const char *root) {
         if ((size_t) snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/%s", root,
                               MDEVD_PATH_RUN "/uevent") >= sizeof(sa.sun_path))
                 return -ENAMETOOLONG;
-        u->socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (u->socket_fd < 0)
+        u->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (u->fd < 0)
                 return -errno;
         (void) unlink(sa.sun_path);
-        if (bind(u->socket_fd, (struct sockaddr *) &sa, sizeof(sa)) < 0)
-                return -errno;
-        return u->socket_fd;
+        return RET_NERRNO(bind(u->fd, (struct sockaddr *) &sa, sizeof(sa)));
 }
 
 int uevents_new(Uevents **ret, sd_event *event, int root_fd, const char *root, UeventFn fn,
@@ -174,23 +172,21 @@ int uevents_new(Uevents **ret, sd_event *event, int root_fd, const char *root, U
         u = calloc(1, sizeof(*u));
         if (!u)
                 return -ENOMEM;
-        u->socket_fd = -EBADF;
+        u->fd = -EBADF;
         u->fn = fn;
         u->userdata = userdata;
 
-        u->fd = streq(root, "/") ? open_netlink(u) : open_socket(u, root_fd, root);
-        if (u->fd < 0)
-                return u->fd;
-        r = sd_event_add_io(event, &u->source, u->fd, EPOLLIN, on_readable, u);
-        if (r < 0)
-                return r;
-        (void) sd_event_source_set_description(u->source, "uevents");
-        r = sd_event_add_time_relative(event, &u->held, CLOCK_MONOTONIC, UEVENTS_HOLD_USEC, 0,
-                                       on_held, u);
+        r = streq(root, "/") ? open_netlink(u) : open_socket(u, root_fd, root);
+        if (r >= 0)
+                r = sd_event_add_io(event, &u->source, u->fd, EPOLLIN, on_readable, u);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &u->held, CLOCK_MONOTONIC, UEVENTS_HOLD_USEC,
+                                               0, on_held, u);
         if (r >= 0)
                 r = sd_event_source_set_enabled(u->held, SD_EVENT_OFF);
         if (r < 0)
                 return r;
+        (void) sd_event_source_set_description(u->source, "uevents");
         (void) sd_event_source_set_description(u->held, "uevents-held");
 
         *ret = TAKE_PTR(u);
@@ -204,9 +200,10 @@ Uevents *uevents_free(Uevents *u) {
         sd_event_source_disable_unref(u->held);
         if (u->monitor)
                 udev_monitor_unref(u->monitor);
+        else
+                safe_close(u->fd);
         if (u->udev)
                 udev_unref(u->udev);
-        safe_close(u->socket_fd);
         free(u);
         return NULL;
 }

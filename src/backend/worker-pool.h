@@ -41,7 +41,8 @@ DEFINE_CLEANUP(WorkerPool *, worker_pool_free)
 
 /*
  * The worker's program, opened; taken. It is executed as it is now, whatever an update puts in its
- * place. Its start costs a quarter of ours, which loads libsystemd with all that this needs.
+ * place. Its start takes a sixth of the instructions of ours, which loads libsystemd and all that
+ * this needs.
  */
 void worker_pool_set_program(WorkerPool *p, int program_fd);
 

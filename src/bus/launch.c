@@ -8,11 +8,11 @@
 
 #include "bus/bus-internal.h"
 #include "util/log.h"
+#include "util/process.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_IFACE "org.freedesktop.systemd1.Manager"
-#define DELETED " (deleted)"
 
 static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         const sd_bus_error *error = sd_bus_message_get_error(reply);
@@ -39,19 +39,6 @@ static int open_connection(sd_event *event, sd_bus **ret) {
         return r;
 }
 
-/* Of this program, also when its file was replaced meanwhile. */
-static int own_path(char *buf, size_t size) {
-        ssize_t n = readlink("/proc/self/exe", buf, size - 1);
-        size_t tail = strlen(DELETED);
-
-        if (n < 0)
-                return -errno;
-        buf[n] = '\0';
-        if ((size_t) n > tail && streq(buf + n - tail, DELETED))
-                buf[(size_t) n - tail] = '\0';
-        return 0;
-}
-
 static int append_exec(sd_bus_message *m, const char *path, const char *root) {
         _cleanup_(freep) char *option = NULL;
 
@@ -67,7 +54,7 @@ static int make_call(sd_bus *bus, const char *name, const char *root, int socket
         char path[PATH_MAX];
         int r;
 
-        r = own_path(path, sizeof(path));
+        r = own_program_path(path, sizeof(path));
         if (r >= 0)
                 r = sd_bus_message_new_method_call(bus, &m, SYSTEMD_NAME, SYSTEMD_PATH,
                                                    SYSTEMD_IFACE, "StartTransientUnit");

@@ -39,7 +39,7 @@ int load_add(Operation *op) {
         return 0;
 }
 
-static void count_worker(Operation *op, int by) {
+static void count_worker(const Operation *op, int by) {
         size_t *of_parent = op->blocked ? &op->load->n_blocked : &op->load->n_working;
         size_t *of_all = op->blocked ? &op->manager->n_blocked : &op->manager->n_working;
 
@@ -47,15 +47,20 @@ static void count_worker(Operation *op, int by) {
         *of_all += by;
 }
 
+/* By its phase, which is to change or has. */
+static void count_phase(const Operation *op, int by) {
+        if (op->phase == OPERATION_WORKING)
+                count_worker(op, by);
+        else if (op->load && op->phase == OPERATION_IN_LINE)
+                op->load->n_in_line += by;
+}
+
 void load_remove(Operation *op) {
         Load *l = op->load;
 
         if (!l)
                 return;
-        if (op->phase == OPERATION_WORKING)
-                count_worker(op, -1);
-        if (op->phase == OPERATION_IN_LINE)
-                l->n_in_line--;
+        count_phase(op, -1);
         if (l->first == op)
                 l->first = NULL;
         op->load = NULL;
@@ -67,20 +72,14 @@ void load_remove(Operation *op) {
 }
 
 void operation_set_phase(Operation *op, OperationPhase phase) {
-        if (op->phase == OPERATION_WORKING)
-                count_worker(op, -1);
-        if (op->load && op->phase == OPERATION_IN_LINE)
-                op->load->n_in_line--;
+        count_phase(op, -1);
         if (op->load && op->load->first == op)
                 op->load->first = NULL;
         if (op->blocked)
                 blocked_forget(op);
         op->blocked = false;
         op->phase = phase;
-        if (op->phase == OPERATION_WORKING)
-                count_worker(op, 1);
-        if (op->phase == OPERATION_IN_LINE)
-                op->load->n_in_line++;
+        count_phase(op, 1);
 }
 
 /* By CLOCK_MONOTONIC, for a wall clock that is set back would hold the queue up. */

@@ -6,6 +6,20 @@
 #include <spawn.h>
 #include <unistd.h>
 
+#define DELETED " (deleted)"
+
+int own_program_path(char *buf, size_t size) {
+        ssize_t n = readlink("/proc/self/exe", buf, size - 1);
+        size_t tail = strlen(DELETED);
+
+        if (n < 0)
+                return -errno;
+        buf[n] = '\0';
+        if ((size_t) n > tail && streq(buf + n - tail, DELETED))
+                buf[(size_t) n - tail] = '\0';
+        return 0;
+}
+
 static int set_attributes(posix_spawnattr_t *attributes) {
         sigset_t none, all;
         int r;

@@ -17,3 +17,6 @@
  */
 int spawn_program(const char *path, char *const argv[], int first, const int *fds, size_t n_fds,
                   pid_t *ret);
+
+/* The path of this program, also when its file was replaced meanwhile; cut where it is longer. */
+int own_program_path(char *buf, size_t size);

@@ -255,6 +255,7 @@ static void test_wipe(void) {
         /* the bytes of a job have gone out, and are about to be wiped */
         while (slice[4096 + 2047] != 0x99 && edu_read(&a, EDU_COMPLETED) < 2)
                 sched_yield();
+        CHECK_EQ(slice[4096 + 2047], 0x99, "bytes have gone out");
         CHECK_EQ(write_driver("unbind", card_engine_name()), 0, "the engine is unbound in mid job");
         munmap((void *)slice, MIB);
         MUST(host("fill card 8M 4K 0x5a"));
