@@ -294,27 +294,30 @@ static unsigned order_here(const Trial *t, size_t i, const Demand *d) {
         return pool && find_region(t, i, pool, d->group, size, &order) ? order : UINT_MAX;
 }
 
-/* Pieces of bytes may be millions: as many as one region has in blocks of at most @limit. */
-static int take_pieces(Trial *t, size_t i, const Demand *d, unsigned limit, uint64_t *n) {
-        const Place *place = &t->host->places[i];
-        const Pool *pool = parent_find_pool(place->parent, d->pool);
-        const uint64_t room = group_room(t, i, d->group, &(Limits) { .bytes = d->piece });
+/*
+ * Pieces of bytes, or devices of @type that are one piece of @size, may be many: as many as one
+ * region has in blocks of at most @limit.
+ */
+static int take_pieces(Trial *t, size_t i, const Demand *d, const Pool *pool, const Type *type,
+                       uint64_t size, unsigned limit, uint64_t *n) {
+        const View *v = t->host->places[i].view;
+        const uint64_t room = group_room(t, i, d->group, &(Limits) { .bytes = size });
         const Region *region;
         unsigned order;
         uint64_t taken;
         int r;
 
-        region = find_region(t, i, pool, d->group, d->piece, &order);
+        region = find_region(t, i, pool, d->group, size, &order);
         if (!region || room == 0)
                 return 0;
         r = make_scratch(t, i);
         if (r < 0)
                 return r;
-        taken = block_counts_take_many(&t->scratch[i].counts[region - place->view->regions],
-                                       (unsigned) allocator_order(&region->allocator, d->piece),
-                                       limit, MIN(*n, room));
+        taken = block_counts_take_many(&t->scratch[i].counts[region - v->regions],
+                                       (unsigned) allocator_order(&region->allocator, size), limit,
+                                       MIN(*n, room));
         *n -= taken;
-        r = taken > 0 ? note_taken(t, i, d->group, NULL, d->piece, taken) : 0;
+        r = taken > 0 ? note_taken(t, i, d->group, type, size, taken) : 0;
         return r < 0 ? r : taken > 0;
 }
 
@@ -362,8 +365,22 @@ static bool rules_are_silent(const Trial *t, size_t i, const Group *group) {
         return !rule->one_type && rule->max_devices == LIMIT_NONE && rule->n_maxima == 0 && !group;
 }
 
+/* The only BAR that @type has; NULL: it has several. */
+static const TypeBar *only_bar(const Type *type) {
+        const TypeBar *only = NULL;
+
+        for (size_t bar = 0; bar < BARS_MAX; bar++) {
+                if (type->bars[bar].size == 0)
+                        continue;
+                if (only)
+                        return NULL;
+                only = &type->bars[bar];
+        }
+        return only;
+}
+
 /* Each one more takes one of the room that there is: all at once, for they may be many. */
-static int take_alike(Trial *t, size_t i, const Type *type, uint64_t *n) {
+static int take_vendors(Trial *t, size_t i, const Type *type, uint64_t *n) {
         uint64_t taken = MIN(*n, vendor_room(t, i, type));
         int r = taken > 0 ? note_taken(t, i, NULL, type, type_needs(type).bytes, taken) : 0;
 
@@ -375,15 +392,24 @@ static int take_alike(Trial *t, size_t i, const Type *type, uint64_t *n) {
 
 /* Positive: some were taken, and *@n is less. */
 static int take_demand(Trial *t, size_t i, const Demand *d, unsigned limit, uint64_t *n) {
+        const Place *place = &t->host->places[i];
+        const Type *type = t->scratch[i].type;
+        bool silent = rules_are_silent(t, i, d->group);
+        const TypeBar *bar;
         int r;
 
-        if (!t->scratch[i].type)
-                return take_pieces(t, i, d, limit, n);
-        if (!t->scratch[i].type->ours && rules_are_silent(t, i, d->group))
-                return take_alike(t, i, t->scratch[i].type, n);
-        if (!rules_allow(t, i, d->group, t->scratch[i].type))
+        if (!type)
+                return take_pieces(t, i, d, parent_find_pool(place->parent, d->pool), NULL,
+                                   d->piece, limit, n);
+        if (!type->ours && silent)
+                return take_vendors(t, i, type, n);
+        bar = type->ours && silent ? only_bar(type) : NULL;
+        if (bar)
+                return take_pieces(t, i, d, view_pool(place->view, bar), type, bar->size, limit,
+                                   n);
+        if (!rules_allow(t, i, d->group, type))
                 return 0;
-        r = trial_take_device(t, i, d->group, d->group, t->scratch[i].type);
+        r = trial_take_device(t, i, d->group, d->group, type);
         *n -= r > 0;
         return r;
 }
