@@ -3,6 +3,7 @@
 #include "bus/bus-holders.h"
 #include "bus/bus-internal.h"
 #include "bus/device-verb.h"
+#include "bus/interfaces.h"
 #include "bus/nodes.h"
 #include "bus/path.h"
 #include "bus/text.h"
@@ -13,10 +14,27 @@
                               const char *property, sd_bus_message *reply, void *userdata,         \
                               sd_bus_error *e)
 
+/* InterfacesAdded is put together outside of any slot, see bus_device_emit_added(). */
+static Manager *manager_of(void *found) {
+        return container_of(found, Bus, found)->manager;
+}
+
+static int append_bool(sd_bus_message *m, int yes) {
+        return sd_bus_message_append_basic(m, 'b', &yes);
+}
+
+static int append_u32(sd_bus_message *m, uint32_t n) {
+        return sd_bus_message_append_basic(m, 'u', &n);
+}
+
+static int append_u64(sd_bus_message *m, uint64_t n) {
+        return sd_bus_message_append_basic(m, 't', &n);
+}
+
 GETTER(uuid) {
         const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "s", UUID_STR(&d->uuid));
+        return sd_bus_message_append_basic(reply, 's', UUID_STR(&d->uuid));
 }
 
 GETTER(parent) {
@@ -27,13 +45,13 @@ GETTER(parent) {
         r = sd_bus_path_encode(MDEVD_OBJECT_PARENT, d->parent, &parent);
         if (r < 0)
                 return r;
-        return sd_bus_message_append(reply, "o", parent);
+        return sd_bus_message_append_basic(reply, 'o', parent);
 }
 
 GETTER(parent_name) {
         const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "s", d->parent);
+        return sd_bus_message_append_basic(reply, 's', d->parent);
 }
 
 GETTER(type) {
@@ -53,36 +71,37 @@ GETTER(owner) {
 GETTER(state) {
         const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "s",
-                                     d->device ? device_state_to_string(manager_get_state(
-                                                         bus_current(bus)->manager, d->device)) :
-                                                 "defined");
+        return sd_bus_message_append_basic(
+                reply, 's',
+                d->device ? device_state_to_string(manager_get_state(manager_of(userdata),
+                                                                     d->device)) :
+                            "defined");
 }
 
 GETTER(origin) {
         const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "s",
-                                     origin_to_string(d->device ? d->device->origin :
-                                                                  ORIGIN_DEFINITION));
+        return sd_bus_message_append_basic(reply, 's',
+                                           origin_to_string(d->device ? d->device->origin :
+                                                                        ORIGIN_DEFINITION));
 }
 
 GETTER(persistent) {
         const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "b", (int) (d->definition != NULL));
+        return append_bool(reply, d->definition != NULL);
 }
 
 GETTER(autostart) {
         const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "b", (int) (d->definition && d->definition->autostart));
+        return append_bool(reply, d->definition && d->definition->autostart);
 }
 
 GETTER(reserve) {
         const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "b", (int) (d->definition && d->definition->reserve));
+        return append_bool(reply, d->definition && d->definition->reserve);
 }
 
 GETTER(defined_type) {
@@ -100,31 +119,29 @@ GETTER(invalid) {
 GETTER(opened) {
         const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "u",
-                                     !d->device       ? 0U :
-                                     d->device->ours ? d->device->opened :
-                                                       d->device->n_users);
+        return append_u32(reply, !d->device      ? 0 :
+                                 d->device->ours ? d->device->opened :
+                                                   d->device->n_users);
 }
 
 GETTER(lease) {
         const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "s",
-                                     lease_kind_to_string(d->device ? d->device->lease.kind :
-                                                                      LEASE_NONE));
+        return sd_bus_message_append_basic(reply, 's',
+                                           lease_kind_to_string(d->device ? d->device->lease.kind :
+                                                                            LEASE_NONE));
 }
 
 GETTER(lease_until) {
         const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "t",
-                                     d->device ? d->device->lease.until_usec : UINT64_C(0));
+        return append_u64(reply, d->device ? d->device->lease.until_usec : 0);
 }
 
 GETTER(linger) {
         const Mdev *d = userdata;
 
-        return sd_bus_message_append(reply, "u", d->device ? d->device->lease.linger_sec : 0U);
+        return append_u32(reply, d->device ? d->device->lease.linger_sec : 0);
 }
 
 GETTER(extents) {
@@ -155,9 +172,8 @@ GETTER(extents) {
                 const Mdev *d = userdata;                                                          \
                                                                                                    \
                 if (d->device) /* nobody counts for other modules' */                              \
-                        (void) manager_refresh_counters_of(bus_current(bus)->manager, d->device);  \
-                return sd_bus_message_append(reply, "t",                                           \
-                                             d->device ? d->device->member : UINT64_C(0));         \
+                        (void) manager_refresh_counters_of(manager_of(userdata), d->device);       \
+                return append_u64(reply, d->device ? d->device->member : 0);                       \
         }
 
 COUNTER(faults, faults)
@@ -266,3 +282,10 @@ const sd_bus_vtable bus_device_vtable[] = {
         SD_BUS_PROPERTY("MappedBytes", "t", get_mapped, 0, 0),
         SD_BUS_VTABLE_END,
 };
+
+int bus_device_emit_added(Bus *b, const char *parent, const Uuid *uuid, const char *path) {
+        if (!mdev_find(manager_get_model(b->manager), parent, uuid, &b->found))
+                return -ENOENT;
+        return interfaces_emit_added(b->bus, path, MDEVD_IFACE_DEVICE, bus_device_vtable,
+                                     &b->found);
+}

@@ -37,7 +37,7 @@ struct Bus {
         Peers *peers;
         Turns *turns;
         Changes changes;
-        Mdev found; /* scratch of bus_device_find(): of the object that sd-bus asks for now */
+        Mdev found; /* scratch, and userdata of bus_device_vtable: the object that is asked for */
         List calls; /* of Call, waiting for their operation */
         List holder_calls; /* of HolderCall */
         Clients *clients;
@@ -90,6 +90,9 @@ extern const sd_bus_vtable bus_parent_vtable[];
 extern const sd_bus_vtable bus_device_vtable[];
 extern const sd_bus_vtable bus_operation_vtable[];
 extern const sd_bus_vtable bus_log_control_vtable[];
+
+/* That there is one more, at @path. */
+int bus_device_emit_added(Bus *b, const char *parent, const Uuid *uuid, const char *path);
 
 /* sd-bus' find and enumerate functions, userdata is the Bus. */
 int bus_parent_find(sd_bus *bus, const char *path, const char *iface, void *userdata,

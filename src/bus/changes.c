@@ -6,6 +6,7 @@
  */
 #include "bus/changes.h"
 
+#include "bus/bus-internal.h"
 #include "bus/path.h"
 #include "names.h"
 #include "util/log.h"
@@ -18,6 +19,7 @@ typedef struct ObjectSpec ObjectSpec;
 struct ObjectSpec {
         const char *iface;
         const char *const *properties;
+        int (*emit_added)(Bus *b, const void *object, const char *path); /* NULL: sd-bus does it */
 };
 
 static const char *const device_properties[PROPERTIES_MAX] = {
@@ -53,6 +55,18 @@ static uint32_t differing(const Definition *definition, const Device *device) {
         return which;
 }
 
+static int emit_device(Bus *b, const void *object, const char *path) {
+        const Device *d = object;
+
+        return bus_device_emit_added(b, d->parent->name, &d->uuid, path);
+}
+
+static int emit_definition(Bus *b, const void *object, const char *path) {
+        const Definition *d = object;
+
+        return bus_device_emit_added(b, d->parent, &d->uuid, path);
+}
+
 static const ObjectSpec specs[_OBJECT_KIND_MAX] = {
         [OBJECT_MANAGER] = {
                 MDEVD_IFACE_MANAGER,
@@ -63,8 +77,8 @@ static const ObjectSpec specs[_OBJECT_KIND_MAX] = {
                 (const char *const[]){ "Driver", "NumaNode", "State", "Managed", "Pools", "Types",
                                        NULL },
         },
-        [OBJECT_DEVICE] = { MDEVD_IFACE_DEVICE, device_properties },
-        [OBJECT_DEFINITION] = { MDEVD_IFACE_DEVICE, device_properties },
+        [OBJECT_DEVICE] = { MDEVD_IFACE_DEVICE, device_properties, emit_device },
+        [OBJECT_DEFINITION] = { MDEVD_IFACE_DEVICE, device_properties, emit_definition },
         [OBJECT_OPERATION] = {
                 MDEVD_IFACE_OPERATION,
                 (const char *const[]){ "State", "Step", "EndedUsec", "Device", "ErrorName",
@@ -72,7 +86,7 @@ static const ObjectSpec specs[_OBJECT_KIND_MAX] = {
         },
 };
 
-static void emit(sd_bus *bus, const Change *change) {
+static void emit(Changes *c, const Change *change) {
         const ObjectSpec *spec = &specs[change->kind];
         const char *properties[PROPERTIES_MAX] = {};
         _cleanup_(freep) char *path = NULL;
@@ -84,9 +98,11 @@ static void emit(sd_bus *bus, const Change *change) {
                         properties[n++] = spec->properties[i];
         r = path_of(change->kind, change->object, &path);
         if (r >= 0 && change->added)
-                r = sd_bus_emit_object_added(bus, path);
+                r = spec->emit_added ? spec->emit_added(container_of(c, Bus, changes),
+                                                        change->object, path) :
+                                       sd_bus_emit_object_added(c->bus, path);
         else if (r >= 0)
-                r = sd_bus_emit_properties_changed_strv(bus, path, spec->iface,
+                r = sd_bus_emit_properties_changed_strv(c->bus, path, spec->iface,
                                                         (char **) properties);
         if (r < 0)
                 log_warning_errno(r, &(LogFields){ .topic = "bus" },
@@ -155,7 +171,7 @@ static void note(Changes *c, Change change) {
                 Change *bigger = reallocarray(c->items, size, sizeof(*bigger));
 
                 if (!bigger) {
-                        emit(c->bus, &change); /* a signal too many rather than one too few */
+                        emit(c, &change); /* a signal too many rather than one too few */
                         return;
                 }
                 c->items = bigger;
@@ -212,14 +228,14 @@ void changes_tell(Changes *c, const void *object) {
         const Change change = take(c, object);
 
         if (change.object)
-                emit(c->bus, &change);
+                emit(c, &change);
 }
 
 void changes_flush(Changes *c) {
         for (size_t i = 0; i < c->n; i++) {
                 const Change change = c->items[i]; /* the array may grow under our feet */
 
-                emit(c->bus, &change);
+                emit(c, &change);
         }
         c->n = 0;
         (void) sd_event_source_set_enabled(c->defer, SD_EVENT_OFF);
