@@ -51,7 +51,7 @@ TEST(written_as_by_json_c) {
         }
         ASSERT_OK(r);
         assert_as_by_json_c(text);
-        ASSERT_EQ(strncmp(text, "{\"path\":\"devices\\/a\\/b\",\"zero\":0,\"list\":[{\"n\":0,", 48), 0);
+        ASSERT_TRUE(strstr(text, "\"devices\\/a\\/b\",\"zero\":0,\"list\":[{\"n\":0,") != NULL);
         free(text);
 }
 

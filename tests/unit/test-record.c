@@ -2,6 +2,8 @@
 /* Records of operations: there and back, torn at every byte, and from hostile hands. */
 #include "test.h"
 
+#include <json-c/json.h>
+
 #include "backend/record.h"
 
 #define UUID "11111111-1111-4111-8111-111111111111"
@@ -237,6 +239,21 @@ TEST(limits) {
 }
 
 TEST(configuration_travels) {
+        static const char configuration[] =
+                "{\"kind\":\"configure\",\"uuid\":\"00000000-0000-0000-0000-000000000000\","
+                "\"origin\":\"foreign\",\"ours\":1,\"parent\":\"0000:00:05.0\","
+                "\"path\":\"devices\\/p\",\"config\":{\"vendor\":\"edu\",\"unsafe_dma\":1,"
+                "\"pools\":[{\"name\":\"fb\",\"offset\":4096,\"size\":8589934592,\"bar\":2,"
+                "\"kind\":1,\"cache\":1,\"scrub\":1}],\"types\":[{\"name\":\"t\","
+                "\"label\":\"A label\",\"map\":1,\"vectors\":0,\"movable\":1,\"vendor\":6900,"
+                "\"device\":0,\"subvendor\":0,\"subdevice\":0,\"class\":196608,"
+                "\"bars\":[{\"size\":4096,\"64bit\":1,\"prefetch\":0},{\"size\":0,\"64bit\":0,"
+                "\"prefetch\":0},{\"size\":0,\"64bit\":0,\"prefetch\":0},{\"size\":0,"
+                "\"64bit\":0,\"prefetch\":0},{\"size\":0,\"64bit\":0,\"prefetch\":0},"
+                "{\"size\":8192,\"64bit\":0,\"prefetch\":0}],\"parts\":[{\"kind\":2,\"bar\":1,"
+                "\"parent_bar\":4,\"offset\":4096,\"size\":8192,\"parent_offset\":12288},"
+                "{\"kind\":3,\"bar\":0,\"parent_bar\":0,\"offset\":0,\"size\":4096,"
+                "\"parent_offset\":0}]}]},\"step\":\"written\",\"pid\":0}\n";
         _cleanup_(record_freep) Record *r = NULL, *back = NULL;
         _cleanup_(parent_freep) Parent *p = NULL;
         _cleanup_(freep) char *text = NULL, *name = NULL;
@@ -281,6 +298,7 @@ TEST(configuration_travels) {
         ASSERT_OK(record_name(r, &name));
         ASSERT_STREQ(name, "0000:00:05.0");
         ASSERT_OK(record_format(r, &text));
+        ASSERT_STREQ(text, configuration);
         ASSERT_OK(record_parse(&back, text, strlen(text)));
         pool2 = parent_find_pool(back->config, "fb");
         type2 = parent_find_type(back->config, "t");
@@ -311,6 +329,71 @@ TEST(configuration_travels) {
         ASSERT_EQ(type2->parts[2].kind, PART_NONE);
         ASSERT_STREQ(back->config->vendor, "edu");
         ASSERT_TRUE(back->config->unsafe_dma);
+}
+
+/* Each member that there can be, where it was since there are records. */
+TEST(what_is_on_disk_stays) {
+        static const char first[] =
+                "{\"kind\":\"create\",\"uuid\":\"" UUID "\",\"origin\":\"definition\","
+                "\"ours\":1,"
+                "\"parent\":\"0000:00:05.0\","
+                "\"path\":\"devices\\/pci0000:00\\/0000:00:05.0\","
+                "\"function\":\"devices\\/f\",\"type\":\"mdevd-fb-16M\",\"name\":\"fb-16M\","
+                "\"owner\":\"vm \\\"1\\\" \xc3\xa4\",\"client\":\":1.42\",\"opener_name\":\"o\","
+                "\"profile\":\"p\",\"define\":1,\"autostart\":1,\"reserve\":1,\"live\":1,"
+                "\"relabel\":1,\"insist\":1,\"force\":1,\"id\":2,\"caller\":3,"
+                "\"opened\":4,\"opener\":5,"
+                "\"hold_ms\":6,\"pause_ms\":7,\"release\":1,\"mend\":1,"
+                "\"lease\":1,\"linger_sec\":8,"
+                "\"extents\":[{\"bar\":2,\"guest\":0,\"offset\":1099511627776,\"size\":4096},"
+                "{\"bar\":5,\"guest\":3,\"offset\":0,\"size\":8192}],"
+                "\"attributes\":[{\"name\":\"a\\/b\",\"value\":\"\xc3\xa9\\n2\"},"
+                "{\"name\":\"a\\/b\",\"value\":\"\"}],"
+                "\"moves\":[{\"uuid\":\"" UUID "\",\"extent\":1,\"bar\":2,"
+                "\"offset\":18446744073709551615,\"size\":4096}],"
+                "\"step\":\"written\",\"pid\":0,\"done\":0,\"bytes\":0,\"longest_us\":0}\n";
+        static const char last[] =
+                "{\"step\":\"done\",\"pid\":4711,\"done\":1,\"bytes\":4096,\"longest_us\":12,"
+                "\"outcome\":\"no-room\",\"errno\":28,\"took_us\":13,\"text\":\"No.\\n\","
+                "\"who\":\"q (pid 1)\",\"holders\":[{\"pid\":14,\"uses\":1,\"command\":\"c\","
+                "\"machine\":\"m\",\"where\":\"w\"}],\"n_holders\":1}\n";
+        _cleanup_(record_freep) Record *r = new_create();
+        _cleanup_(freep) char *text = NULL, *change = NULL;
+        RecordMove move = { .extent = 1,
+                            .to = { .bar = 2, .offset = UINT64_MAX, .size = 4096 } };
+
+        r->function = strdup("devices/f");
+        r->opener_name = strdup("o");
+        r->profile = strdup("p");
+        r->define = r->autostart = r->reserve = r->live = r->relabel = r->insist = r->force = true;
+        r->release = r->mend = true;
+        r->id = 2;
+        r->caller = 3;
+        r->opened = 4;
+        r->opener = 5;
+        r->hold_ms = 6;
+        r->pause_ms = 7;
+        r->lease = 1;
+        r->linger_sec = 8;
+        move.uuid = r->uuid;
+        ASSERT_OK(record_add_move(r, &move));
+        ASSERT_OK(record_format(r, &text));
+        ASSERT_STREQ(text, first);
+
+        r->pid = 4711;
+        r->n_moved = 1;
+        r->moved = 4096;
+        r->longest_us = 12;
+        r->took_us = 13;
+        r->who = strdup("q (pid 1)");
+        r->holders = calloc(1, sizeof(*r->holders));
+        ASSERT_NOT_NULL(r->holders);
+        *r->holders = (Holders){ .n = 1 };
+        r->holders->holders[0] = (Holder){ .pid = 14, .uses = true, .command = "c",
+                                           .machine = "m", .where = "w" };
+        record_set_result(r, OUTCOME_NO_ROOM, -ENOSPC, strdup("No.\n"));
+        ASSERT_OK(record_format_change(r, &change));
+        ASSERT_STREQ(change, last);
 }
 
 TESTS_MAIN
