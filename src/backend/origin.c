@@ -58,23 +58,16 @@ static int apply_lease(Device *d, json_object *o) {
         return r;
 }
 
-static int lease_to_json(const Lease *l, json_object *o) {
-        json_object *e;
-        int r;
-
+static void lease_to_text(const Lease *l, JsonText *t) {
         if (l->kind == LEASE_NONE)
-                return 0;
-        e = json_object_new_object();
-        r = json_put(o, "lease", e);
-        if (r >= 0)
-                r = json_put_string(e, "kind", lease_kind_to_string(l->kind));
-        if (r >= 0)
-                r = json_put_u64(e, "linger", l->linger_sec);
-        if (r >= 0)
-                r = json_put_string(e, "phase", lease_phase_to_string(l->phase));
-        if (r >= 0)
-                r = json_put_u64(e, "until", l->until_usec);
-        return r < 0 ? r : json_put_string(e, "client", l->client);
+                return;
+        json_text_begin(t, "lease", '{');
+        json_text_string(t, "kind", lease_kind_to_string(l->kind));
+        json_text_u64(t, "linger", l->linger_sec);
+        json_text_string(t, "phase", lease_phase_to_string(l->phase));
+        json_text_u64(t, "until", l->until_usec);
+        json_text_string(t, "client", l->client);
+        json_text_end(t, '}');
 }
 
 /* As the device that a virtual function bears has its file. */
@@ -198,23 +191,21 @@ struct Note {
         Lease lease; /* borrowed, as the rest */
 };
 
-static int note_to_json(const Note *n, json_object *o) {
-        int r;
+static int note_to_text(const Note *n, char **ret) {
+        JsonText t = {};
 
-        r = json_put_string(o, "parent", n->parent);
-        if (r >= 0)
-                r = json_put_string(o, "type", n->type);
-        if (r >= 0)
-                r = json_put_string(o, "owner", n->owner);
-        if (r >= 0)
-                r = json_put_string(o, "origin", origin_to_string(n->origin));
-        if (r >= 0)
-                r = json_put_string(o, "profile", n->profile);
-        if (r >= 0)
-                r = json_put_string(o, "function", n->function);
-        if (r >= 0 && n->relabelled)
-                r = json_put_u64(o, "relabelled", 1);
-        return r < 0 ? r : lease_to_json(&n->lease, o);
+        json_text_begin(&t, NULL, '{');
+        json_text_string(&t, "parent", n->parent);
+        json_text_string(&t, "type", n->type);
+        json_text_string(&t, "owner", n->owner);
+        json_text_string(&t, "origin", origin_to_string(n->origin));
+        json_text_string(&t, "profile", n->profile);
+        json_text_string(&t, "function", n->function);
+        if (n->relabelled)
+                json_text_u64(&t, "relabelled", 1);
+        lease_to_text(&n->lease, &t);
+        json_text_end(&t, '}');
+        return json_text_take(&t, "", ret);
 }
 
 /* What is there is replaced in one step, and so is nothing: a link is whole from the first. */
@@ -238,19 +229,10 @@ static int put(int root_fd, const Uuid *uuid, const char *text) {
 }
 
 static int save(int root_fd, const Note *note) {
-        json_object *o;
-        const char *text;
-        int r;
+        _cleanup_(freep) char *text = NULL;
+        int r = note_to_text(note, &text);
 
-        o = json_object_new_object();
-        if (!o)
-                return -ENOMEM;
-        r = note_to_json(note, o);
-        text = r < 0 ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-        if (r >= 0)
-                r = text ? put(root_fd, note->uuid, text) : -ENOMEM;
-        json_object_put(o);
-        return r;
+        return r < 0 ? r : put(root_fd, note->uuid, text);
 }
 
 int origin_save(int root_fd, const Device *d) {

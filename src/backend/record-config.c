@@ -49,34 +49,6 @@ int json_get_array(json_object *o, const char *key, size_t max, json_object **re
         return 0;
 }
 
-int json_put(json_object *o, const char *key, json_object *value) {
-        if (!value)
-                return -ENOMEM;
-        if (json_object_object_add(o, key, value) < 0) {
-                json_object_put(value);
-                return -ENOMEM;
-        }
-        return 0;
-}
-
-int json_append(json_object *array, json_object *value) {
-        if (!value)
-                return -ENOMEM;
-        if (json_object_array_add(array, value) < 0) {
-                json_object_put(value);
-                return -ENOMEM;
-        }
-        return 0;
-}
-
-int json_put_string(json_object *o, const char *key, const char *value) {
-        return value ? json_put(o, key, json_object_new_string(value)) : 0;
-}
-
-int json_put_u64(json_object *o, const char *key, uint64_t value) {
-        return json_put(o, key, json_object_new_uint64(value));
-}
-
 /* One number of a pool or a type: where it is in the struct and what it may be. */
 typedef struct NumberField NumberField;
 
@@ -139,16 +111,6 @@ static int numbers_from_json(json_object *o, const NumberField *fields, size_t n
                 if (r < 0)
                         return r;
                 number_store(base, &fields[i], v);
-        }
-        return 0;
-}
-
-static int numbers_to_json(json_object *o, const NumberField *fields, size_t n, const void *base) {
-        for (size_t i = 0; i < n; i++) {
-                int r = json_put_u64(o, fields[i].key, number_load(base, &fields[i]));
-
-                if (r < 0)
-                        return r;
         }
         return 0;
 }
@@ -280,101 +242,80 @@ int record_config_from_json(json_object *o, const char *name, Parent **ret) {
         return 0;
 }
 
-static json_object *pool_to_json(const Pool *pool) {
-        json_object *o = json_object_new_object();
-
-        if (o && json_put_string(o, "name", pool->name) >= 0 &&
-            numbers_to_json(o, pool_numbers, ARRAY_SIZE(pool_numbers), pool) >= 0)
-                return o;
-        json_object_put(o);
-        return NULL;
+static void numbers_to_text(const void *base, const NumberField *fields, size_t n, JsonText *t) {
+        for (size_t i = 0; i < n; i++)
+                json_text_u64(t, fields[i].key, number_load(base, &fields[i]));
 }
 
-static json_object *bar_to_json(const TypeBar *bar) {
-        json_object *o = json_object_new_object();
-
-        if (o && json_put_u64(o, "size", bar->size) >= 0 &&
-            json_put_u64(o, "64bit", bar->is_64bit) >= 0 &&
-            json_put_u64(o, "prefetch", bar->prefetch) >= 0)
-                return o;
-        json_object_put(o);
-        return NULL;
+static void pool_to_text(const Pool *pool, JsonText *t) {
+        json_text_begin(t, NULL, '{');
+        json_text_string(t, "name", pool->name);
+        numbers_to_text(pool, pool_numbers, ARRAY_SIZE(pool_numbers), t);
+        json_text_end(t, '}');
 }
 
-static json_object *part_to_json(const TypePart *part) {
-        json_object *o = json_object_new_object();
-
-        if (o && numbers_to_json(o, part_numbers, ARRAY_SIZE(part_numbers), part) >= 0)
-                return o;
-        json_object_put(o);
-        return NULL;
+static void bars_to_text(const Type *type, JsonText *t) {
+        json_text_begin(t, "bars", '[');
+        for (size_t i = 0; i < BARS_MAX; i++) {
+                json_text_begin(t, NULL, '{');
+                json_text_u64(t, "size", type->bars[i].size);
+                json_text_u64(t, "64bit", type->bars[i].is_64bit);
+                json_text_u64(t, "prefetch", type->bars[i].prefetch);
+                json_text_end(t, '}');
+        }
+        json_text_end(t, ']');
 }
 
-static json_object *type_to_json(const Type *t) {
-        json_object *o = json_object_new_object(), *bars = json_object_new_array(),
-                    *parts = json_object_new_array();
-        int r = o && bars && parts ? 0 : -ENOMEM;
-
-        for (size_t i = 0; r >= 0 && i < BARS_MAX; i++)
-                r = json_append(bars, bar_to_json(&t->bars[i]));
-        for (size_t i = 0; r >= 0 && i < PARTS_MAX && t->parts[i].kind != PART_NONE; i++)
-                r = json_append(parts, part_to_json(&t->parts[i]));
-        if (r >= 0)
-                r = json_put_string(o, "name", t->name);
-        if (r >= 0)
-                r = json_put_string(o, "label", t->label);
-        if (r >= 0)
-                r = numbers_to_json(o, type_numbers, ARRAY_SIZE(type_numbers), t);
-        if (r >= 0)
-                r = json_put(o, "bars", TAKE_PTR(bars));
-        if (r >= 0)
-                r = json_put(o, "parts", TAKE_PTR(parts));
-        if (r >= 0)
-                return o;
-        json_object_put(parts);
-        json_object_put(bars);
-        json_object_put(o);
-        return NULL;
+static void parts_to_text(const Type *type, JsonText *t) {
+        json_text_begin(t, "parts", '[');
+        for (size_t i = 0; i < PARTS_MAX && type->parts[i].kind != PART_NONE; i++) {
+                json_text_begin(t, NULL, '{');
+                numbers_to_text(&type->parts[i], part_numbers, ARRAY_SIZE(part_numbers), t);
+                json_text_end(t, '}');
+        }
+        json_text_end(t, ']');
 }
 
-json_object *record_config_to_json(const Parent *p) {
-        json_object *o = json_object_new_object(), *pools = json_object_new_array(),
-                    *types = json_object_new_array();
-        int r = o && pools && types ? 0 : -ENOMEM;
+static void type_to_text(const Type *type, JsonText *t) {
+        json_text_begin(t, NULL, '{');
+        json_text_string(t, "name", type->name);
+        json_text_string(t, "label", type->label);
+        numbers_to_text(type, type_numbers, ARRAY_SIZE(type_numbers), t);
+        bars_to_text(type, t);
+        parts_to_text(type, t);
+        json_text_end(t, '}');
+}
 
-        if (r >= 0)
-                list_foreach(pool, &p->pools, Pool, node)
-                        if (r >= 0)
-                                r = json_append(pools, pool_to_json(pool));
-        if (r >= 0)
-                list_foreach(t, &p->types, Type, node)
-                        if (r >= 0 && t->ours)
-                                r = json_append(types, type_to_json(t));
-        if (r >= 0)
-                r = json_put_string(o, "vendor", p->vendor);
-        if (r >= 0)
-                r = json_put_u64(o, "unsafe_dma", p->unsafe_dma);
-        if (r >= 0)
-                r = json_put(o, "pools", TAKE_PTR(pools));
-        if (r >= 0)
-                r = json_put(o, "types", TAKE_PTR(types));
-        if (r >= 0)
-                return o;
-        json_object_put(pools);
-        json_object_put(types);
-        json_object_put(o);
-        return NULL;
+void record_config_to_text(const Parent *p, const char *key, JsonText *t) {
+        json_text_begin(t, key, '{');
+        json_text_string(t, "vendor", p->vendor);
+        json_text_u64(t, "unsafe_dma", p->unsafe_dma);
+        json_text_begin(t, "pools", '[');
+        list_foreach(pool, &p->pools, Pool, node)
+                pool_to_text(pool, t);
+        json_text_end(t, ']');
+        json_text_begin(t, "types", '[');
+        list_foreach(type, &p->types, Type, node)
+                if (type->ours)
+                        type_to_text(type, t);
+        json_text_end(t, ']');
+        json_text_end(t, '}');
 }
 
 int record_set_config(Record *r, const Parent *p) {
-        json_object *o = record_config_to_json(p);
+        _cleanup_(freep) char *text = NULL;
+        json_object *o = NULL;
+        JsonText t = {};
         Parent *config;
         int k;
 
-        if (!o)
-                return -ENOMEM;
         /* By way of JSON, so that what the record holds is what a reader will get. */
-        k = record_config_from_json(o, p->name, &config);
+        record_config_to_text(p, NULL, &t);
+        k = json_text_take(&t, "", &text);
+        if (k >= 0)
+                k = record_parse_object(text, strlen(text), &o);
+        if (k >= 0)
+                k = record_config_from_json(o, p->name, &config);
         json_object_put(o);
         if (k < 0)
                 return k;

@@ -136,15 +136,6 @@ static int numbers_from_json(Record *r, json_object *o) {
         return 0;
 }
 
-static int numbers_to_json(const Record *r, json_object *o) {
-        int k = 0;
-
-        for (size_t i = 0; k >= 0 && i < ARRAY_SIZE(number_fields); i++)
-                if (number_fields[i].get(r) > 0)
-                        k = json_put_u64(o, number_fields[i].key, number_fields[i].get(r));
-        return k;
-}
-
 int record_fields_from_json(Record *r, json_object *o) {
         int k = strings_from_json(r, o);
 
@@ -154,10 +145,10 @@ int record_fields_from_json(Record *r, json_object *o) {
         return k < 0 ? k : numbers_from_json(r, o);
 }
 
-int record_fields_to_json(const Record *r, json_object *o) {
-        int k = 0;
-
-        for (size_t i = 0; k >= 0 && i < ARRAY_SIZE(string_fields); i++)
-                k = json_put_string(o, string_fields[i].key, *string_at(r, &string_fields[i]));
-        return k < 0 ? k : numbers_to_json(r, o);
+void record_fields_to_text(const Record *r, JsonText *t) {
+        for (size_t i = 0; i < ARRAY_SIZE(string_fields); i++)
+                json_text_string(t, string_fields[i].key, *string_at(r, &string_fields[i]));
+        for (size_t i = 0; i < ARRAY_SIZE(number_fields); i++)
+                if (number_fields[i].get(r) > 0)
+                        json_text_u64(t, number_fields[i].key, number_fields[i].get(r));
 }

@@ -48,33 +48,22 @@ int record_holders_from_json(Record *r, json_object *o) {
         return 0;
 }
 
-static int holder_to_json(const Holder *h, json_object *array) {
-        json_object *o = json_object_new_object();
-        int r;
-
-        r = json_append(array, o);
-        if (r >= 0)
-                r = json_put_u64(o, "pid", (uint64_t) h->pid);
-        if (r >= 0)
-                r = json_put_u64(o, "uses", h->uses);
-        if (r >= 0)
-                r = json_put_string(o, "command", h->command);
-        if (r >= 0)
-                r = json_put_string(o, "machine", h->machine);
-        return r < 0 ? r : json_put_string(o, "where", h->where);
+static void holder_to_text(const Holder *h, JsonText *t) {
+        json_text_begin(t, NULL, '{');
+        json_text_u64(t, "pid", (uint64_t) h->pid);
+        json_text_u64(t, "uses", h->uses);
+        json_text_string(t, "command", h->command);
+        json_text_string(t, "machine", h->machine);
+        json_text_string(t, "where", h->where);
+        json_text_end(t, '}');
 }
 
-int record_holders_to_json(const Record *r, json_object *o) {
-        json_object *array;
-        int k;
-
+void record_holders_to_text(const Record *r, JsonText *t) {
         if (!r->holders)
-                return 0;
-        array = json_object_new_array();
-        k = json_put(o, "holders", array);
-        if (k >= 0)
-                k = json_put_u64(o, "n_holders", r->holders->n);
-        for (size_t i = 0; k >= 0 && i < MIN(r->holders->n, (size_t) HOLDERS_MAX); i++)
-                k = holder_to_json(&r->holders->holders[i], array);
-        return k;
+                return;
+        json_text_begin(t, "holders", '[');
+        for (size_t i = 0; i < MIN(r->holders->n, (size_t) HOLDERS_MAX); i++)
+                holder_to_text(&r->holders->holders[i], t);
+        json_text_end(t, ']');
+        json_text_u64(t, "n_holders", r->holders->n);
 }

@@ -55,35 +55,22 @@ int record_moves_from_json(Record *r, json_object *o) {
         return k;
 }
 
-static int move_to_json(const RecordMove *m, json_object *o) {
-        int k;
-
-        k = json_put_string(o, "uuid", UUID_STR(&m->uuid));
-        if (k >= 0)
-                k = json_put_u64(o, "extent", m->extent);
-        if (k >= 0)
-                k = json_put_u64(o, "bar", m->to.bar);
-        if (k >= 0)
-                k = json_put_u64(o, "offset", m->to.offset);
-        return k < 0 ? k : json_put_u64(o, "size", m->to.size);
-}
-
-int record_moves_to_json(const Record *r, json_object *o) {
-        json_object *array;
-        int k;
-
+void record_moves_to_text(const Record *r, JsonText *t) {
         if (r->n_moves == 0)
-                return 0;
-        array = json_object_new_array();
-        k = json_put(o, "moves", array);
-        for (size_t i = 0; k >= 0 && i < r->n_moves; i++) {
-                json_object *move = json_object_new_object();
+                return;
+        json_text_begin(t, "moves", '[');
+        for (size_t i = 0; i < r->n_moves; i++) {
+                const RecordMove *m = &r->moves[i];
 
-                k = json_append(array, move);
-                if (k >= 0)
-                        k = move_to_json(&r->moves[i], move);
+                json_text_begin(t, NULL, '{');
+                json_text_string(t, "uuid", UUID_STR(&m->uuid));
+                json_text_u64(t, "extent", m->extent);
+                json_text_u64(t, "bar", m->to.bar);
+                json_text_u64(t, "offset", m->to.offset);
+                json_text_u64(t, "size", m->to.size);
+                json_text_end(t, '}');
         }
-        return k;
+        json_text_end(t, ']');
 }
 
 int record_progress_from_json(Record *r, json_object *o) {
@@ -101,13 +88,10 @@ int record_progress_from_json(Record *r, json_object *o) {
         return 0;
 }
 
-int record_progress_to_json(const Record *r, json_object *o) {
-        int k;
-
+void record_progress_to_text(const Record *r, JsonText *t) {
         if (r->n_moves == 0)
-                return 0;
-        k = json_put_u64(o, "done", r->n_moved);
-        if (k >= 0)
-                k = json_put_u64(o, "bytes", r->moved);
-        return k < 0 ? k : json_put_u64(o, "longest_us", r->longest_us);
+                return;
+        json_text_u64(t, "done", r->n_moved);
+        json_text_u64(t, "bytes", r->moved);
+        json_text_u64(t, "longest_us", r->longest_us);
 }

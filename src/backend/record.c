@@ -252,22 +252,28 @@ static json_tokener *new_tokener(void) {
         return tok;
 }
 
+int record_parse_object(const char *text, size_t size, json_object **ret) {
+        json_tokener *tok = new_tokener();
+        int k;
+
+        if (!tok)
+                return -ENOMEM;
+        k = parse_line(tok, text, size, ret);
+        json_tokener_free(tok);
+        return k;
+}
+
 int record_parse_change(Record *r, const char *line) {
         const char *end = strchr(line, '\n');
         json_object *o = NULL;
-        json_tokener *tok;
         int k;
 
         if (!end || end[1])
                 return -EBADMSG;
-        tok = new_tokener();
-        if (!tok)
-                return -ENOMEM;
-        k = parse_line(tok, line, end - line, &o);
+        k = record_parse_object(line, end - line, &o);
         if (k >= 0)
                 k = change_from_json(r, o);
         json_object_put(o);
-        json_tokener_free(tok);
         return k;
 }
 
@@ -306,116 +312,78 @@ int record_parse(Record **ret, const char *text, size_t size) {
         return 0;
 }
 
-static int put_change(const Record *r, json_object *o) {
-        int k;
-
-        k = json_put_string(o, "step", record_step_to_string(r->step));
-        if (k >= 0)
-                k = json_put_u64(o, "pid", r->pid);
-        if (k >= 0)
-                k = record_progress_to_json(r, o);
-        if (k < 0 || (r->step != STEP_DONE && r->step != STEP_SETTLING))
-                return k;
-        k = json_put_string(o, "outcome", outcome_to_string(r->outcome));
-        if (k >= 0)
-                k = json_put_u64(o, "errno", -r->error);
-        if (k >= 0 && r->took_us > 0)
-                k = json_put_u64(o, "took_us", r->took_us);
-        if (k >= 0)
-                k = json_put_string(o, "text", r->text);
-        if (k >= 0)
-                k = json_put_string(o, "who", r->who);
-        return k < 0 ? k : record_holders_to_json(r, o);
+static void put_change(const Record *r, JsonText *t) {
+        json_text_string(t, "step", record_step_to_string(r->step));
+        json_text_u64(t, "pid", r->pid);
+        record_progress_to_text(r, t);
+        if (r->step != STEP_DONE && r->step != STEP_SETTLING)
+                return;
+        json_text_string(t, "outcome", outcome_to_string(r->outcome));
+        json_text_u64(t, "errno", -r->error);
+        if (r->took_us > 0)
+                json_text_u64(t, "took_us", r->took_us);
+        json_text_string(t, "text", r->text);
+        json_text_string(t, "who", r->who);
+        record_holders_to_text(r, t);
 }
 
-static json_object *extents_to_json(const Record *r) {
-        json_object *array = json_object_new_array();
-        int k = array ? 0 : -ENOMEM;
-
-        for (size_t i = 0; k >= 0 && i < r->n_extents; i++) {
+static void put_extents(const Record *r, JsonText *t) {
+        json_text_begin(t, "extents", '[');
+        for (size_t i = 0; i < r->n_extents; i++) {
                 const Extent *e = &r->extents[i];
-                json_object *o = json_object_new_object();
 
-                k = json_append(array, o);
-                if (k >= 0)
-                        k = json_put_u64(o, "bar", e->bar);
-                if (k >= 0)
-                        k = json_put_u64(o, "guest", e->guest_bar);
-                if (k >= 0)
-                        k = json_put_u64(o, "offset", e->offset);
-                if (k >= 0)
-                        k = json_put_u64(o, "size", e->size);
+                json_text_begin(t, NULL, '{');
+                json_text_u64(t, "bar", e->bar);
+                json_text_u64(t, "guest", e->guest_bar);
+                json_text_u64(t, "offset", e->offset);
+                json_text_u64(t, "size", e->size);
+                json_text_end(t, '}');
         }
-        if (k >= 0)
-                return array;
-        json_object_put(array);
-        return NULL;
+        json_text_end(t, ']');
 }
 
-static json_object *attributes_to_json(const Record *r) {
-        json_object *array = json_object_new_array();
-        int k = array ? 0 : -ENOMEM;
-
-        for (size_t i = 0; k >= 0 && i < r->n_attributes; i++) {
-                json_object *o = json_object_new_object();
-
-                k = json_append(array, o);
-                if (k >= 0)
-                        k = json_put_string(o, "name", r->attributes[i].name);
-                if (k >= 0)
-                        k = json_put_string(o, "value", r->attributes[i].value);
+static void put_attributes(const Record *r, JsonText *t) {
+        json_text_begin(t, "attributes", '[');
+        for (size_t i = 0; i < r->n_attributes; i++) {
+                json_text_begin(t, NULL, '{');
+                json_text_string(t, "name", r->attributes[i].name);
+                json_text_string(t, "value", r->attributes[i].value);
+                json_text_end(t, '}');
         }
-        if (k >= 0)
-                return array;
-        json_object_put(array);
-        return NULL;
+        json_text_end(t, ']');
 }
 
-static int put_first(const Record *r, json_object *o) {
-        int k;
-
-        k = json_put_string(o, "kind", record_kind_to_string(r->kind));
-        if (k >= 0)
-                k = json_put_string(o, "uuid", UUID_STR(&r->uuid));
-        if (k >= 0)
-                k = json_put_string(o, "origin", origin_to_string(r->origin));
-        if (k >= 0)
-                k = json_put_u64(o, "ours", r->ours);
-        if (k >= 0)
-                k = record_fields_to_json(r, o);
-        if (k >= 0 && r->n_extents > 0)
-                k = json_put(o, "extents", extents_to_json(r));
-        if (k >= 0 && r->n_attributes > 0)
-                k = json_put(o, "attributes", attributes_to_json(r));
-        if (k >= 0)
-                k = record_moves_to_json(r, o);
-        if (k >= 0 && r->config)
-                k = json_put(o, "config", record_config_to_json(r->config));
-        return k;
+static void put_first(const Record *r, JsonText *t) {
+        json_text_string(t, "kind", record_kind_to_string(r->kind));
+        json_text_string(t, "uuid", UUID_STR(&r->uuid));
+        json_text_string(t, "origin", origin_to_string(r->origin));
+        json_text_u64(t, "ours", r->ours);
+        record_fields_to_text(r, t);
+        if (r->n_extents > 0)
+                put_extents(r, t);
+        if (r->n_attributes > 0)
+                put_attributes(r, t);
+        record_moves_to_text(r, t);
+        if (r->config)
+                record_config_to_text(r->config, "config", t);
 }
 
 static int format_line(const Record *r, bool first, char **ret) {
-        json_object *o = json_object_new_object();
-        const char *text;
-        char *line = NULL;
+        _cleanup_(freep) char *line = NULL;
+        JsonText t = {};
         int k;
 
-        if (!o)
-                return -ENOMEM;
-        k = first ? put_first(r, o) : 0;
-        if (k >= 0)
-                k = put_change(r, o);
-        text = k < 0 ? NULL : json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-        if (k >= 0 && (!text || asprintf(&line, "%s\n", text) < 0))
-                k = -ENOMEM;
-        json_object_put(o);
+        json_text_begin(&t, NULL, '{');
+        if (first)
+                put_first(r, &t);
+        put_change(r, &t);
+        json_text_end(&t, '}');
+        k = json_text_take(&t, "\n", &line);
         if (k < 0)
                 return k;
-        if (strlen(line) > LINE_SIZE_MAX) {
-                free(line);
+        if (strlen(line) > LINE_SIZE_MAX)
                 return -E2BIG;
-        }
-        *ret = line;
+        *ret = TAKE_PTR(line);
         return 0;
 }
 
