@@ -136,13 +136,46 @@ static int numbers_from_json(Record *r, json_object *o) {
         return 0;
 }
 
+/* What a function bears has no name of its own: its type tells whether it is still that. */
+static bool lacks_type(const Record *r) {
+        return r->kind == RECORD_STOP && r->function && !r->type;
+}
+
 int record_fields_from_json(Record *r, json_object *o) {
         int k = strings_from_json(r, o);
 
-        /* what a function bears has no name of its own: its type tells whether it is still that */
-        if (k >= 0 && r->kind == RECORD_STOP && r->function && !r->type)
+        if (k >= 0 && lacks_type(r))
                 return -EBADMSG;
         return k < 0 ? k : numbers_from_json(r, o);
+}
+
+bool record_fields_from_plain(Record *r, JsonPlain *p) {
+        for (size_t i = 0; i < ARRAY_SIZE(string_fields); i++) {
+                const StringField *f = &string_fields[i];
+                char s[JSON_PLAIN_STRING_MAX];
+
+                if (!json_plain_has(p, f->key)) {
+                        if (f->kinds & FOR(r->kind))
+                                return false;
+                        continue;
+                }
+                if (!json_plain_string(p, f->key, s) || !f->valid(s))
+                        return false;
+                *string_at(r, f) = strdup(s);
+                if (!*string_at(r, f))
+                        return false;
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(number_fields); i++) {
+                const NumberField *f = &number_fields[i];
+                uint64_t n;
+
+                if (!json_plain_has(p, f->key))
+                        continue;
+                if (!json_plain_u64(p, f->key, f->max, &n))
+                        return false;
+                f->set(r, n);
+        }
+        return !lacks_type(r);
 }
 
 void record_fields_to_text(const Record *r, JsonText *t) {

@@ -230,82 +230,86 @@ static int first_from_json(Record *r, json_object *o) {
         return record_config_from_json(config, r->parent, &r->config);
 }
 
-static int parse_line(json_tokener *tok, const char *line, size_t size, json_object **ret) {
-        json_object *o;
-
-        json_tokener_reset(tok);
-        o = json_tokener_parse_ex(tok, line, (int) size);
-        if (!o || json_tokener_get_error(tok) != json_tokener_success ||
-            json_tokener_get_parse_end(tok) != size || !json_object_is_type(o, json_type_object)) {
-                json_object_put(o);
-                return -EBADMSG;
-        }
-        *ret = o;
-        return 0;
-}
-
-static json_tokener *new_tokener(void) {
-        json_tokener *tok = json_tokener_new_ex(RECORD_DEPTH_MAX);
-
-        if (tok)
-                json_tokener_set_flags(tok, json_flags());
-        return tok;
-}
-
 int record_parse_object(const char *text, size_t size, json_object **ret) {
-        json_tokener *tok = new_tokener();
-        int k;
+        json_tokener *tok = json_tokener_new_ex(RECORD_DEPTH_MAX);
+        json_object *o;
 
         if (!tok)
                 return -ENOMEM;
-        k = parse_line(tok, text, size, ret);
+        json_tokener_set_flags(tok, json_flags());
+        o = json_tokener_parse_ex(tok, text, (int) size);
+        if (!o || json_tokener_get_error(tok) != json_tokener_success ||
+            json_tokener_get_parse_end(tok) != size || !json_object_is_type(o, json_type_object)) {
+                json_object_put(o);
+                o = NULL;
+        }
         json_tokener_free(tok);
-        return k;
+        *ret = o;
+        return o ? 0 : -EBADMSG;
 }
 
-int record_parse_change(Record *r, const char *line) {
-        const char *end = strchr(line, '\n');
-        json_object *o = NULL;
+static int read_by_json(Record *r, const char *line, size_t size,
+                        int (*take)(Record *r, json_object *o)) {
+        json_object *o;
         int k;
 
-        if (!end || end[1])
-                return -EBADMSG;
-        k = record_parse_object(line, end - line, &o);
-        if (k >= 0)
-                k = change_from_json(r, o);
+        k = record_parse_object(line, size, &o);
+        if (k < 0)
+                return k;
+        k = take(r, o);
         json_object_put(o);
         return k;
 }
 
+int record_first_by_json(Record *r, const char *line, size_t size) {
+        return read_by_json(r, line, size, first_from_json);
+}
+
+int record_change_by_json(Record *r, const char *line, size_t size) {
+        return read_by_json(r, line, size, change_from_json);
+}
+
+static int read_first(const char *line, size_t size, Record **ret) {
+        _cleanup_(record_freep) Record *r = NULL;
+        int k;
+
+        k = record_new(&r, RECORD_CREATE);
+        if (k >= 0 && !record_first_from_plain(r, line, size)) {
+                r = record_free(r);
+                k = record_new(&r, RECORD_CREATE);
+                if (k >= 0)
+                        k = record_first_by_json(r, line, size);
+        }
+        if (k >= 0)
+                *ret = TAKE_PTR(r);
+        return k;
+}
+
+static int read_change(Record *r, const char *line, size_t size) {
+        return record_change_from_plain(r, line, size) ? 0 : record_change_by_json(r, line, size);
+}
+
+int record_parse_change(Record *r, const char *line) {
+        const char *end = strchr(line, '\n');
+
+        return end && !end[1] ? read_change(r, line, end - line) : -EBADMSG;
+}
+
 int record_parse(Record **ret, const char *text, size_t size) {
         _cleanup_(record_freep) Record *r = NULL;
-        json_tokener *tok;
         const char *end;
-        bool first = true;
         int k;
 
         if (size > RECORD_SIZE_MAX)
                 return -EBADMSG;
-        tok = new_tokener();
-        if (!tok)
-                return -ENOMEM;
-
-        k = record_new(&r, RECORD_CREATE);
         /* What stands behind the last newline was being written when its writer was killed. */
-        for (; k >= 0 && (end = memchr(text, '\n', size)); first = false) {
-                json_object *o = NULL;
-
-                k = parse_line(tok, text, end - text, &o);
-                if (k >= 0)
-                        k = first ? first_from_json(r, o) : change_from_json(r, o);
-                json_object_put(o);
+        for (; (end = memchr(text, '\n', size)); text = end + 1) {
+                k = r ? read_change(r, text, end - text) : read_first(text, end - text, &r);
+                if (k < 0)
+                        return k;
                 size -= end + 1 - text;
-                text = end + 1;
         }
-        json_tokener_free(tok);
-        if (k < 0)
-                return k;
-        if (first)
+        if (!r)
                 return -EBADMSG;
 
         *ret = TAKE_PTR(r);

@@ -2,9 +2,7 @@
 /* Records of operations: there and back, torn at every byte, and from hostile hands. */
 #include "test.h"
 
-#include <json-c/json.h>
-
-#include "backend/record.h"
+#include "backend/record-internal.h"
 
 #define UUID "11111111-1111-4111-8111-111111111111"
 
@@ -165,10 +163,10 @@ static int parse(const char *text) {
         return record_parse(&r, text, strlen(text));
 }
 
+/* In the order in which it is written: what is wrong is seen where json-c is not asked, too. */
 #define RECORD(kind, uuid, rest)                                                                   \
         "{\"kind\":\"" kind "\",\"uuid\":\"" uuid "\",\"origin\":\"request\",\"ours\":0,"          \
-        "\"step\":\"written\",\"pid\":0,"                                                          \
-        "\"parent\":\"p\"," rest "}\n"
+        "\"parent\":\"p\"," rest ",\"step\":\"written\",\"pid\":0}\n"
 #define PATH "\"path\":\"devices/p\""
 
 TEST(hostile_records) {
@@ -394,6 +392,107 @@ TEST(what_is_on_disk_stays) {
         record_set_result(r, OUTCOME_NO_ROOM, -ENOSPC, strdup("No.\n"));
         ASSERT_OK(record_format_change(r, &change));
         ASSERT_STREQ(change, last);
+}
+
+static Record *new_plain(void) {
+        Record *r = new_create();
+
+        attributes_free(r->attributes, r->n_attributes);
+        r->attributes = NULL;
+        r->n_attributes = 0;
+        free(r->owner);
+        r->owner = NULL;
+        r->define = true;
+        r->linger_sec = 30;
+        return r;
+}
+
+static void assert_same_text(const Record *a, const Record *b) {
+        _cleanup_(freep) char *text = NULL, *again = NULL;
+
+        ASSERT_OK(record_format(a, &text));
+        ASSERT_OK(record_format(b, &again));
+        ASSERT_STREQ(text, again);
+}
+
+/* Whether json-c was not asked; what it says is the same. */
+static bool is_plain(const char *line, bool first) {
+        _cleanup_(record_freep) Record *r = NULL, *again = NULL;
+        size_t size = strlen(line);
+        bool plain;
+
+        ASSERT_OK(record_new(&r, RECORD_CREATE));
+        ASSERT_OK(record_new(&again, RECORD_CREATE));
+        plain = first ? record_first_from_plain(r, line, size) :
+                        record_change_from_plain(r, line, size);
+        if (plain) {
+                ASSERT_OK(first ? record_first_by_json(again, line, size) :
+                                  record_change_by_json(again, line, size));
+                ASSERT_EQ(r->took_us, again->took_us);
+        }
+        if (plain || !first)
+                assert_same_text(r, again); /* of a change that is not, nothing is taken */
+        return plain;
+}
+
+/* A create that succeeds: for these it is done, and a number of them comes at once. */
+TEST(most_are_plain) {
+        _cleanup_(record_freep) Record *r = new_plain(), *stop = NULL;
+        _cleanup_(freep) char *first = NULL, *pid = NULL, *done = NULL, *refused = NULL,
+                              *stopped = NULL, *attributes = NULL;
+
+        ASSERT_OK(record_format(r, &first));
+        ASSERT_TRUE(is_plain(strtok(first, "\n"), true));
+        r->pid = 4711;
+        r->step = STEP_RESERVED;
+        ASSERT_OK(record_format_change(r, &pid));
+        ASSERT_TRUE(is_plain(strtok(pid, "\n"), false));
+        r->took_us = 12;
+        record_set_result(r, OUTCOME_OK, 0, NULL);
+        ASSERT_OK(record_format_change(r, &done));
+        ASSERT_TRUE(is_plain(strtok(done, "\n"), false));
+        record_set_result(r, OUTCOME_NO_ROOM, -ENOSPC, strdup("No."));
+        ASSERT_OK(record_format_change(r, &refused));
+        ASSERT_FALSE(is_plain(strtok(refused, "\n"), false));
+        ASSERT_OK(record_add_attribute(r, "a", "b"));
+        ASSERT_OK(record_format(r, &attributes));
+        ASSERT_FALSE(is_plain(strtok(attributes, "\n"), true));
+
+        ASSERT_OK(record_new(&stop, RECORD_STOP));
+        stop->parent = strdup("p");
+        stop->parent_path = strdup("devices/p");
+        stop->opened = 3;
+        ASSERT_OK(record_format(stop, &stopped));
+        ASSERT_TRUE(is_plain(strtok(stopped, "\n"), true));
+}
+
+/* With any byte changed it is what json-c says that it is. */
+static size_t change_every_byte(const char *line, bool first) {
+        static const char changes[] = "\n\"{}[],:019-. \\/e\x7f\xc3";
+        _cleanup_(freep) char *copy = strdup(line);
+        size_t n = 0;
+
+        ASSERT_NOT_NULL(copy);
+        for (size_t i = 0; line[i]; i++) {
+                for (const char *c = changes; *c; c++) {
+                        copy[i] = *c;
+                        n += is_plain(copy, first);
+                }
+                copy[i] = line[i];
+        }
+        return n;
+}
+
+TEST(plain_is_what_json_c_says) {
+        _cleanup_(record_freep) Record *r = new_plain();
+        _cleanup_(freep) char *first = NULL, *done = NULL;
+
+        ASSERT_OK(record_format(r, &first));
+        ASSERT_TRUE(change_every_byte(strtok(first, "\n"), true) > 0);
+        r->took_us = 12;
+        record_set_result(r, OUTCOME_OK, 0, NULL);
+        ASSERT_OK(record_format_change(r, &done));
+        ASSERT_TRUE(change_every_byte(strtok(done, "\n"), false) > 0);
 }
 
 TESTS_MAIN
