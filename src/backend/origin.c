@@ -16,12 +16,14 @@
 #include "backend/record-internal.h"
 #include "names.h"
 #include "util/fs.h"
+#include "util/join.h"
 #include "util/parse.h"
 
 #define ORIGIN_SIZE_MAX 4096
 
 static int path_of(const Uuid *uuid, const char *suffix, char **ret) {
-        return asprintf(ret, MDEVD_PATH_DEVICES "/%s%s", UUID_STR(uuid), suffix) < 0 ? -ENOMEM : 0;
+        *ret = JOIN(MDEVD_PATH_DEVICES "/", UUID_STR(uuid), suffix);
+        return *ret ? 0 : -ENOMEM;
 }
 
 /* What is not there was not known yet: a device that is about to be made. */

@@ -6,6 +6,7 @@
 #include "backend/record.h"
 
 #include "backend/record-internal.h"
+#include "util/join.h"
 #include "util/json.h"
 #include "util/parse.h"
 
@@ -74,15 +75,13 @@ Record *record_free(Record *r) {
 }
 
 int record_name(const Record *r, char **ret) {
-        int k;
-
         if (r->kind == RECORD_LOOK)
                 return -EINVAL;
-        k = r->kind == RECORD_CONFIGURE
-                    ? asprintf(ret, "%s", r->parent)
-                    : asprintf(ret, "%s:%s%s", r->parent, UUID_STR(&r->uuid),
-                               r->kind == RECORD_EVICT ? ":evict" : "");
-        return k < 0 ? -ENOMEM : 0;
+        *ret = r->kind == RECORD_CONFIGURE
+                       ? strdup(r->parent)
+                       : JOIN(r->parent, ":", UUID_STR(&r->uuid),
+                              r->kind == RECORD_EVICT ? ":evict" : "");
+        return *ret ? 0 : -ENOMEM;
 }
 
 int record_add_attribute(Record *r, const char *name, const char *value) {

@@ -12,11 +12,13 @@
 #include "backend/worker.h"
 #include "names.h"
 #include "util/fs.h"
+#include "util/join.h"
 
 #define RECORD_MODE 0600
 
 static int path_below(const char *name, char **ret) {
-        return asprintf(ret, MDEVD_PATH_OPERATIONS "/%s", name) < 0 ? -ENOMEM : 0;
+        *ret = JOIN(MDEVD_PATH_OPERATIONS "/", name);
+        return *ret ? 0 : -ENOMEM;
 }
 
 int folder_path_of(const Record *record, char **ret) {
@@ -95,8 +97,9 @@ static int open_nameless(int root_fd) {
 
 /* A locked, complete, named record; the only descriptor of its description is returned. */
 int folder_make(int root_fd, const char *path, const Record *record) {
-        _cleanup_(freep) char *text = NULL, *self = NULL;
+        _cleanup_(freep) char *text = NULL;
         _cleanup_(closep) int fd = -EBADF;
+        char self[sizeof("/proc/self/fd/") + 3 * sizeof(fd)];
         int r;
 
         r = record_format(record, &text);
@@ -110,8 +113,7 @@ int folder_make(int root_fd, const char *path, const Record *record) {
         r = folder_write(fd, text);
         if (r < 0)
                 return r;
-        if (asprintf(&self, "/proc/self/fd/%d", fd) < 0)
-                return -ENOMEM;
+        (void) snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
         if (linkat(AT_FDCWD, self, root_fd, path, AT_SYMLINK_FOLLOW) < 0)
                 return -errno;
         return TAKE_FD(fd);

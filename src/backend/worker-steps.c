@@ -13,6 +13,7 @@
 #include "names.h"
 #include "util/clock.h"
 #include "util/fs.h"
+#include "util/join.h"
 #include "util/log.h"
 
 /* One line more in the record; a torn one is taken back, so that the next begins at its start. */
@@ -84,9 +85,10 @@ static int make_mdev(Job *j) {
         _cleanup_(freep) char *path = NULL;
         int r;
 
-        r = job_path(j, &path, "mdev_supported_types/%s/create", j->record->type);
-        if (r < 0)
-                return r;
+        path = JOIN(MDEVD_PATH_SYSFS "/", j->record->parent_path, "/mdev_supported_types/",
+                    j->record->type, "/create");
+        if (!path)
+                return -ENOMEM;
         r = write_attr_at(j->root_fd, path, UUID_STR(&j->record->uuid));
         return r < 0 ? job_refuse(j, REFUSAL_CREATE, r, NULL) : 0;
 }
