@@ -18,6 +18,7 @@
 #define UEVENT_SIZE_MAX 8192
 #define RECEIVE_BUFFER (8 * 1024 * 1024)
 #define PER_TURN_MAX 256 /* uevents handled before others get their turn */
+#define AT_ONCE_MAX 8 /* received by one call: a create comes with five */
 
 struct Uevents {
         struct udev *udev;
@@ -44,24 +45,32 @@ static const char *skip_slash(const char *path) {
         return path && path[0] == '/' ? path + 1 : path;
 }
 
-int uevent_parse(char *text, size_t size, Uevent *ret) {
-        struct {
-                const char *key;
-                const char **value;
-        } const keys[] = {
-                { "ACTION=", &ret->action },       { "DEVPATH=", &ret->devpath },
-                { "SUBSYSTEM=", &ret->subsystem }, { "DRIVER=", &ret->driver },
-                { "MDEV_STATE=", &ret->mdev_state },
+#define KEY(text, member) { (text), sizeof(text) - 1, offsetof(Uevent, member) }
+
+/* The variable is ours to note, or one of the many others. */
+static void note_variable(Uevent *e, const char *s) {
+        static const struct {
+                const char *text;
+                size_t size;
+                size_t offset;
+        } keys[] = {
+                KEY("ACTION=", action), KEY("DEVPATH=", devpath), KEY("SUBSYSTEM=", subsystem),
+                KEY("DRIVER=", driver), KEY("MDEV_STATE=", mdev_state),
         };
+
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+                if (s[0] == keys[i].text[0] && strncmp(s, keys[i].text, keys[i].size) == 0)
+                        *(const char **) ((char *) e + keys[i].offset) = s + keys[i].size;
+}
+
+int uevent_parse(char *text, size_t size, Uevent *ret) {
         const char *slash;
 
         *ret = (Uevent){};
         if (size == 0 || text[size - 1] != '\0')
                 return -EBADMSG;
         for (const char *s = text; s < text + size; s += strlen(s) + 1)
-                for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-                        if (strncmp(s, keys[i].key, strlen(keys[i].key)) == 0)
-                                *keys[i].value = s + strlen(keys[i].key);
+                note_variable(ret, s);
 
         ret->devpath = skip_slash(ret->devpath);
         slash = ret->devpath ? strrchr(ret->devpath, '/') : NULL;
@@ -71,42 +80,52 @@ int uevent_parse(char *text, size_t size, Uevent *ret) {
         return 0;
 }
 
-/*
- * 0: handled or passed over; -EAGAIN: no more now. libudev has made the socket and receives with
- * udev_monitor_receive_device(), too; but what that makes of a uevent takes several times as long
- * as all that we do with it, and a create comes with five.
- */
-static int receive(Uevents *u) {
-        char text[UEVENT_SIZE_MAX];
-        struct sockaddr_nl from = {};
-        struct iovec iov = { text, sizeof(text) };
-        struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+static void handle(Uevents *u, char *text, const struct mmsghdr *m,
+                   const struct sockaddr_nl *from) {
         Uevent e;
-        ssize_t n;
 
-        if (u->monitor) {
-                mh.msg_name = &from;
-                mh.msg_namelen = sizeof(from);
+        /* port 0: from the kernel itself, netlink(7); anybody may send to ours */
+        if (m->msg_hdr.msg_flags & MSG_TRUNC || from->nl_pid != 0)
+                return;
+        if (uevent_parse(text, m->msg_len, &e) >= 0 && concerns_us(&e))
+                u->fn(&e, u->userdata);
+}
+
+/*
+ * Whether there may be more now. libudev has made the socket and receives with
+ * udev_monitor_receive_device(), too; but what that makes of a uevent takes several times as long
+ * as all that we do with it.
+ */
+static bool receive(Uevents *u) {
+        char texts[AT_ONCE_MAX][UEVENT_SIZE_MAX];
+        struct sockaddr_nl from[AT_ONCE_MAX] = {};
+        struct mmsghdr messages[AT_ONCE_MAX] = {};
+        struct iovec iov[AT_ONCE_MAX];
+        int n;
+
+        for (size_t i = 0; i < AT_ONCE_MAX; i++) {
+                iov[i] = (struct iovec){ texts[i], sizeof(texts[i]) };
+                messages[i].msg_hdr.msg_iov = &iov[i];
+                messages[i].msg_hdr.msg_iovlen = 1;
+                if (u->monitor) {
+                        messages[i].msg_hdr.msg_name = &from[i];
+                        messages[i].msg_hdr.msg_namelen = sizeof(from[i]);
+                }
         }
-        n = recvmsg(u->fd, &mh, MSG_DONTWAIT);
+        /* an error that comes behind some is told by the next call */
+        n = recvmmsg(u->fd, messages, AT_ONCE_MAX, MSG_DONTWAIT, NULL);
         if (n < 0 && errno == ENOBUFS) {
                 u->fn(NULL, u->userdata);
-                return 0;
+                return true;
         }
-        if (n < 0)
-                return -EAGAIN;
-        /* port 0: from the kernel itself, netlink(7); anybody may send to ours */
-        if (mh.msg_flags & MSG_TRUNC || from.nl_pid != 0)
-                return 0;
-        if (uevent_parse(text, (size_t) n, &e) >= 0 && concerns_us(&e))
-                u->fn(&e, u->userdata);
-        return 0;
+        for (int i = 0; i < n; i++)
+                handle(u, texts[i], &messages[i], &from[i]);
+        return n == AT_ONCE_MAX;
 }
 
 void uevents_take(Uevents *u) {
-        for (size_t i = 0; i < PER_TURN_MAX; i++)
-                if (receive(u) < 0)
-                        break;
+        for (size_t i = 0; i < PER_TURN_MAX / AT_ONCE_MAX && receive(u); i++)
+                ;
 }
 
 static int on_readable(sd_event_source *s, int fd, uint32_t revents, void *userdata) {

@@ -18,6 +18,7 @@ struct Heard {
         Uevents *uevents;
         unsigned n;
         char action[16];
+        char actions[256]; /* of all, in their order */
 };
 
 static void on_uevent(const Uevent *e, void *userdata) {
@@ -26,6 +27,8 @@ static void on_uevent(const Uevent *e, void *userdata) {
         ASSERT_NOT_NULL(e);
         h->n++;
         (void) snprintf(h->action, sizeof(h->action), "%s", e->action);
+        ASSERT_TRUE(strlen(h->actions) + strlen(e->action) + 2 <= sizeof(h->actions));
+        (void) strcat(strcat(h->actions, e->action), " ");
 }
 
 static void heard_begin(Heard *h) {
@@ -49,16 +52,20 @@ static int format(char text[static 256], const char *action) {
                         action, 0, action, 0, 0, 0, 0);
 }
 
-static void say(const Heard *h, const char *action) {
+static void say_text(const Heard *h, const char *text, size_t size) {
         struct sockaddr_un sa = { .sun_family = AF_UNIX };
         int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        char text[256];
-        int n = format(text, action);
 
         ASSERT_TRUE(fd >= 0);
         (void) snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/run/mdevd/uevent", h->tree.path);
-        ASSERT_EQ(sendto(fd, text, n, 0, (struct sockaddr *) &sa, sizeof(sa)), n);
+        ASSERT_EQ(sendto(fd, text, size, 0, (struct sockaddr *) &sa, sizeof(sa)), size);
         (void) close(fd);
+}
+
+static void say(const Heard *h, const char *action) {
+        char text[256];
+
+        say_text(h, text, (size_t) format(text, action));
 }
 
 /* All that there is to do without waiting. */
@@ -80,6 +87,51 @@ TEST(told_at_once) {
         ASSERT_EQ(h.n, 1);
         ASSERT_STREQ(h.action, "add");
         heard_end(&h);
+}
+
+/* More than one call takes: each once, in their order, those passed over that are none. */
+TEST(many_at_once) {
+        static const char *const actions[] = { "a", "b", "c", "", "d", "e", "", "f", "g", "h" };
+        _cleanup_(freep) char *huge = malloc(10000);
+        Heard h;
+
+        ASSERT_NOT_NULL(huge);
+        heard_begin(&h);
+        (void) memset(huge, 'x', 10000);
+        (void) format(huge, "cut");
+        huge[8191] = '\0'; /* the end of what there is room for */
+        for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+                if (actions[i][0])
+                        say(&h, actions[i]);
+                else
+                        say_text(&h, huge, i == 3 ? 10000 : 1);
+        uevents_take(h.uevents);
+        ASSERT_STREQ(h.actions, "a b c d e f g h ");
+        run_ready(&h);
+        ASSERT_EQ(h.n, 8);
+        heard_end(&h);
+}
+
+TEST(variables) {
+        static const char *const texts[] = {
+                "ACTION=add", "DEVPATH=/devices/p/x", "SUBSYSTEM=mdev", "DRIVER=d",
+                "MDEV_STATE=registered", "DEVPATHS=/y", "DEVTYPE=t", "ACTION", "MODALIAS=m",
+        };
+        char text[256] = "";
+        size_t size = 0;
+        Uevent e;
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+                size += (size_t) sprintf(text + size, "%s", texts[i]) + 1;
+        ASSERT_OK(uevent_parse(text, size, &e));
+        ASSERT_STREQ(e.action, "add");
+        ASSERT_STREQ(e.devpath, "devices/p/x");
+        ASSERT_STREQ(e.sysname, "x");
+        ASSERT_STREQ(e.subsystem, "mdev");
+        ASSERT_STREQ(e.driver, "d");
+        ASSERT_STREQ(e.mdev_state, "registered");
+        ASSERT_EQ(uevent_parse(text, size - 1, &e), -EBADMSG);
+        ASSERT_EQ(uevent_parse(text, 0, &e), -EBADMSG);
 }
 
 /* Nothing is heard of one that comes now; again where this machine let its time come meanwhile. */
