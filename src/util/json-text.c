@@ -151,8 +151,11 @@ static bool skip_key(JsonPlain *p, const char *key) {
                 return false;
         if (!key)
                 return true;
+        /* most of those that are looked for are not there */
+        if (!skip(p, '"') || p->at == p->end || *p->at != *key)
+                return false;
         n = strlen(key);
-        if (!skip(p, '"') || (size_t) (p->end - p->at) < n || memcmp(p->at, key, n) != 0)
+        if ((size_t) (p->end - p->at) < n || memcmp(p->at, key, n) != 0)
                 return false;
         p->at += n;
         return skip(p, '"') && skip(p, ':');
