@@ -95,11 +95,25 @@ static int open_nameless(int root_fd) {
         return r < 0 ? r : RET_NERRNO(openat(root_fd, MDEVD_PATH_OPERATIONS, flags, RECORD_MODE));
 }
 
+/*
+ * Without CAP_DAC_READ_SEARCH there is no such file to the kernel, and its name in /proc must do,
+ * where four names are looked up for it, two of which are made for that.
+ */
+static int give_name(int fd, int root_fd, const char *path) {
+        char self[sizeof("/proc/self/fd/") + 3 * sizeof(fd)];
+
+        if (linkat(fd, "", root_fd, path, AT_EMPTY_PATH) >= 0)
+                return 0;
+        if (errno != ENOENT)
+                return -errno;
+        (void) snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+        return RET_NERRNO(linkat(AT_FDCWD, self, root_fd, path, AT_SYMLINK_FOLLOW));
+}
+
 /* A locked, complete, named record; the only descriptor of its description is returned. */
 int folder_make(int root_fd, const char *path, const Record *record) {
         _cleanup_(freep) char *text = NULL;
         _cleanup_(closep) int fd = -EBADF;
-        char self[sizeof("/proc/self/fd/") + 3 * sizeof(fd)];
         int r;
 
         r = record_format(record, &text);
@@ -111,12 +125,9 @@ int folder_make(int root_fd, const char *path, const Record *record) {
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return -errno;
         r = folder_write(fd, text);
-        if (r < 0)
-                return r;
-        (void) snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-        if (linkat(AT_FDCWD, self, root_fd, path, AT_SYMLINK_FOLLOW) < 0)
-                return -errno;
-        return TAKE_FD(fd);
+        if (r >= 0)
+                r = give_name(fd, root_fd, path);
+        return r < 0 ? r : TAKE_FD(fd);
 }
 
 int worker_write_record(int root_fd, const Record *record) {
