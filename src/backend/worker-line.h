@@ -12,6 +12,7 @@ typedef enum ProcessState {
         PROCESS_IDLE,
         PROCESS_BUSY,
         PROCESS_ENDING, /* its socket is closed, it ends by itself */
+        PROCESS_NURSERY, /* others are born of it */
 } ProcessState;
 
 typedef struct Process Process;
@@ -19,8 +20,10 @@ typedef struct Process Process;
 struct Process {
         List node; /* in pool->processes */
         WorkerPool *pool;
-        pid_t pid;
+        pid_t pid; /* 0: not known yet */
         int pidfd;
+        Process *nursery; /* which was asked for it, and has not answered; NULL: it is watched */
+        uint64_t birth;   /* the number of that message; 0: it was executed */
         int socket_fd;
         int worker_fd; /* its end of the socket: what it has not taken is taken back there */
         sd_event_source *message; /* when it is there, and when it is done */
@@ -54,7 +57,9 @@ struct WorkerPool {
         List processes;
         size_t n_idle;
         size_t n_killed; /* and not ended yet */
-        uint64_t last_number; /* of assignments */
+        uint64_t last_number; /* of assignments and births */
+        Process *nursery; /* one of @processes; NULL: there is none */
+        bool no_nursery; /* it ends as soon as it is started */
         sd_event_source *trim;
 };
 
@@ -70,6 +75,16 @@ void process_recall(Process *p);
 
 /* ---- worker-pool.c ---- */
 
+/* With a socket and nobody at its other end; its messages are read. */
+int process_alloc(Process **ret, WorkerPool *pool);
+Process *process_free(Process *p);
+DEFINE_CLEANUP(Process *, process_free)
+/* The worker's program, or this one, at that other end. */
+int process_execute(Process *p);
+/* It is there, and is watched from now on. False: it cannot be, and is gone. */
+bool process_born(Process *p, pid_t pid);
+/* It is no more, or never came to be: what it had goes to others. */
+void process_gone(Process *p);
 /* It is in the pool, idle; it may not have got there yet. */
 int process_new(Process **ret, WorkerPool *pool, bool whole);
 /* It is told so by the end of its socket; its exit is awaited. */
@@ -77,3 +92,11 @@ void process_end(Process *p);
 /* NULL: there is none, or none that is whole. */
 Process *pool_find_idle(WorkerPool *pool, bool whole);
 void pool_trim_later(WorkerPool *pool);
+
+/* ---- worker-nursery.c ---- */
+
+/* Asks for @p, whose message source is there. Negative: it was not asked for. */
+int nursery_bear(Process *p);
+void nursery_on_message(const WorkerPool *pool, const char *data, size_t size);
+/* The nursery has ended. Frees it. */
+void nursery_lost(WorkerPool *pool);

@@ -9,6 +9,29 @@
 #include "backend/pass.h"
 #include "backend/worker.h"
 #include "util/log.h"
+#include "util/process.h"
+
+static void greet(int socket_fd) {
+        char text[16];
+        int n = snprintf(text, sizeof(text), "%c%d", WORKER_GREETING, (int) getpid());
+
+        (void) send(socket_fd, text, (size_t) n, MSG_NOSIGNAL);
+}
+
+/* True in the new process. */
+static bool divide(int socket_fd, uint64_t number) {
+        Birth birth = { .number = number };
+        pid_t pid;
+        int r = fork_beside(&pid);
+
+        if (r >= 0 && pid == 0) {
+                (void) setpgid(0, 0); /* as one that was executed */
+                return true;
+        }
+        birth.pid = r < 0 ? r : pid;
+        (void) send(socket_fd, &birth, sizeof(birth), MSG_NOSIGNAL);
+        return false;
+}
 
 int worker_main(int socket_fd, const char *root, const WorkerAbove *above) {
         _cleanup_(closep) int root_fd = -EBADF;
@@ -21,15 +44,25 @@ int worker_main(int socket_fd, const char *root, const WorkerAbove *above) {
                                        "A worker cannot open %s: %m", root);
                 return EXIT_FAILURE;
         }
-        (void) send(socket_fd, WORKER_GREETING, strlen(WORKER_GREETING), MSG_NOSIGNAL);
+        greet(socket_fd);
         for (;;) {
                 _cleanup_(freep) char *last = NULL;
+                uint64_t number;
 
-                fd = pass_receive(socket_fd, 0, NULL);
+                fd = pass_receive(socket_fd, 0, &number);
                 if (fd == -ECONNRESET)
                         continue; /* a daemon that is gone had not read all that we said */
                 if (fd < 0)
                         break;
+                if (number & WORKER_BIRTH) {
+                        if (divide(socket_fd, number)) {
+                                safe_close(socket_fd);
+                                socket_fd = TAKE_FD(fd);
+                                greet(socket_fd);
+                        }
+                        safe_close(fd);
+                        continue;
+                }
 
                 (void) worker_work(fd, root_fd, above, &last);
                 /* its lock goes with it, and only then is the daemon told */

@@ -27,7 +27,7 @@ static_assert(WORKER_PROGRAM_FD == 4 && WORKER_SOCKET_FD + 1 == WORKER_PROGRAM_F
 
 /* ---- one process ---- */
 
-static Process *process_free(Process *p) {
+Process *process_free(Process *p) {
         if (!p)
                 return NULL;
         if (p->state == PROCESS_IDLE && list_is_linked(&p->node))
@@ -46,8 +46,6 @@ static Process *process_free(Process *p) {
         free(p);
         return NULL;
 }
-
-DEFINE_CLEANUP(Process *, process_free)
 
 void process_end(Process *p) {
         if (p->state == PROCESS_IDLE)
@@ -100,8 +98,14 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
                         return 0;
                 }
                 line[n] = '\0';
-                if (streq(line, WORKER_GREETING)) {
+                if (line[0] == WORKER_GREETING) {
+                        if (!process_born(p, atoi(line + 1)))
+                                return 0;
                         process_note_begun(p);
+                        continue;
+                }
+                if (p->state == PROCESS_NURSERY) {
+                        nursery_on_message(p->pool, line, (size_t) n);
                         continue;
                 }
                 if (p->state != PROCESS_BUSY || p->killed)
@@ -122,6 +126,16 @@ static void give_program_up(WorkerPool *pool, const char *why) {
         pool->program_fd = safe_close(pool->program_fd);
 }
 
+void process_gone(Process *p) {
+        if (p->state == PROCESS_IDLE)
+                p->pool->n_idle--;
+        p->state = PROCESS_ENDING; /* nobody gets in line any more */
+        process_recall(p);
+        while (p->n_assignments > 0)
+                process_tell_done(p, NULL);
+        process_free(p);
+}
+
 static int on_exit_of_process(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         siginfo_t info = {};
         Process *p = userdata;
@@ -131,16 +145,14 @@ static int on_exit_of_process(sd_event_source *s, int fd, uint32_t revents, void
                                                                            : info.si_pid == 0)
                 return 0; /* not yet: it reports again */
         /* before it was there, of its own accord */
-        if (!p->begun && !p->whole && p->state != PROCESS_ENDING && p->pool->program_fd >= 0 &&
-            info.si_pid != 0 && (info.si_code != CLD_KILLED || info.si_status != SIGKILL))
+        if (!p->begun && !p->birth && !p->whole && p->state != PROCESS_ENDING &&
+            p->pool->program_fd >= 0 && info.si_pid != 0 &&
+            (info.si_code != CLD_KILLED || info.si_status != SIGKILL))
                 give_program_up(p->pool, "it ends as soon as it is started");
-        if (p->state == PROCESS_IDLE)
-                p->pool->n_idle--;
-        p->state = PROCESS_ENDING; /* nobody gets in line any more */
-        process_recall(p);
-        while (p->n_assignments > 0)
-                process_tell_done(p, NULL);
-        process_free(p);
+        if (p == p->pool->nursery)
+                nursery_lost(p->pool);
+        else
+                process_gone(p);
         return 0;
 }
 
@@ -171,18 +183,44 @@ static int watch(Process *p) {
         if (p->pidfd < 0)
                 return -errno;
         r = sd_event_add_io(p->pool->event, &p->exit, p->pidfd, EPOLLIN, on_exit_of_process, p);
-        if (r >= 0)
-                r = sd_event_add_io(p->pool->event, &p->message, p->socket_fd, EPOLLIN, on_message,
-                                    p);
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(p->exit, "worker-exit");
-        (void) sd_event_source_set_description(p->message, "worker");
         /* what it said before it ended comes first */
         return sd_event_source_set_priority(p->exit, SD_EVENT_PRIORITY_NORMAL + 1);
 }
 
-int process_new(Process **ret, WorkerPool *pool, bool whole) {
+int process_execute(Process *p) {
+        int r;
+
+        r = spawn(p);
+        if (r < 0)
+                return r;
+        r = watch(p);
+        if (r < 0) {
+                /* It was given nothing, so there is nothing that can hold it up. */
+                (void) kill(p->pid, SIGKILL);
+                (void) waitpid(p->pid, NULL, 0);
+        }
+        return r;
+}
+
+bool process_born(Process *p, pid_t pid) {
+        p->nursery = NULL;
+        if (p->pid > 0)
+                return true;
+        p->pid = pid;
+        if (watch(p) < 0) {
+                (void) kill(pid, SIGKILL);
+                process_gone(p);
+                return false;
+        }
+        if (p->killed) /* before we knew whom to kill */
+                (void) syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
+        return true;
+}
+
+int process_alloc(Process **ret, WorkerPool *pool) {
         _cleanup_(process_freep) Process *p = NULL;
         int pair[2], r;
 
@@ -198,17 +236,27 @@ int process_new(Process **ret, WorkerPool *pool, bool whole) {
                 return -errno;
         p->socket_fd = pair[0];
         p->worker_fd = pair[1];
-        p->whole = whole || pool->program_fd < 0;
-        r = spawn(p);
+        r = sd_event_add_io(pool->event, &p->message, p->socket_fd, EPOLLIN, on_message, p);
         if (r < 0)
                 return r;
-        r = watch(p);
-        if (r < 0) {
-                /* It was given nothing, so there is nothing that can hold it up. */
-                (void) kill(p->pid, SIGKILL);
-                (void) waitpid(p->pid, NULL, 0);
+        (void) sd_event_source_set_description(p->message, "worker");
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+int process_new(Process **ret, WorkerPool *pool, bool whole) {
+        _cleanup_(process_freep) Process *p = NULL;
+        int r;
+
+        r = process_alloc(&p, pool);
+        if (r < 0)
                 return r;
-        }
+        p->whole = whole || pool->program_fd < 0;
+        r = nursery_bear(p);
+        if (r < 0)
+                r = process_execute(p);
+        if (r < 0)
+                return r;
         p->state = PROCESS_IDLE;
         pool->n_idle++;
         list_append(&pool->processes, &p->node);
@@ -245,6 +293,9 @@ WorkerPool *worker_pool_free(WorkerPool *pool) {
 }
 
 void worker_pool_set_program(WorkerPool *pool, int program_fd) {
+        if (pool->nursery) /* it is of the other one */
+                process_end(TAKE_PTR(pool->nursery));
+        pool->no_nursery = false;
         safe_close(pool->program_fd);
         pool->program_fd = program_fd;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * worker-pool.h: the worker processes. Each is the worker's program, or this same one where that is
- * not there or not enough, executed as "mdevd --worker --root=ROOT" with one end of a socket as
- * descriptor 3; over it come records, each as a descriptor
- * in a message of its own. Back goes a greeting, and then one message for each record that has its
- * result: the line that says so, or one byte where that is to be read. Who has ended a job is kept
- * for the next: executing a program takes longer than most jobs do. A worker whose daemon is gone
- * ends what it has, then itself.
+ * worker-pool.h: the worker processes. One is executed as "mdevd --worker --root=ROOT" with one end
+ * of a socket as descriptor 3, the worker's program, or this same one where that is not there or
+ * not enough. Over the socket come records, each as a descriptor in a message of its own. Back goes
+ * a greeting, and then one message for each record that has its result: the line that says so, or
+ * one byte where that is to be read. Who has ended a job is kept for the next. A worker whose
+ * daemon is gone ends what it has, then itself.
+ *
+ * A message may also carry the end of another worker's socket: its receiver divides, and the new
+ * process, which has nothing to load, is that worker. One process, the nursery, gets nothing else.
  *
  * Several records may lie in that socket, so that a worker has its next one as soon as it has ended
  * one. The daemon keeps a descriptor of the worker's end, too: what the worker has not taken out of
@@ -52,8 +54,20 @@ int worker_pool_root_fd(const WorkerPool *p);     /* borrowed */
 /* Executes the first one ahead of need. */
 int worker_pool_prepare(WorkerPool *p);
 
-/* All that a process says before its first result, when it is there to work. */
-#define WORKER_GREETING "+"
+/* A process says this and its pid in decimal, before anything else, when it is there to work. */
+#define WORKER_GREETING '+'
+
+/* In a message's number: it is no record, but a socket to divide for. */
+#define WORKER_BIRTH (UINT64_C(1) << 63)
+
+typedef struct Birth Birth;
+
+/* The answer of who has divided. */
+struct Birth {
+        uint64_t number; /* of the message */
+        int64_t pid;     /* of the new process, or a negative errno */
+};
+
 /* What is longer is read from the record. */
 #define WORKER_RESULT_MAX 4096
 

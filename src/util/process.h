@@ -18,5 +18,12 @@
 int spawn_program(const char *path, char *const argv[], int first, const int *fds, size_t n_fds,
                   pid_t *ret);
 
+/*
+ * As fork(), but the new process is no child of this one: it has the same parent, whose it is to
+ * wait for. The C library is not told, so this is for programs without threads. *@ret: its pid; 0
+ * in it.
+ */
+int fork_beside(pid_t *ret);
+
 /* The path of this program, also when its file was replaced meanwhile; cut where it is longer. */
 int own_program_path(char *buf, size_t size);

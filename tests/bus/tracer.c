@@ -326,11 +326,12 @@ static void on_stop(pid_t tid, int status) {
         if (signal == (SIGTRAP | 0x80)) {
                 on_syscall(t);
                 signal = 0;
-        } else if (event == PTRACE_EVENT_EXEC) {
-                on_exec(t);
+        } else if (event == PTRACE_EVENT_EXEC ||
+                   (event == PTRACE_EVENT_STOP && strcmp(t->role, "child") == 0)) {
+                on_exec(t); /* a new process may be a worker from the first */
                 signal = 0;
         } else if (event != 0)
-                signal = 0; /* a new process, or the stop that it begins with */
+                signal = 0; /* who makes a new process */
         resume(t, signal);
 }
 

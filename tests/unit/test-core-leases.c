@@ -484,10 +484,11 @@ TEST(leases_are_not_kept_waiting) {
 }
 
 static unsigned n_ended, n_unended;
+static pid_t pids[2]; /* of who has ended one */
 
 static void on_look_end(Worker *w, const Record *record, void *userdata) {
         if (record && record->step == STEP_DONE)
-                n_ended++;
+                pids[n_ended++ % ARRAY_SIZE(pids)] = record->pid;
         else
                 n_unended++;
 }
@@ -495,15 +496,12 @@ static void on_look_end(Worker *w, const Record *record, void *userdata) {
 /* Two workers that have nothing to do, and would do nothing. */
 static void stop_workers(Fixture *f, const Record *question) {
         Worker *w[2];
-        pid_t pids[2];
         int status;
 
         n_ended = n_unended = 0;
-        for (size_t i = 0; i < 2; i++) {
+        for (size_t i = 0; i < 2; i++)
                 ASSERT_OK(worker_ask(&w[i], f->manager->workers, question, LOOK_LIMIT_USEC,
                                      on_look_end, NULL));
-                pids[i] = worker_pid(w[i]);
-        }
         RUN_UNTIL(f, n_ended == 2);
         for (size_t i = 0; i < 2; i++) {
                 worker_free(w[i]);

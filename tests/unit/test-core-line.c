@@ -193,15 +193,18 @@ TEST(the_next_one_is_slow) {
         ASSERT_EQ(f.devices_added, 6);
 }
 
-/* It says so in its record, of which nobody is told. */
-static void await_begun(Fixture *f, const Operation *op) {
-        for (pid_t pid = 0; pid == 0;) {
+/* Its worker says so in the record, of which nobody is told. The worker's pid. */
+static pid_t await_begun(Fixture *f, const Operation *op) {
+        pid_t pid = 0;
+
+        while (pid == 0) {
                 _cleanup_(record_freep) Record *record = NULL;
 
                 ASSERT_OK(worker_read_record(f->tree->root_fd, op->record, &record));
                 pid = record->pid;
                 (void) sched_yield();
         }
+        return pid;
 }
 
 /* Dead, and not reaped: that is for whoever watches it. */
@@ -219,8 +222,7 @@ TEST(worker_dies_and_who_waited_goes_on) {
         FIXTURE(f);
 
         first = begin(&f, 3);
-        await_begun(&f, first);
-        kill_process(worker_pid(first->worker));
+        kill_process(await_begun(&f, first));
         wait_for(&f, first);
         ASSERT_EQ(first->state, OPERATION_FAILED);
         ASSERT_CONTAINS(first->record->text, "killed");
@@ -237,16 +239,14 @@ TEST(worker_dies_and_who_waited_goes_on) {
 /* Killed while nobody looks: the next job is in the socket of a process that is no more. */
 TEST(idle_worker_dies) {
         Operation *op;
-        pid_t pid;
         FIXTURE(f);
 
         add_vendor(&f, P1, MANY);
         fixture_start(&f);
         op = create_device(&f, P1, "vendor-1", U1, "");
-        pid = worker_pid(op->worker);
         wait_for(&f, op);
         ASSERT_EQ(op->state, OPERATION_DONE);
-        kill_process(pid);
+        kill_process(op->record->pid);
         op = create_device(&f, P1, "vendor-1", U2, "");
         wait_for(&f, op);
         ASSERT_EQ(op->state, OPERATION_DONE);
@@ -304,8 +304,7 @@ TEST(daemon_and_worker_die) {
         FIXTURE(f);
 
         first = begin(&f, 3);
-        await_begun(&f, first);
-        pid = worker_pid(first->worker);
+        pid = await_begun(&f, first);
         list_foreach(op, manager_get_operations(f.manager), Operation, node)
                 list_unlink(&op->active_node);
         fixture_stop(&f);
@@ -410,6 +409,7 @@ TEST(a_worker_that_is_free_takes_who_waits_behind_another) {
         const unsigned n = WORKERS_PER_PARENT_MAX + 3;
         _cleanup_(closep) int gate = -EBADF;
         Operation *last = NULL;
+        pid_t pid;
         Load *l;
         FIXTURE(f);
 
@@ -419,10 +419,10 @@ TEST(a_worker_that_is_free_takes_who_waits_behind_another) {
                 if (op->phase == OPERATION_WORKING)
                         last = op;
         ASSERT_EQ(worker_count_followers(last->worker), 0);
-        await_begun(&f, last);
+        pid = await_begun(&f, last);
         l = last->load;
         make_slow(last);
-        kill_process(worker_pid(last->worker));
+        kill_process(pid);
         wait_for(&f, last);
         ASSERT_EQ(last->state, OPERATION_FAILED);
         ASSERT_FALSE(l->quick);
