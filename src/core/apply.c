@@ -302,7 +302,8 @@ static void go_on(Application *a) {
                 fail(a, OUTCOME_FAILED, "the configuration was read anew, and has it no more.");
                 return;
         }
-        if (policy_diff_profile(a->manager->model, &a->manager->planned, p, &diff) < 0) {
+        if (refresh_counts_now(a->manager) < 0 ||
+            policy_diff_profile(a->manager->model, &a->manager->planned, p, &diff) < 0) {
                 fail(a, OUTCOME_FAILED, NULL);
                 return;
         }

@@ -87,6 +87,7 @@ struct Refresh {
         bool running;    /* it is being looked */
         bool settling;   /* operations end in this turn, and what that may change comes after it */
         bool available;  /* what can be made may be another, and sysfs is to say so */
+        bool uevents;    /* a worker has ended, and what it caused may be read */
         List parents;    /* of Name */
         List devices;    /* of Unseen */
         sd_event_source *timer; /* for mdevs that were incomplete */
@@ -246,6 +247,8 @@ void refresh_wake(Manager *m);
 /* At once: for the start, and where a refusal would rest on an old look. */
 int refresh_now(Manager *m);
 int refresh_parents_now(Manager *m);
+/* Before a decision: in a turn of the refresh parents' counts come after the answers. */
+int refresh_counts_now(Manager *m);
 int refresh_init(Manager *m);
 void refresh_done(Manager *m);
 void refresh_on_uevent(const Uevent *event, void *userdata);

@@ -223,12 +223,10 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
         Operation *op = userdata;
         Manager *m = op->manager;
 
-        uevents_take(m->uevents); /* while those of it are known to be */
+        m->refresh.uevents = true;
         if (op->load && op->begun)
                 note_time(op, record);
         operation_set_phase(op, OPERATION_SETTLING);
-        if (m->n_working == 0)
-                uevents_resume(m->uevents);
         op->worker = worker_free(w);
         if (record) {
                 char *text = record->text ? strdup(record->text) : NULL;

@@ -163,18 +163,20 @@ static bool is_modules(Manager *m, const Uevent *event) {
  * which has never been a device. What a worker of ours is making is looked at when that has told.
  */
 static void note_mdev(Manager *m, const Uevent *event) {
+        bool removed = streq(event->action, "remove");
         const Device *d;
         Uuid uuid;
 
         if (uuid_parse(event->sysname, &uuid) < 0 || operation_claims(m, &uuid))
                 return;
+        d = model_find_device(m->model, NULL, &uuid, NULL);
         if (!is_modules(m, event)) {
-                refresh_device(m, &uuid);
+                /* that another has come is not said without that this one has gone */
+                if (removed || !d)
+                        refresh_device(m, &uuid);
                 return;
         }
-        d = model_find_device(m->model, NULL, &uuid, NULL);
-        if (streq(event->action, "remove") &&
-            (writers_await(m, &uuid) || (d && d->state == DEVICE_RESERVED)))
+        if (removed && (writers_await(m, &uuid) || (d && d->state == DEVICE_RESERVED)))
                 refresh_claim(m, &uuid);
 }
 
@@ -206,6 +208,19 @@ void refresh_on_uevent(const Uevent *event, void *userdata) {
         refresh_query(m);
 }
 
+/*
+ * What a worker of ours has caused. Whoever waits for it has been answered by now, and mostly they
+ * say what its result has said already.
+ */
+static void take_uevents(Manager *m) {
+        if (!m->refresh.uevents)
+                return;
+        m->refresh.uevents = false;
+        uevents_take(m->uevents);
+        if (m->n_working == 0)
+                uevents_resume(m->uevents);
+}
+
 /* ---- the look ---- */
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -227,16 +242,43 @@ static int look_later(Manager *m, unsigned tries) {
         return r < 0 ? r : sd_event_source_set_enabled(m->refresh.timer, SD_EVENT_ONESHOT);
 }
 
-int refresh_parents_now(Manager *m) {
+/* The first of those that have been noted, of either kind; NULL: there is none. */
+static Name *find_parent(Manager *m, bool counts) {
+        list_foreach(n, &m->refresh.parents, Name, node)
+                if (n->counts == counts)
+                        return n;
+        return NULL;
+}
+
+static int look_at_parents(Manager *m) {
         int r = 0;
 
-        while (r >= 0 && !list_is_empty(&m->refresh.parents)) {
-                Name *n = list_first(&m->refresh.parents, Name, node);
+        for (Name *n; r >= 0 && (n = find_parent(m, false)); name_free(n))
+                r = parents_update(m, n->name, n->path);
+        return r;
+}
 
-                r = n->counts ? parents_update_counts(m, n->name) :
-                                parents_update(m, n->name, n->path);
-                name_free(n);
-        }
+static int look_at_counts(Manager *m) {
+        int r = 0;
+
+        for (Name *n; r >= 0 && (n = find_parent(m, true)); name_free(n))
+                r = parents_update_counts(m, n->name);
+        return r;
+}
+
+/* Not before operations are settled: what one of them has made would be counted twice. */
+int refresh_counts_now(Manager *m) {
+        return m->refresh.running && !m->refresh.settling ? look_at_counts(m) : 0;
+}
+
+int refresh_parents_now(Manager *m) {
+        int r;
+
+        do {
+                r = look_at_parents(m);
+                if (r >= 0)
+                        r = look_at_counts(m);
+        } while (r >= 0 && !list_is_empty(&m->refresh.parents));
         return r;
 }
 
@@ -263,7 +305,8 @@ static int look_at_devices(Manager *m) {
         return 0;
 }
 
-int refresh_now(Manager *m) {
+/* All but what parents count, which nobody's answer waits for. */
+static int look(Manager *m) {
         int r = 0;
 
         if (m->refresh.everything) {
@@ -273,10 +316,16 @@ int refresh_now(Manager *m) {
                         r = devices_update_all(m);
         }
         if (r >= 0)
-                r = refresh_parents_now(m);
+                r = look_at_parents(m);
         if (r >= 0)
                 r = look_at_devices(m);
         return r < 0 ? r : module_look(m);
+}
+
+int refresh_now(Manager *m) {
+        int r = look(m);
+
+        return r < 0 ? r : refresh_parents_now(m);
 }
 
 static int on_refresh(sd_event_source *s, void *userdata) {
@@ -284,12 +333,15 @@ static int on_refresh(sd_event_source *s, void *userdata) {
         int r;
 
         m->refresh.running = true;
-        r = refresh_now(m);
+        r = look(m);
+        /* Even if that has failed: whoever waits gets an answer. */
+        operations_settle(m);
+        if (r >= 0)
+                r = refresh_parents_now(m);
         if (r < 0 && !m->refresh.failed) /* of the module it was said */
                 (void) log_error_errno(r, FIELDS(.topic = "refresh"),
                                        "Cannot bring the model up to date: %m");
-        /* Even so: whoever waits gets an answer. */
-        operations_settle(m);
+        take_uevents(m);
         writers_answer(m);
         if (m->autostart) {
                 parents_bring_up(m);

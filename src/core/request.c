@@ -203,6 +203,9 @@ int request_place(Manager *m, const Request *q, Placement *ret, Reason *reason) 
         bool again = false;
         int r;
 
+        r = refresh_counts_now(m);
+        if (r < 0)
+                return r;
         r = policy_place(m->model, &m->planned, q, ret, &first);
         if (r == OUTCOME_NO_ROOM)
                 list_foreach(d, &m->model->devices, Device, node)

@@ -943,14 +943,15 @@ static void maybe_kill(const char *root, bool after) {
 
 static int take_instance(const char *types, const char *type, int by) {
         const char *path = P("%s/%s/available_instances", types, type);
+        const char *next = P("%s/%s/next", types, type);
         int n = read_number(path, 0);
         char text[16];
 
         if (n + by < 0)
                 return -EUSERS;
         (void) snprintf(text, sizeof(text), "%d\n", n + by);
-        write_text(path, text);
-        return 0;
+        write_text(next, text); /* who reads it meanwhile reads one of the two */
+        return rename(next, path) < 0 ? -errno : 0;
 }
 
 static void parse_uuid(const char *s, uint8_t uuid[static 16]) {
