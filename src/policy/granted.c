@@ -49,17 +49,10 @@ static uint64_t count_allowed(const Search *s, const Candidate *c) {
 
 static int count_room(const Search *s, const Candidate *c, uint64_t most, uint64_t *ret) {
         _cleanup_(trial_done) Trial t = {};
-        uint64_t n;
         int r;
 
         r = trial_init(&t, &s->host);
-        for (n = 0; r >= 0 && n < most; n++) {
-                r = trial_take_device(&t, c->place, s->group, s->group, c->type);
-                if (r <= 0)
-                        break;
-        }
-        *ret = n;
-        return MIN(r, 0);
+        return r < 0 ? r : trial_take_devices(&t, c->place, s->group, s->group, c->type, most, ret);
 }
 
 /* The most, of at most @n, beside which all that is promised has room: mostly @n. */

@@ -48,11 +48,11 @@ static uint64_t times_of(const Promises *p) {
 /* The device itself, or several alike. Zero: there is no room for all. */
 static int take_tried(Trial *t, const Promises *p, size_t i, const Group *group,
                       const Group *space, const Type *type) {
-        int r = 1;
+        uint64_t taken;
+        int r;
 
-        for (uint64_t n = 0; r > 0 && n < times_of(p); n++)
-                r = trial_take_device(t, i, group, space, type);
-        return r;
+        r = trial_take_devices(t, i, group, space, type, times_of(p), &taken);
+        return r < 0 ? r : taken == times_of(p);
 }
 
 /* Positive: something is missing. Fills @missing, one number a demand. */

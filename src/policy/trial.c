@@ -75,6 +75,27 @@ static int take_piece(Trial *t, size_t i, const Pool *pool, const Group *group, 
                                  (unsigned) allocator_order(&region->allocator, size));
 }
 
+/* As many as one region has in blocks of at most @limit. */
+static int take_many(Trial *t, size_t i, const Pool *pool, const Group *group, uint64_t size,
+                     unsigned limit, uint64_t n, uint64_t *ret_taken) {
+        const View *v = t->host->places[i].view;
+        const Region *region;
+        unsigned order;
+        int r;
+
+        *ret_taken = 0;
+        region = find_region(t, i, pool, group, size, &order);
+        if (!region || n == 0)
+                return 0;
+        r = make_scratch(t, i);
+        if (r < 0)
+                return r;
+        *ret_taken = block_counts_take_many(&t->scratch[i].counts[region - v->regions],
+                                            (unsigned) allocator_order(&region->allocator, size),
+                                            limit, n);
+        return 0;
+}
+
 /* @type NULL: of all types. */
 static uint64_t taken_on_unit(const Trial *t, size_t unit, const Type *type) {
         uint64_t n = 0;
@@ -267,6 +288,50 @@ int trial_take_device(Trial *t, size_t i, const Group *group, const Group *space
         return r;
 }
 
+/* The only BAR that @type has; NULL: it has several. */
+static const TypeBar *only_bar(const Type *type) {
+        const TypeBar *only = NULL;
+
+        for (size_t bar = 0; bar < BARS_MAX; bar++) {
+                if (type->bars[bar].size == 0)
+                        continue;
+                if (only)
+                        return NULL;
+                only = &type->bars[bar];
+        }
+        return only;
+}
+
+/* Which are one piece each. */
+static int take_all_of(Trial *t, size_t i, const Group *group, const Group *space,
+                       const Type *type, const TypeBar *bar, uint64_t n, uint64_t *ret_taken) {
+        const Pool *pool = view_pool(t->host->places[i].view, bar);
+        uint64_t taken = 0;
+        int r = 0;
+
+        do {
+                r = pool ? take_many(t, i, pool, space, bar->size, UINT_MAX, n - *ret_taken,
+                                     &taken) : 0;
+                *ret_taken += taken;
+        } while (r >= 0 && taken > 0);
+        return r >= 0 && *ret_taken > 0 ? note_taken(t, i, group, type, bar->size, *ret_taken) : r;
+}
+
+int trial_take_devices(Trial *t, size_t i, const Group *group, const Group *space,
+                       const Type *type, uint64_t n, uint64_t *ret_taken) {
+        const TypeBar *bar = type->ours ? only_bar(type) : NULL;
+        int r = 1;
+
+        *ret_taken = 0;
+        if (bar)
+                return take_all_of(t, i, group, space, type, bar, n, ret_taken);
+        while (*ret_taken < n && r > 0) {
+                r = trial_take_device(t, i, group, space, type);
+                *ret_taken += r > 0;
+        }
+        return MIN(r, 0);
+}
+
 /* The order of the block that the demand would cut here; UINT_MAX: it has no room. */
 static unsigned order_here(const Trial *t, size_t i, const Demand *d) {
         const Place *place = &t->host->places[i];
@@ -294,30 +359,17 @@ static unsigned order_here(const Trial *t, size_t i, const Demand *d) {
         return pool && find_region(t, i, pool, d->group, size, &order) ? order : UINT_MAX;
 }
 
-/*
- * Pieces of bytes, or devices of @type that are one piece of @size, may be many: as many as one
- * region has in blocks of at most @limit.
- */
+/* Pieces of bytes, or devices of @type that are one piece of @size, may be many. */
 static int take_pieces(Trial *t, size_t i, const Demand *d, const Pool *pool, const Type *type,
                        uint64_t size, unsigned limit, uint64_t *n) {
-        const View *v = t->host->places[i].view;
         const uint64_t room = group_room(t, i, d->group, &(Limits) { .bytes = size });
-        const Region *region;
-        unsigned order;
         uint64_t taken;
         int r;
 
-        region = find_region(t, i, pool, d->group, size, &order);
-        if (!region || room == 0)
-                return 0;
-        r = make_scratch(t, i);
-        if (r < 0)
-                return r;
-        taken = block_counts_take_many(&t->scratch[i].counts[region - v->regions],
-                                       (unsigned) allocator_order(&region->allocator, size), limit,
-                                       MIN(*n, room));
+        r = take_many(t, i, pool, d->group, size, limit, MIN(*n, room), &taken);
         *n -= taken;
-        r = taken > 0 ? note_taken(t, i, d->group, type, size, taken) : 0;
+        if (r >= 0 && taken > 0)
+                r = note_taken(t, i, d->group, type, size, taken);
         return r < 0 ? r : taken > 0;
 }
 
@@ -363,20 +415,6 @@ static bool rules_are_silent(const Trial *t, size_t i, const Group *group) {
         const ParentRule *rule = t->host->places[i].view->rule;
 
         return !rule->one_type && rule->max_devices == LIMIT_NONE && rule->n_maxima == 0 && !group;
-}
-
-/* The only BAR that @type has; NULL: it has several. */
-static const TypeBar *only_bar(const Type *type) {
-        const TypeBar *only = NULL;
-
-        for (size_t bar = 0; bar < BARS_MAX; bar++) {
-                if (type->bars[bar].size == 0)
-                        continue;
-                if (only)
-                        return NULL;
-                only = &type->bars[bar];
-        }
-        return only;
 }
 
 /* Each one more takes one of the room that there is: all at once, for they may be many. */

@@ -47,6 +47,9 @@ void trial_done(Trial *t);
  */
 int trial_take_device(Trial *t, size_t i, const Group *group, const Group *space,
                       const Type *type);
+/* The same of @n, as far as there is room. *@ret_taken: of how many. */
+int trial_take_devices(Trial *t, size_t i, const Group *group, const Group *space,
+                       const Type *type, uint64_t n, uint64_t *ret_taken);
 /* The next one of a demand's devices on place @i. As trial_take_device(), and rules are asked. */
 int trial_take_demand(Trial *t, size_t i, const Demand *d);
 
