@@ -133,22 +133,26 @@ static int on_readable(sd_event_source *s, int fd, uint32_t revents, void *userd
         return 0;
 }
 
-static int on_held(sd_event_source *s, uint64_t usec, void *userdata) {
-        Uevents *u = userdata;
-
+void uevents_resume(Uevents *u) {
+        (void) sd_event_source_set_enabled(u->held, SD_EVENT_OFF);
         (void) sd_event_source_set_enabled(u->source, SD_EVENT_ON);
+}
+
+/* Where the next worker begins at once they are held again before they were looked for. */
+static int on_held(sd_event_source *s, uint64_t usec, void *userdata) {
+        uevents_take(userdata);
+        uevents_resume(userdata);
         return 0;
 }
 
 void uevents_hold(Uevents *u) {
-        if (sd_event_source_set_time_relative(u->held, UEVENTS_HOLD_USEC) >= 0 &&
+        int enabled = SD_EVENT_OFF;
+
+        (void) sd_event_source_get_enabled(u->held, &enabled);
+        if (enabled == SD_EVENT_OFF &&
+            sd_event_source_set_time_relative(u->held, UEVENTS_HOLD_USEC) >= 0 &&
             sd_event_source_set_enabled(u->held, SD_EVENT_ONESHOT) >= 0)
                 (void) sd_event_source_set_enabled(u->source, SD_EVENT_OFF);
-}
-
-void uevents_resume(Uevents *u) {
-        (void) sd_event_source_set_enabled(u->held, SD_EVENT_OFF);
-        (void) sd_event_source_set_enabled(u->source, SD_EVENT_ON);
 }
 
 static int open_netlink(Uevents *u) {

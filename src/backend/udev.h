@@ -34,8 +34,9 @@ DEFINE_CLEANUP(Uevents *, uevents_free)
 
 /*
  * While the kernel does what a worker asked for, each of the uevents that come of it would wake the
- * daemon, for nothing, and on the worker's CPU where no other is idle. So they are left where they
- * are until uevents_resume(), and for UEVENTS_HOLD_USEC at most after the last uevents_hold().
+ * daemon, for nothing, and on the worker's CPU where no other is idle; and when it is done whoever
+ * waits for that comes first. So they are left where they are until uevents_resume(), and for
+ * UEVENTS_HOLD_USEC at most; if they are held already, for what is left of that.
  */
 #define UEVENTS_HOLD_USEC 20000
 void uevents_hold(Uevents *u);

@@ -87,7 +87,6 @@ struct Refresh {
         bool running;    /* it is being looked */
         bool settling;   /* operations end in this turn, and what that may change comes after it */
         bool available;  /* what can be made may be another, and sysfs is to say so */
-        bool uevents;    /* a worker has ended, and what it caused may be read */
         List parents;    /* of Name */
         List devices;    /* of Unseen */
         sd_event_source *timer; /* for mdevs that were incomplete */

@@ -63,9 +63,12 @@ static void on_kmod_event(const KmodEvent *event, void *userdata) {
         if (event->type >= MDEVD_EVENT_PARENT_ADDED &&
             event->type <= MDEVD_EVENT_PARENT_UNCONFIGURED && event->parent[0])
                 refresh_parent(m, event->parent, NULL);
-        if (is_of_device(event->type))
-                refresh_claim(m, &event->uuid);
-        else
+        if (is_of_device(event->type)) {
+                /* what a worker of ours is making is looked at when that has told */
+                if (!operation_claims(m, &event->uuid) ||
+                    model_find_device(m->model, NULL, &event->uuid, NULL))
+                        refresh_claim(m, &event->uuid);
+        } else
                 refresh_query(m);
 }
 

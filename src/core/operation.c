@@ -7,6 +7,7 @@
  */
 #include "core/operation.h"
 
+#include <sched.h>
 #include <stdarg.h>
 
 #include "core/functions.h"
@@ -339,7 +340,10 @@ static OperationWaiter *find_waiter(Operation *op) {
         return NULL;
 }
 
-static void call_waiters(Manager *m) {
+/* True: there were some. */
+static bool call_waiters(Manager *m) {
+        bool any = false;
+
         for (bool again = true; again;) {
                 again = false;
                 list_foreach(op, &m->active, Operation, active_node) {
@@ -355,10 +359,11 @@ static void call_waiters(Manager *m) {
                         free(w);
                         done(op, userdata);
                         /* whatever it did to the list, begin anew */
-                        again = true;
+                        any = again = true;
                         break;
                 }
         }
+        return any;
 }
 
 /* Those that have ended, and of whose end nobody is left to be told. */
@@ -385,7 +390,8 @@ void operations_settle(Manager *m) {
         }
         m->refresh.settling = false;
         operation_dispatch(m);
-        call_waiters(m);
+        if (call_waiters(m))
+                (void) sched_yield(); /* the bus has answers to pass on, and may want this CPU */
         list_foreach(op, &m->active, Operation, active_node)
                 application_go_on(op);
         ended_close(m);

@@ -223,7 +223,6 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
         Operation *op = userdata;
         Manager *m = op->manager;
 
-        m->refresh.uevents = true;
         if (op->load && op->begun)
                 note_time(op, record);
         operation_set_phase(op, OPERATION_SETTLING);

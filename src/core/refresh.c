@@ -208,19 +208,6 @@ void refresh_on_uevent(const Uevent *event, void *userdata) {
         refresh_query(m);
 }
 
-/*
- * What a worker of ours has caused. Whoever waits for it has been answered by now, and mostly they
- * say what its result has said already.
- */
-static void take_uevents(Manager *m) {
-        if (!m->refresh.uevents)
-                return;
-        m->refresh.uevents = false;
-        uevents_take(m->uevents);
-        if (m->n_working == 0)
-                uevents_resume(m->uevents);
-}
-
 /* ---- the look ---- */
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -341,7 +328,8 @@ static int on_refresh(sd_event_source *s, void *userdata) {
         if (r < 0 && !m->refresh.failed) /* of the module it was said */
                 (void) log_error_errno(r, FIELDS(.topic = "refresh"),
                                        "Cannot bring the model up to date: %m");
-        take_uevents(m);
+        if (m->n_working == 0)
+                uevents_resume(m->uevents);
         writers_answer(m);
         if (m->autostart) {
                 parents_bring_up(m);
