@@ -257,7 +257,9 @@ void operation_on_worker(Worker *w, const Record *record, void *userdata) {
                 refresh_query(m);
         else if (op->record->ours)
                 refresh_claim(m, &op->record->uuid);
-        if (op->record->kind == RECORD_CREATE || op->record->kind == RECORD_STOP)
+        /* of ours the module has just been asked; sysfs would only say that it is to be */
+        if (!op->record->ours &&
+            (op->record->kind == RECORD_CREATE || op->record->kind == RECORD_STOP))
                 refresh_device(m, &op->record->uuid);
 }
 
