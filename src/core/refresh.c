@@ -139,23 +139,36 @@ void refresh_device(Manager *m, const Uuid *uuid) {
 
 /* ---- uevents ---- */
 
-/* Whether its parent is our module's, and nothing makes us think that it is not any more. */
-static bool is_modules(Manager *m, const Uevent *event) {
+/* The folder that it is in has its parent's name. */
+static const Parent *parent_of(const Manager *m, const Uevent *event) {
         const char *end = event->devpath + strlen(event->devpath) - strlen(event->sysname) - 1;
         const char *begin = memrchr(event->devpath, '/', (size_t) (end - event->devpath));
         _cleanup_(freep) char *name = NULL;
-        const Parent *p;
 
-        if (m->refresh.everything || !begin)
-                return false;
+        if (!begin)
+                return NULL;
         name = strndup(begin + 1, (size_t) (end - begin) - 1);
-        p = name ? model_find_parent(m->model, name) : NULL;
-        if (!p || !parents_is_governed(m, p))
+        return name ? model_find_parent(m->model, name) : NULL;
+}
+
+/* Whether @p is our module's, and nothing makes us think that it is not any more. */
+static bool is_modules(const Manager *m, const Parent *p) {
+        if (m->refresh.everything || !p || !parents_is_governed(m, p))
                 return false;
         list_foreach(n, &m->refresh.parents, Name, node)
-                if (streq(n->name, name))
+                if (streq(n->name, p->name))
                         return false;
         return true;
+}
+
+/*
+ * That another mdev has come there is not said without that this one has gone. What a function
+ * bears, and what our module has there, or had, may be of the same UUID and is not this mdev.
+ */
+static bool is_known(const Manager *m, const Parent *p, const Uuid *uuid) {
+        const Device *d = p ? model_find_device(m->model, p, uuid, NULL) : NULL;
+
+        return d && !d->ours && !d->function;
 }
 
 /*
@@ -164,18 +177,18 @@ static bool is_modules(Manager *m, const Uevent *event) {
  */
 static void note_mdev(Manager *m, const Uevent *event) {
         bool removed = streq(event->action, "remove");
+        const Parent *p = parent_of(m, event);
         const Device *d;
         Uuid uuid;
 
         if (uuid_parse(event->sysname, &uuid) < 0 || operation_claims(m, &uuid))
                 return;
-        d = model_find_device(m->model, NULL, &uuid, NULL);
-        if (!is_modules(m, event)) {
-                /* that another has come is not said without that this one has gone */
-                if (removed || !d)
+        if (!is_modules(m, p)) {
+                if (removed || !is_known(m, p, &uuid))
                         refresh_device(m, &uuid);
                 return;
         }
+        d = model_find_device(m->model, NULL, &uuid, NULL);
         if (removed && (writers_await(m, &uuid) || (d && d->state == DEVICE_RESERVED)))
                 refresh_claim(m, &uuid);
 }

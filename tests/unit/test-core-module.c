@@ -380,17 +380,11 @@ TEST(what_could_not_be_asked_is_asked_again) {
         }
 }
 
-/*
- * No event tells of it: whoever is refused for it looks at everything, and the next goes elsewhere.
- */
-TEST(reservation_of_somebody_else_is_seen_after_a_refusal) {
-        _cleanup_(kmod_freep) Kmod *other = NULL;
-        Record *r = NULL;
-        Operation *op;
-        FIXTURE(f);
+/* The first 16 MiB, for U3. No event tells of it. */
+static void reserve_by_other(Fixture *f, Kmod **ret) {
+        _cleanup_(record_freep) Record *r = NULL;
 
-        bring_up(&f);
-        ASSERT_OK(kmod_open(&other, f.manager->root_fd));
+        ASSERT_OK(kmod_open(ret, f->manager->root_fd));
         ASSERT_OK(record_new(&r, RECORD_CREATE));
         r->uuid = uuid_of(U3);
         r->parent = strdup(P1);
@@ -399,8 +393,17 @@ TEST(reservation_of_somebody_else_is_seen_after_a_refusal) {
         r->owner = strdup("somebody");
         r->extents[0] = (Extent){ .bar = 2, .guest_bar = 0, .offset = 0, .size = 16 * MIB };
         r->n_extents = 1;
-        ASSERT_OK(kmod_reserve(other, r));
-        record_free(r);
+        ASSERT_OK(kmod_reserve(*ret, r));
+}
+
+/* Whoever is refused for it looks at everything, and the next goes elsewhere. */
+TEST(reservation_of_somebody_else_is_seen_after_a_refusal) {
+        _cleanup_(kmod_freep) Kmod *other = NULL;
+        Operation *op;
+        FIXTURE(f);
+
+        bring_up(&f);
+        reserve_by_other(&f, &other);
 
         op = create_device(&f, NULL, "fb-16M", U1, "vm1");
         wait_for(&f, op);
@@ -410,6 +413,24 @@ TEST(reservation_of_somebody_else_is_seen_after_a_refusal) {
         ASSERT_EQ(op->state, OPERATION_DONE);
         ASSERT_EQ(find_device(&f, U1)->extents[0].offset, 16 * MIB);
         ASSERT_EQ(find_device(&f, U3)->state, DEVICE_RESERVED);
+}
+
+/* What is known by that UUID is not this mdev, and a reservation does not go for it to come. */
+TEST(mdev_of_the_uuid_of_a_reservation) {
+        _cleanup_(kmod_freep) Kmod *other = NULL;
+        Uuid u3 = uuid_of(U3);
+        FIXTURE(f);
+
+        add_vendor(&f, P2, 1);
+        bring_up(&f);
+        reserve_by_other(&f, &other);
+        refresh_query(f.manager);
+        run_pending(&f);
+        ASSERT_EQ(find_device(&f, U3)->state, DEVICE_RESERVED);
+        ASSERT_OK(fake_create(f.tree, P2, "vendor-1", U3));
+        run_pending(&f);
+        ASSERT_NOT_NULL(model_find_device(manager_get_model(f.manager), find_parent(&f, P2), &u3,
+                                          NULL));
 }
 
 /* More than are worth asking one by one. */
