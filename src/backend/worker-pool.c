@@ -98,14 +98,15 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
                         return 0;
                 }
                 line[n] = '\0';
+                /* before its greeting, which is shorter: any byte may be a number's first */
+                if (p->state == PROCESS_NURSERY && (size_t) n == sizeof(Birth)) {
+                        nursery_on_message(p->pool, line, (size_t) n);
+                        continue;
+                }
                 if (line[0] == WORKER_GREETING) {
                         if (!process_born(p, atoi(line + 1)))
                                 return 0;
                         process_note_begun(p);
-                        continue;
-                }
-                if (p->state == PROCESS_NURSERY) {
-                        nursery_on_message(p->pool, line, (size_t) n);
                         continue;
                 }
                 if (p->state != PROCESS_BUSY || p->killed)

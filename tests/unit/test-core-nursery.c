@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/socket.h>
 
 #include "backend/worker-line.h"
 #include "fixture.h"
@@ -204,6 +205,29 @@ TEST(nursery_that_cannot) {
         run_idle(&f);
         ASSERT_EQ(f.devices_added, 2);
         ASSERT_EQ(count_records(&f), 0);
+}
+
+/* Its first byte is that of the number: the birth's, which is the second after that record's. */
+TEST(answer_that_looks_like_a_greeting) {
+        _cleanup_(closep) int gate = -EBADF;
+        Birth birth = { .pid = -EAGAIN };
+        Operation *second;
+        FIXTURE(f);
+
+        begin(&f);
+        stop_process(nursery_of(&f));
+        (void) create_device(&f, P1, "vendor-1", U1, "");
+        pool_of(&f)->last_number = 0x0101010101010101 * WORKER_GREETING - 2;
+        second = create_device(&f, P2, "vendor-1", U2, "");
+        birth.number = list_entry(pool_of(&f)->processes.prev, Process, node)->birth;
+        ASSERT_EQ(send(pool_of(&f)->nursery->worker_fd, &birth, sizeof(birth), 0), sizeof(birth));
+        run_pending(&f);
+        ASSERT_TRUE(list_entry(pool_of(&f)->processes.prev, Process, node)->birth != birth.number);
+        ASSERT_OK(kill(pool_of(&f)->nursery->pid, SIGCONT));
+        wait_for(&f, second);
+        ASSERT_EQ(second->state, OPERATION_DONE);
+        gate = hold_open(&f, FAKE(P1, "create-block"));
+        run_idle(&f);
 }
 
 /* Neither a number that nobody has, nor half a message, is anybody's birth. */
