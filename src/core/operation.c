@@ -287,6 +287,13 @@ void operations_forget_device(Manager *m, const Device *d) {
 
 /* ---- the end ---- */
 
+/* Events of its UUID were left to its worker, which it never had: others may have made it. */
+static void look_at_claimed(const Operation *op) {
+        if (op->record->ours)
+                refresh_claim(op->manager, &op->record->uuid);
+        refresh_device(op->manager, &op->record->uuid);
+}
+
 /* The record has the result. Waiters are called by operations_settle(). */
 void operation_end(Operation *op) {
         Manager *m = op->manager;
@@ -315,6 +322,8 @@ void operation_end(Operation *op) {
                 devices_withdraw(m, &op->record->uuid);
         if (op->record->kind == RECORD_CREATE)
                 autostart_operation_ended(m, op);
+        if (op->record->kind == RECORD_CREATE && !had_record)
+                look_at_claimed(op);
         moves_tell(op);
         manager_tell(m, operation_changed, op);
         ended_remember(m);

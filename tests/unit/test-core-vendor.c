@@ -487,6 +487,32 @@ TEST(process_that_cannot_be_started_or_watched) {
         ASSERT_TRUE(refused >= 3);
 }
 
+/* Somebody else makes it while it waits for its turn, and then it cannot even begin. */
+TEST(create_without_a_worker_hides_nothing) {
+        _cleanup_(closep) int gate = -EBADF;
+        Operation *op;
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 8);
+        add_vendor(&f, P2, 1);
+        fake_fifo(f.tree, FAKE(P1, "create-block"));
+        fixture_start(&f);
+        (void) create_device(&f, P1, "vendor-1", U1, "");
+        (void) create_device(&f, P1, "vendor-1", U2, "");
+        op = create_device(&f, P1, "vendor-1", U3, "");
+        ASSERT_EQ(op->phase, OPERATION_QUEUED);
+        ASSERT_OK(fake_create(f.tree, P2, "vendor-1", U3));
+        run_pending(&f);
+        ASSERT_NULL(find_device(&f, U3));
+        fake_remove(f.tree, MDEVD_PATH_DEVICES);
+        fake_write(f.tree, "", MDEVD_PATH_DEVICES); /* it cannot be announced */
+        gate = hold_open(&f, FAKE(P1, "create-block"));
+        run_idle(&f);
+        ASSERT_EQ(op->state, OPERATION_FAILED);
+        ASSERT_CONTAINS(op->record->text, "No worker could be started");
+        ASSERT_NOT_NULL(find_device(&f, U3));
+}
+
 TEST(refused_stop_leaves_it) {
         Operation *op;
         FIXTURE(f);
