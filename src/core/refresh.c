@@ -3,7 +3,8 @@
  * refresh.c: owns how events become looks at the kernel. An event says where to look, never what is
  * there: it may be old by the time it is read. Looks are gathered and taken once a turn of the
  * loop, after the events and before the bus, in a fixed order: parents, vendors' devices, our
- * module's snapshot; then operations whose workers are gone are settled against what was seen.
+ * module's snapshot; then operations whose workers are gone are settled against what was seen; what
+ * parents count comes last.
  */
 #include "core/functions.h"
 #include "util/log-ids.h"
@@ -330,14 +331,14 @@ int refresh_now(Manager *m) {
 
 static int on_refresh(sd_event_source *s, void *userdata) {
         Manager *m = userdata;
-        int r;
+        int r, k;
 
         m->refresh.running = true;
         r = look(m);
-        /* Even if that has failed: whoever waits gets an answer. */
+        /* Even if that has failed: whoever waits gets an answer, and the rest is looked at. */
         operations_settle(m);
-        if (r >= 0)
-                r = refresh_parents_now(m);
+        k = refresh_parents_now(m);
+        r = r < 0 ? r : k;
         if (r < 0 && !m->refresh.failed) /* of the module it was said */
                 (void) log_error_errno(r, FIELDS(.topic = "refresh"),
                                        "Cannot bring the model up to date: %m");

@@ -380,6 +380,22 @@ TEST(what_could_not_be_asked_is_asked_again) {
         }
 }
 
+/* What vendors' parents count is no matter of the module's. */
+TEST(others_are_counted_while_it_does_not_answer) {
+        FIXTURE(f);
+
+        add_vendor(&f, P2, 2);
+        bring_up(&f);
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U1, "vm1"));
+        wait_for(&f, create_device(&f, NULL, "fb-16M", U2, "vm2"));
+        run_idle(&f);
+        ASSERT_OK(fake_create(f.tree, P2, "vendor-1", U3));
+        open_both(&f, false);
+        ASSERT_EQ(find_device(&f, U1)->opened, 0);
+        ASSERT_NOT_NULL(find_device(&f, U3));
+        ASSERT_EQ(parent_find_type(find_parent(&f, P2), "vendor-1")->available, 1);
+}
+
 /* The first 16 MiB, for U3. No event tells of it. */
 static void reserve_by_other(Fixture *f, Kmod **ret) {
         _cleanup_(record_freep) Record *r = NULL;
