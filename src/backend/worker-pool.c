@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * worker-pool.c: owns the worker processes: starting, hearing, keeping, ending, reaping. A process
- * is watched before it is given anything, so there is none that does something unseen. What it is
- * given is worker-line.c's; one that has nothing is idle.
+ * worker-pool.c: owns the worker processes: starting, hearing, keeping, ending, reaping. One that
+ * is executed is watched before it is given anything; one that is born (worker-nursery.c), before
+ * anything that it says of a job is heard. What it is given is worker-line.c's; one that has
+ * nothing is idle.
  */
 #include "backend/worker-pool.h"
 
