@@ -177,6 +177,9 @@ static int give(Assignment *a, Process *p, int record_fd) {
         if (a->process) {
                 list_unlink(&a->node);
                 a->process->n_assignments--;
+                p->limit = TAKE_PTR(a->process->limit); /* who has one has nobody behind it */
+                if (p->limit)
+                        (void) sd_event_source_set_userdata(p->limit, p);
         }
         a->process = p;
         list_append(&p->assignments, &a->node);

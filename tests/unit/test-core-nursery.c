@@ -252,10 +252,12 @@ TEST(messages_of_nobody) {
         run_idle(&f);
 }
 
-static unsigned n_unended;
+#define LONG_USEC (3600 * UINT64_C(1000000))
+
+static unsigned n_ended, n_unended;
 
 static void on_look_end(Worker *w, const Record *record, void *userdata) {
-        n_unended += !record || record->step != STEP_DONE;
+        *(record && record->step == STEP_DONE ? &n_ended : &n_unended) += 1;
 }
 
 /* The time of its question is over before it is there: it is killed when it is. */
@@ -278,6 +280,36 @@ TEST(killed_before_it_is_born) {
         ASSERT_EQ(worker_pool_count_killed(pool_of(&f)), 1);
         ASSERT_OK(kill(pool_of(&f)->nursery->pid, SIGCONT));
         RUN_UNTIL(&f, worker_pool_count_killed(pool_of(&f)) == 0);
+        gate = hold_open(&f, FAKE(P1, "create-block"));
+        run_idle(&f);
+}
+
+/* Whoever it goes to has no more time for it. */
+TEST(time_goes_with_a_question) {
+        _cleanup_(closep) int gate = -EBADF;
+        _cleanup_(record_freep) Record *question = NULL;
+        _cleanup_(worker_freep) Worker *w = NULL;
+        const Process *nursery, *last;
+        const Device *d;
+        FIXTURE(f);
+
+        begin(&f);
+        wait_for(&f, create_device(&f, P2, "vendor-1", U2, ""));
+        (void) create_device(&f, P1, "vendor-1", U1, "");
+        d = find_device(&f, U2);
+        ASSERT_OK(looks_make_question(P2, d->parent->path, &d->uuid, d, false, &question));
+        stop_process(nursery_of(&f));
+        nursery = pool_of(&f)->nursery;
+        n_ended = 0;
+        ASSERT_OK(worker_ask(&w, pool_of(&f), question, LONG_USEC, on_look_end, NULL));
+        ASSERT_OK(kill(nursery->pid, SIGKILL));
+        RUN_UNTIL(&f, pool_of(&f)->nursery != nursery);
+        last = list_entry(pool_of(&f)->processes.prev, Process, node);
+        ASSERT_EQ(last->n_assignments, 1);
+        ASSERT_NOT_NULL(last->limit);
+        ASSERT_TRUE(sd_event_source_get_userdata(last->limit) == last);
+        RUN_UNTIL(&f, n_ended == 1);
+        ASSERT_NULL(last->limit);
         gate = hold_open(&f, FAKE(P1, "create-block"));
         run_idle(&f);
 }
