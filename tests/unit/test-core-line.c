@@ -41,6 +41,8 @@ static void freeze(Fixture *f) {
 static void run_frozen(Fixture *f) {
         while (operations_count_running(f->manager) > 0) {
                 freeze(f);
+                list_foreach(l, &f->manager->loads, Load, node)
+                        l->quick = true; /* whatever a worker says of its time at the gate */
                 ASSERT_TRUE(sd_event_run(f->event, UINT64_MAX) >= 0);
         }
         run_pending(f);
