@@ -306,8 +306,8 @@ static int look_at_devices(Manager *m) {
         return 0;
 }
 
-/* All but what parents count, which nobody's answer waits for. */
-static int look(Manager *m) {
+/* @parents: what is looked at of those that were noted. */
+static int look(Manager *m, int (*parents)(Manager *m)) {
         int r = 0;
 
         if (m->refresh.everything) {
@@ -317,14 +317,15 @@ static int look(Manager *m) {
                         r = devices_update_all(m);
         }
         if (r >= 0)
-                r = look_at_parents(m);
+                r = parents(m);
         if (r >= 0)
                 r = look_at_devices(m);
         return r < 0 ? r : module_look(m);
 }
 
+/* Counts come first, too: with those of a card's functions it is seen which devices they bear. */
 int refresh_now(Manager *m) {
-        int r = look(m);
+        int r = look(m, refresh_parents_now);
 
         return r < 0 ? r : refresh_parents_now(m);
 }
@@ -334,7 +335,7 @@ static int on_refresh(sd_event_source *s, void *userdata) {
         int r, k;
 
         m->refresh.running = true;
-        r = look(m);
+        r = look(m, look_at_parents); /* nobody's answer waits for what they count */
         /* Even if that has failed: whoever waits gets an answer, and the rest is looked at. */
         operations_settle(m);
         k = refresh_parents_now(m);

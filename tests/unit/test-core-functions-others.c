@@ -66,6 +66,22 @@ TEST(what_others_make) {
         ASSERT_NULL(find_device(&f, uuid));
 }
 
+/* Who is to be refused looks once more, and what has come of that is known in the same moment. */
+TEST(what_others_make_is_seen_before_a_refusal) {
+        _cleanup_(reason_done) Reason reason = {};
+        FIXTURE(f);
+
+        begin(&f);
+        write_type(&f, F0, "48");
+        RUN_UNTIL(&f, device_on(&f, F0));
+        run_idle(&f);
+        write_type(&f, F0, "0");
+        write_type(&f, F1, "8");
+        ASSERT_TRUE(refuse_create(&f, new_request(CARD, "nvidia-4", U1, ""), &reason) > 0);
+        ASSERT_NULL(device_on(&f, F0));
+        ASSERT_NOT_NULL(device_on(&f, F1));
+}
+
 /* Somebody has emptied ours and made another: that is not ours, and we do not take it down. */
 TEST(what_others_make_anew_is_theirs) {
         _cleanup_(freep) char *path = NULL;
