@@ -53,6 +53,14 @@ int nursery_bear(Process *p) {
         return 0;
 }
 
+/* What it was given lies in its socket, and who is executed finds it there. */
+static void execute_instead(Process *p) {
+        p->nursery = NULL;
+        p->birth = 0;
+        if (p->state == PROCESS_ENDING || p->killed || process_execute(p) < 0)
+                process_gone(p);
+}
+
 void nursery_on_message(const WorkerPool *pool, const char *data, size_t size) {
         Birth birth;
 
@@ -65,7 +73,7 @@ void nursery_on_message(const WorkerPool *pool, const char *data, size_t size) {
                 if (birth.pid > 0 && birth.pid <= INT_MAX)
                         (void) process_born(p, (pid_t) birth.pid);
                 else
-                        process_gone(p);
+                        execute_instead(p);
                 return;
         }
 }
