@@ -72,7 +72,9 @@ static void settle_stop(Operation *op) {
                            UUID_STR(&op->record->uuid), op->record->parent);
         else if (op->record->outcome == OUTCOME_OK)
                 operation_set_result(op, OUTCOME_FAILED, 0,
-                           "%s was removed from %s, and is there again.",
+                           "%s was removed from %s, and is there again, or still: who writes to "
+                           "its \"remove\" in sysfs before it is complete takes that file away, "
+                           "and it goes only with its driver's module.",
                            UUID_STR(&op->record->uuid), op->record->parent);
 }
 

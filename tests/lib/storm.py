@@ -173,7 +173,8 @@ def difference(state):
     if going:
         return f"operations are under way: {going}"
     if [d for d in state["devices"]
-            if d["state"] != "live" or d["opened"] or d["lease"] == "client"]:
+            if d["state"] != "live" or d["opened"] or
+            (d["lease"] == "client" and not beyond_removal(d["uuid"]))]:
         return "a device is not live, or open, or leased to a client that has gone"
     known, kernel = {d["uuid"]: d for d in state["devices"]}, names_in(MDEVS)
     if set(known) != kernel:

@@ -390,6 +390,22 @@ TEST(ignored_children_end_all_the_same) {
         ASSERT_TRUE(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
 }
 
+/* As mdev core does it for who writes there too early: nobody can remove that device any more. */
+TEST(device_that_has_no_remove) {
+        Operation *op;
+        FIXTURE(f);
+
+        add_vendor(&f, P1, 2);
+        fixture_start(&f);
+        wait_for(&f, create_device(&f, P1, "vendor-1", U1, "vm1"));
+        fake_remove(f.tree, "sys/" FAKE_DEVPATH "/" P1 "/" U1 "/remove");
+        op = stop_device(&f, U1);
+        wait_for(&f, op);
+        ASSERT_EQ(op->state, OPERATION_FAILED);
+        ASSERT_CONTAINS(op->record->text, "takes that file away");
+        ASSERT_STREQ(find_device(&f, U1)->owner, "vm1");
+}
+
 static unsigned count_children(void) {
         FILE *file = fopen("/proc/thread-self/children", "re");
         unsigned n = 0;
