@@ -6,6 +6,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/wait.h>
 
 #include "config/store.h"
@@ -161,6 +162,20 @@ static inline Operation *create_device(Fixture *f, const char *parent, const cha
         if (r != 0)
                 test_fail(__FILE__, __LINE__, "create of %s: %d, %s", uuid, r, reason.text);
         return op;
+}
+
+/* Its worker says so in the record, of which nobody is told. The worker's pid. */
+static inline pid_t await_begun(Fixture *f, const Operation *op) {
+        pid_t pid = 0;
+
+        while (pid == 0) {
+                _cleanup_(record_freep) Record *record = NULL;
+
+                ASSERT_OK(worker_read_record(f->tree->root_fd, op->record, &record));
+                pid = record->pid;
+                (void) sched_yield();
+        }
+        return pid;
 }
 
 static inline int refuse_create(Fixture *f, Request *q, Reason *reason) {

@@ -3,7 +3,6 @@
  * test-core-line.c: operations whose records lie with a worker that is at another one still: how
  * many, in which order they are done, and what becomes of them when it does not get to them.
  */
-#include <sched.h>
 #include <signal.h>
 
 #include "fixture.h"
@@ -193,20 +192,6 @@ TEST(the_next_one_is_slow) {
                 ASSERT_TRUE(sd_event_run(f.event, 10000) >= 0);
         }
         ASSERT_EQ(f.devices_added, 6);
-}
-
-/* Its worker says so in the record, of which nobody is told. The worker's pid. */
-static pid_t await_begun(Fixture *f, const Operation *op) {
-        pid_t pid = 0;
-
-        while (pid == 0) {
-                _cleanup_(record_freep) Record *record = NULL;
-
-                ASSERT_OK(worker_read_record(f->tree->root_fd, op->record, &record));
-                pid = record->pid;
-                (void) sched_yield();
-        }
-        return pid;
 }
 
 /* Dead, and not reaped: that is for whoever watches it. */

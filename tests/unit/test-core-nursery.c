@@ -4,7 +4,6 @@
  * those that were asked for and of what they had been given, when it dies, is held up or cannot.
  */
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -42,20 +41,6 @@ static void begin(Fixture *f) {
         fake_fifo(f->tree, FAKE(P1, "create-block"));
         fixture_start(f);
         RUN_UNTIL(f, pool_of(f)->n_idle == 1 && count_unborn(f) == 0);
-}
-
-/* Who takes it has said so in the record, and we have looked at nothing of that. */
-static pid_t await_begun(Fixture *f, const Operation *op) {
-        pid_t pid = 0;
-
-        while (pid == 0) {
-                _cleanup_(record_freep) Record *record = NULL;
-
-                ASSERT_OK(worker_read_record(f->tree->root_fd, op->record, &record));
-                pid = record->pid;
-                (void) sched_yield();
-        }
-        return pid;
 }
 
 /* AT_RANDOM and the places of all that is loaded are other in each program that is executed. */
