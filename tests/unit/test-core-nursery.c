@@ -43,6 +43,21 @@ static void begin(Fixture *f) {
         RUN_UNTIL(f, pool_of(f)->n_idle == 1 && count_unborn(f) == 0);
 }
 
+static Process *last_process(Fixture *f) {
+        return list_entry(pool_of(f)->processes.prev, Process, node);
+}
+
+/* Of two creates the first has the worker that there is; that of the other, returned, is unborn. */
+static Operation *ask_for_birth(Fixture *f) {
+        Operation *second;
+
+        stop_process(nursery_of(f));
+        (void) create_device(f, P1, "vendor-1", U1, "");
+        second = create_device(f, P2, "vendor-1", U2, "");
+        ASSERT_EQ(count_unborn(f), 1);
+        return second;
+}
+
 /* AT_RANDOM and the places of all that is loaded are other in each program that is executed. */
 static size_t read_auxv(pid_t pid, char *buf, size_t size) {
         char path[32];
@@ -173,11 +188,8 @@ TEST(nursery_that_cannot) {
 
         begin(&f);
         nursery = nursery_of(&f);
-        stop_process(nursery);
-        (void) create_device(&f, P1, "vendor-1", U1, "");
-        second = create_device(&f, P2, "vendor-1", U2, "");
-        ASSERT_EQ(count_unborn(&f), 1);
-        p = list_entry(pool_of(&f)->processes.prev, Process, node);
+        second = ask_for_birth(&f);
+        p = last_process(&f);
         birth.number = p->birth;
         nursery_on_message(pool_of(&f), (const char *) &birth, sizeof(birth));
         ASSERT_EQ(count_unborn(&f), 0);
@@ -204,7 +216,7 @@ TEST(answer_that_looks_like_a_greeting) {
         (void) create_device(&f, P1, "vendor-1", U1, "");
         pool_of(&f)->last_number = 0x0101010101010101 * WORKER_GREETING - 2;
         second = create_device(&f, P2, "vendor-1", U2, "");
-        birth.number = list_entry(pool_of(&f)->processes.prev, Process, node)->birth;
+        birth.number = last_process(&f)->birth;
         ASSERT_EQ(send(pool_of(&f)->nursery->worker_fd, &birth, sizeof(birth), 0), sizeof(birth));
         run_pending(&f);
         ASSERT_EQ(count_unborn(&f), 0);
@@ -223,11 +235,9 @@ TEST(messages_of_nobody) {
         FIXTURE(f);
 
         begin(&f);
-        stop_process(nursery_of(&f));
-        (void) create_device(&f, P1, "vendor-1", U1, "");
-        second = create_device(&f, P2, "vendor-1", U2, "");
+        second = ask_for_birth(&f);
         nursery_on_message(pool_of(&f), (const char *) &birth, sizeof(birth));
-        birth.number = list_entry(pool_of(&f)->processes.prev, Process, node)->birth;
+        birth.number = last_process(&f)->birth;
         nursery_on_message(pool_of(&f), (const char *) &birth, sizeof(birth) - 1);
         ASSERT_EQ(count_unborn(&f), 1);
         ASSERT_OK(kill(pool_of(&f)->nursery->pid, SIGCONT));
@@ -289,7 +299,7 @@ TEST(time_goes_with_a_question) {
         ASSERT_OK(worker_ask(&w, pool_of(&f), question, LONG_USEC, on_look_end, NULL));
         ASSERT_OK(kill(nursery->pid, SIGKILL));
         RUN_UNTIL(&f, pool_of(&f)->nursery != nursery);
-        last = list_entry(pool_of(&f)->processes.prev, Process, node);
+        last = last_process(&f);
         ASSERT_EQ(last->n_assignments, 1);
         ASSERT_NOT_NULL(last->limit);
         ASSERT_TRUE(sd_event_source_get_userdata(last->limit) == last);
@@ -307,10 +317,7 @@ TEST(daemon_dies_before_one_is_born) {
 
         begin(&f);
         nursery = nursery_of(&f);
-        stop_process(nursery);
-        (void) create_device(&f, P1, "vendor-1", U1, "");
-        (void) create_device(&f, P2, "vendor-1", U2, "");
-        ASSERT_EQ(count_unborn(&f), 1);
+        (void) ask_for_birth(&f);
         list_foreach(op, manager_get_operations(f.manager), Operation, node)
                 list_unlink(&op->active_node);
         fixture_stop(&f);
